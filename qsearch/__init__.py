@@ -1,0 +1,1 @@
+"""Quantization tables for JPEG images that neural networks read."""

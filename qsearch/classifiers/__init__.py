@@ -1,0 +1,28 @@
+"""Networks from images to logits, found by name (``name`` or ``name:argument``) or by a file's suffix."""
+
+from pathlib import Path
+
+from qsearch.classifiers.base import Classifier, ClassifierLoader, ClassifierOptions
+from qsearch.registry import Registry, split_spec
+
+CLASSIFIERS: Registry[ClassifierLoader] = Registry(
+    "classifiers",
+    {
+        "textures-cnn": "qsearch.classifiers.textures_cnn:load",
+        "torchvision": "qsearch.classifiers.torchvision:load",
+        "onnx": "qsearch.classifiers.exported:load_onnx",
+        "pt2": "qsearch.classifiers.exported:load_pt2",
+    },
+)
+
+
+def load_classifier(spec: str, options: ClassifierOptions | None = None) -> Classifier:
+    """The network ``spec`` names: ``textures-cnn``, ``torchvision:resnet50``, ``FILE.onnx``, ``FILE.pt2``.
+
+    InputError where it cannot be had.
+    """
+    name, argument = split_spec(spec)
+    suffix = Path(spec).suffix.lower().removeprefix(".")
+    if name not in CLASSIFIERS and suffix in CLASSIFIERS:
+        name, argument = suffix, spec
+    return CLASSIFIERS.get(name)(argument, options or ClassifierOptions())

@@ -1,0 +1,128 @@
+"""Dataset: labelled images of one size in memory or on disk, and what a dataset loader is given."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from qsearch.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """N labelled images.
+
+    name: as the user asked for it (``textures:search``, ``folder:photos``).
+    images: uint8 [N, H, W, 3] RGB; a memory map is shared between processes, not copied.
+    labels: int64 [N], indices into class_names.
+    image_names: one name per image, unique, for reports.
+    digest: SHA-256 of pixels, labels and class names (:func:`digest_of`).
+    notes: what the user should know of how it was made, one sentence each (files skipped, ...).
+    """
+
+    name: str
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+    class_names: tuple[str, ...]
+    image_names: tuple[str, ...]
+    digest: str
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or self.images.shape[3] != 3 or self.images.dtype != np.uint8 or not self.images.size:
+            raise InputError(
+                f"dataset {self.name}: images are uint8 [N, H, W, 3], N >= 1, "
+                f"got {self.images.dtype} {list(self.images.shape)}."
+            )
+        if self.labels.shape != (len(self.images),) or len(self.image_names) != len(self.images):
+            raise InputError(
+                f"dataset {self.name}: {len(self.images)} images come with as many labels and names, "
+                f"got {len(self.labels)} and {len(self.image_names)}."
+            )
+        if self.labels.min() < 0 or self.labels.max() >= len(self.class_names):
+            raise InputError(
+                f"dataset {self.name}: labels go from 0 to {len(self.class_names) - 1}, "
+                f"got {self.labels.min()}..{self.labels.max()}."
+            )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        images: npt.NDArray[np.uint8],
+        labels: npt.ArrayLike,
+        class_names: tuple[str, ...] | None = None,
+        name: str = "arrays",
+    ) -> "Dataset":
+        """A dataset of arrays the caller has: images uint8 [N, H, W, 3], labels [N] from 0."""
+        label_array = np.asarray(labels, dtype=np.int64)
+        if class_names is None:
+            class_names = tuple(str(label) for label in range(int(label_array.max(initial=0)) + 1))
+        names = tuple(f"{index:06d}" for index in range(len(images)))
+        return cls(name, images, label_array, class_names, names, digest_of(images, label_array, class_names))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return int(self.images.shape[1])
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return int(self.images.shape[2])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A memory map travels as the name of its file, so that workers share the pixels.
+        images: Any = self.images
+        if isinstance(images, np.memmap):
+            images = _MappedFile(str(images.filename), images.offset, images.shape)
+        rest = (self.name, self.labels, self.class_names, self.image_names, self.digest, self.notes)
+        return (_unpickle, (images, rest))
+
+
+@dataclass(frozen=True)
+class _MappedFile:
+    path: str
+    offset: int
+    shape: tuple[int, ...]
+
+
+def _unpickle(images: Any, rest: tuple[Any, ...]) -> Dataset:
+    if isinstance(images, _MappedFile):
+        images = np.memmap(images.path, dtype=np.uint8, mode="r", offset=images.offset, shape=images.shape)
+    name, labels, class_names, image_names, digest, notes = rest
+    return Dataset(name, images, labels, class_names, image_names, digest, notes)
+
+
+def digest_of(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], class_names: tuple[str, ...]) -> str:
+    """SHA-256 (hexadecimal) of pixels, shape, labels and class names; names of files do not count."""
+    state = hashlib.sha256(b"qsearch.Dataset.1")
+    state.update(repr((images.shape, class_names)).encode())
+    state.update(np.ascontiguousarray(labels, dtype="<i8").tobytes())
+    for image in images:
+        state.update(np.ascontiguousarray(image).tobytes())
+    return state.hexdigest()
+
+
+@dataclass(frozen=True)
+class DatasetOptions:
+    """How images become a dataset; what a loader does not use, it ignores.
+
+    size: side in pixels of the prepared square images, None for the images as they are (then all of one size).
+    fit: ``crop`` (shorter side to 256/224 of the size, centre crop; Li 2020) or ``stretch`` (the whole image).
+    skip_unreadable: leave files out that cannot be read instead of refusing the dataset.
+    """
+
+    size: int | None = None
+    fit: str = "crop"
+    skip_unreadable: bool = False
+
+
+class DatasetLoader(Protocol):
+    """What is registered under a dataset's name; ``argument`` is what follows the colon in ``name:argument``."""
+
+    def __call__(self, argument: str, options: DatasetOptions) -> Dataset: ...

@@ -1,0 +1,70 @@
+"""Names to implementations: the built-in ones plus those that installed packages add through entry points."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, TypeVar, cast
+
+from qsearch.errors import InputError, QSearchError
+
+T = TypeVar("T")
+
+
+def nearest_names(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown ``name``: the nearest known names, or all of them."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return f"known: {', '.join(known)}." if known else "none is known."
+
+
+class Registry(Generic[T]):
+    """The implementations of one kind, imported only when asked for.
+
+    ``builtin`` maps a name to ``module:attribute``, the notation of entry points. A package adds its own under
+    ``[project.entry-points."qsearch.<kind>"]``; a built-in name cannot be taken over.
+    """
+
+    def __init__(self, kind: str, builtin: Mapping[str, str]) -> None:
+        self.kind = kind
+        self.group = f"qsearch.{kind}"
+        self._builtin = builtin
+
+    @cached_property
+    def _entry_points(self) -> dict[str, EntryPoint]:
+        known = {entry.name: entry for entry in entry_points(group=self.group)}
+        known.update({name: EntryPoint(name, value, self.group) for name, value in self._builtin.items()})
+        return known
+
+    def names(self) -> list[str]:
+        """All registered names, built-in ones first, each part sorted as declared."""
+        return [*self._builtin, *sorted(set(self._entry_points) - set(self._builtin))]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entry_points
+
+    def get(self, name: str) -> T:
+        """The implementation called ``name``.
+
+        Raises InputError with the nearest names where there is none, or where a plug-in cannot be imported.
+        """
+        entry = self._entry_points.get(name)
+        if entry is None:
+            singular = {"strategies": "strategy"}.get(self.kind, self.kind.rstrip("s"))
+            raise InputError(f"unknown {singular} {name!r}: {nearest_names(name, self._entry_points)}")
+        try:
+            return cast(T, entry.load())
+        except QSearchError:
+            raise
+        except (ImportError, AttributeError) as error:
+            raise InputError(
+                f"{name!r} of {self.group} is registered as {entry.value} but cannot be imported: {error}."
+            ) from error
+
+
+def split_spec(spec: str) -> tuple[str, str]:
+    """Splits ``name:argument`` at the first colon; the argument is empty where there is no colon."""
+    name, _, argument = spec.partition(":")
+    return name, argument

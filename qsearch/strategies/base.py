@@ -1,0 +1,107 @@
+"""The Strategy contract: ask for tables by trial number, tell what came of them."""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from qsearch.errors import InputError
+from qsearch.measurement import Trial
+from qsearch.space import SearchSpace
+from qsearch.tables import QuantTables
+
+
+class Fitness(Protocol):
+    """How good an accuracy is for its rate; what single-objective strategies maximise."""
+
+    def gap(self, rate: float, top1: float) -> float:
+        """Top-1 (0..1) above what is expected at ``rate``."""
+        ...
+
+
+def rng(seed: int, number: int) -> np.random.RandomState:
+    """The random generator of trial ``number`` under ``seed``.
+
+    RandomState, for its streams are frozen: trial i of seed s is the same tables under every numpy.
+    """
+    return np.random.RandomState(np.random.MT19937(np.random.SeedSequence((seed, number))))
+
+
+class Strategy(ABC):
+    """Proposes tables within a box. Subclass, set the class attributes, implement :meth:`ask`, register a name.
+
+    The rules, checked by ``qsearch.testing.StrategyContract``:
+
+    - Randomness comes from (seed, trial number) and the trials told, nothing else.
+    - The search asks for numbers 0, 1, 2, ... once each and tells each trial once, in the order of their numbers. When
+      it asks for ``number`` it has told exactly the first ``told_before(number, look_ahead)`` trials: up to
+      ``look_ahead`` trials are outstanding, however many workers there are.
+    - A strategy is never pickled: it is rebuilt by :meth:`replay`.
+
+    Options are the keyword-only arguments of ``__init__`` after ``fitness``, with defaults; users set them with
+    ``--set NAME=VALUE``.
+    """
+
+    name: ClassVar[str]
+    """As registered."""
+    adaptive: ClassVar[bool] = False
+    """Whether what is told changes what is asked. Others may be asked any number at any time."""
+    informed: ClassVar[bool] = False
+    """Whether it searches the bounds and needs the fitness that an earlier search gave."""
+    asking_changes_state: ClassVar[bool] = False
+    """Whether a replay must ask again; False where tables depend on seed, number and the trials told alone."""
+
+    def __init__(self, space: SearchSpace, seed: int, *, fitness: Fitness | None = None) -> None:
+        if self.informed and fitness is None:
+            raise InputError(f"strategy {self.name} needs the fitness of an earlier search.")
+        self.space = space
+        self.seed = seed
+        self.fitness = fitness
+
+    @abstractmethod
+    def ask(self, number: int) -> QuantTables:
+        """The tables to try as trial ``number``, inside the box."""
+
+    def tell(self, trial: Trial) -> None:  # noqa: B027 - the right default: most strategies do not learn
+        """What became of trial ``trial.number``, done or failed."""
+
+    def origin(self, number: int) -> str:
+        """Which part of the strategy proposed ``number``, just asked (a bandit's arm, say); empty without parts."""
+        return ""
+
+    def trial_limit(self) -> int | None:
+        """How many trials there are to propose, None for endlessly many."""
+        return None
+
+    def told_before(self, number: int, look_ahead: int) -> int:
+        """How many trials must have been told before ``number`` is asked."""
+        return max(0, number + 1 - look_ahead) if self.adaptive else 0
+
+    def replay(self, trials: Sequence[Trial], look_ahead: int) -> None:
+        """Brings a new strategy to where it had been asked and told ``trials``, numbers 0, 1, ... without a gap.
+
+        Trials are told as far as the next question requires; the search tells the others later. Raises InputError
+        where the strategy now proposes other tables than it did.
+        """
+        told = 0
+        for trial in trials:
+            for ready in trials[told : self.told_before(trial.number, look_ahead)]:
+                self.tell(ready)
+                told += 1
+            if self.asking_changes_state and self.ask(trial.number) != trial.tables:
+                raise InputError(
+                    f"strategy {self.name} no longer proposes the tables recorded for trial {trial.number}: "
+                    "the run was made with another version of it or of its libraries, and cannot be continued."
+                )
+
+
+def options_of(strategy: type[Strategy]) -> dict[str, Any]:
+    """The options a strategy takes, name to default, read from its ``__init__``."""
+    parameters = inspect.signature(strategy).parameters
+    return {
+        name: parameter.default
+        for name, parameter in parameters.items()
+        if name not in ("space", "seed", "fitness") and parameter.default is not inspect.Parameter.empty
+    }
