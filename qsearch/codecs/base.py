@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from qsearch.errors import InputError
 from qsearch.tables import QuantTables
 
 Images = npt.NDArray[np.uint8]
@@ -23,10 +24,21 @@ class Encoded:
     images: Images
 
 
+@dataclass(frozen=True)
 class Codec(ABC):
-    """Encodes and decodes. Must be picklable, stateless and deterministic: the same answer in every process."""
+    """Encodes and decodes. Must be picklable, stateless and deterministic: the same answer in every process.
+
+    A codec is made from the encoder settings that users choose, and refuses those it does not know with an InputError.
+    """
 
     name: ClassVar[str]
+    subsampling: str = "4:2:0"
+    optimize: bool = False
+    progressive: bool = False
+
+    def __post_init__(self) -> None:
+        if self.subsampling not in SUBSAMPLINGS:
+            raise InputError(f"chroma subsampling is one of {', '.join(SUBSAMPLINGS)}, got {self.subsampling!r}.")
 
     @abstractmethod
     def encode(self, images: Images, tables: QuantTables) -> Encoded:

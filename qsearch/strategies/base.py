@@ -9,7 +9,7 @@ import numpy as np
 
 from qsearch.errors import InputError
 from qsearch.measurement import Trial
-from qsearch.space import SearchSpace
+from qsearch.space import LAYOUTS, SearchSpace
 from qsearch.tables import QuantTables
 
 
@@ -50,10 +50,16 @@ class Strategy(ABC):
     """Whether what is told changes what is asked. Others may be asked any number at any time."""
     informed: ClassVar[bool] = False
     """Whether it searches the bounds and needs the fitness that an earlier search gave."""
+    layouts: ClassVar[tuple[str, ...]] = tuple(LAYOUTS)
+    """The table layouts it can search, the default first."""
     asking_changes_state: ClassVar[bool] = False
     """Whether a replay must ask again; False where tables depend on seed, number and the trials told alone."""
 
     def __init__(self, space: SearchSpace, seed: int, *, fitness: Fitness | None = None) -> None:
+        if space.layout not in self.layouts:
+            raise InputError(
+                f"strategy {self.name} searches the layouts {', '.join(self.layouts)}, got {space.layout}."
+            )
         if self.informed and fitness is None:
             raise InputError(f"strategy {self.name} needs the fitness of an earlier search.")
         self.space = space

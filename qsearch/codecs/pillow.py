@@ -1,0 +1,66 @@
+"""The reference codec: Pillow and the libjpeg-turbo it carries."""
+
+import io
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, features
+from PIL import __version__ as pillow_version
+
+from qsearch.codecs.base import Codec, Encoded, Images
+from qsearch.tables import QuantTables
+
+
+@dataclass(frozen=True)
+class PillowCodec(Codec):
+    """Baseline (or progressive) JPEG by Pillow.
+
+    Every file carries a luma and a chroma table, also where the two are equal, as standard JPEG does: a gain never
+    comes from the 69 bytes that a shared table could leave out. Where Cb and Cr differ it carries three.
+    """
+
+    name: ClassVar[str] = "pillow"
+
+    def encode(self, images: Images, tables: QuantTables) -> Encoded:
+        """See :meth:`Codec.encode`."""
+        size_bytes = np.empty(len(images), dtype=np.int64)
+        decoded = np.empty_like(images, subok=False)
+        for index, pixels in enumerate(images):
+            data = self.compress(pixels, tables)
+            size_bytes[index] = len(data)
+            with Image.open(io.BytesIO(data)) as image:
+                decoded[index] = np.asarray(image)
+        return Encoded(size_bytes, decoded)
+
+    def compress(self, pixels: npt.NDArray[np.uint8], tables: QuantTables) -> bytes:
+        """The JPEG file of one image uint8 [H, W, 3]; no metadata but JFIF's own header."""
+        parts = (tables.luma, tables.cb, tables.cr) if tables.layout == "ycbcr" else (tables.luma, tables.cb)
+        buffer = io.BytesIO()
+        # Lists made here: Pillow rewrites the caller's. No `quality`: it would scale the tables.
+        Image.fromarray(pixels).save(
+            buffer,
+            "JPEG",
+            qtables=[part.ravel().tolist() for part in parts],
+            subsampling=self.subsampling,
+            optimize=self.optimize,
+            progressive=self.progressive,
+        )
+        return buffer.getvalue()
+
+    def settings(self) -> dict[str, str | bool | int]:
+        """See :meth:`Codec.settings`."""
+        return {
+            "name": self.name,
+            "subsampling": self.subsampling,
+            "optimize": self.optimize,
+            "progressive": self.progressive,
+            "pillow": pillow_version,
+            "libjpeg": _libjpeg_version(),
+        }
+
+
+def _libjpeg_version() -> str:
+    turbo = features.version_feature("libjpeg_turbo")
+    return f"libjpeg-turbo {turbo}" if turbo else f"libjpeg {features.version_codec('jpg')}"

@@ -1,0 +1,185 @@
+"""The search loop: ask a strategy, have its tables evaluated, record what came of them, tell."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from qsearch.archive import Archive
+from qsearch.errors import InputError, RunError
+from qsearch.executors.base import Executor, Outcome
+from qsearch.measurement import Measurement, Series, Trial
+from qsearch.strategies.base import Strategy
+from qsearch.strategies.standard import REFERENCE_QUALITIES
+from qsearch.tables import QuantTables
+
+DEFAULT_LOOK_AHEAD = 4
+"""Trials of an adaptive strategy that may be outstanding; recorded with a run, for it decides what is asked."""
+MAX_FAILURES_IN_A_ROW = 10
+
+
+def search(
+    strategy: Strategy,
+    executor: Executor,
+    archive: Archive,
+    *,
+    trials: int,
+    look_ahead: int = DEFAULT_LOOK_AHEAD,
+    qualities: Sequence[int] = REFERENCE_QUALITIES,
+    on_trial: Callable[[Trial], None] = lambda trial: None,
+) -> None:
+    """Brings ``archive`` to ``trials`` search trials of ``strategy`` and the reference curve at ``qualities``.
+
+    Goes on where the archive stands; ``strategy`` must be new. Which tables are asked depends on the strategy, its
+    seed and ``look_ahead``, not on the executor. ``on_trial`` hears of each trial once it is recorded.
+
+    Raises RunError after ten failures in a row, or where the archive can no longer be written; InputError where the
+    strategy no longer proposes what the archive holds. Interrupting it (KeyboardInterrupt) loses what is in flight.
+    """
+    if trials < 1 or look_ahead < 1:
+        raise InputError(f"a search has at least one trial and a look-ahead of 1, got {trials} and {look_ahead}.")
+    limit = strategy.trial_limit()
+    loop = _Loop(strategy, executor, archive, trials if limit is None else min(trials, limit), look_ahead, on_trial)
+    loop.load(qualities)
+    loop.run()
+
+
+@dataclass(frozen=True)
+class _Proposal:
+    series: Series
+    number: int
+    strategy: str
+    tables: QuantTables
+    origin: str = ""
+    decision_s: float = 0.0
+
+    def trial(self, outcome: Outcome) -> Trial:
+        """What became of it."""
+        return Trial(
+            series=self.series,
+            number=self.number,
+            strategy=self.strategy,
+            tables=self.tables,
+            status="failed" if outcome.measurement is None else "done",
+            measurement=outcome.measurement,
+            reason=outcome.reason,
+            origin=self.origin,
+            decision_s=self.decision_s,
+            evaluation_s=outcome.evaluation_s,
+        )
+
+
+@dataclass
+class _Loop:
+    strategy: Strategy
+    executor: Executor
+    archive: Archive
+    trials: int
+    look_ahead: int
+    on_trial: Callable[[Trial], None]
+
+    recorded: dict[int, Trial] = field(default_factory=dict)
+    """Search trials of the archive by number."""
+    known: dict[QuantTables, Measurement] = field(default_factory=dict)
+    """What has been measured: the same tables are never evaluated twice."""
+    waiting: dict[QuantTables, list[_Proposal]] = field(default_factory=dict)
+    """Tables in flight, and the proposals that wait for them."""
+    asked: int = 0
+    told: int = 0
+    failures_in_a_row: int = 0
+
+    def load(self, qualities: Sequence[int]) -> None:
+        """Takes up what the archive holds, and proposes the reference trials that it lacks."""
+        reference = {trial.number: trial for trial in self.archive.trials("reference")}
+        self.recorded = {trial.number: trial for trial in self.archive.trials("search")}
+        for trial in (*reference.values(), *self.recorded.values()):
+            if trial.measurement is not None:
+                self.known[trial.tables] = trial.measurement
+        self._replay()
+        for quality in qualities:
+            if quality not in reference:
+                self._propose(_Proposal("reference", quality, "standard", QuantTables.standard(quality)))
+
+    def _replay(self) -> None:
+        gapless: list[Trial] = []
+        while (trial := self.recorded.get(len(gapless))) is not None and len(gapless) < self.trials:
+            gapless.append(trial)
+        self.strategy.replay(gapless, self.look_ahead)
+        self.asked = len(gapless)
+        if gapless:
+            self.told = self.strategy.told_before(gapless[-1].number, self.look_ahead)
+
+    def run(self) -> None:
+        """Until every trial is recorded and told."""
+        while True:
+            self._ask_while_possible()
+            if not self.waiting:
+                break
+            for outcome in self.executor.collect():
+                self._settle(outcome)
+        self._tell(len(self.recorded))
+
+    def _ask_while_possible(self) -> None:
+        # Twice the capacity in flight keeps every worker busy while results are written.
+        while self.asked < self.trials and len(self.waiting) < 2 * self.executor.capacity:
+            if not self._tell(self.strategy.told_before(self.asked, self.look_ahead)):
+                return
+            start = time.perf_counter()
+            tables = self.strategy.ask(self.asked)
+            decision_s = time.perf_counter() - start
+            number, self.asked = self.asked, self.asked + 1
+            if number in self.recorded:
+                self._check_proposal(self.recorded[number], tables)
+                continue
+            origin = self.strategy.origin(number)
+            self._propose(_Proposal("search", number, self.strategy.name, tables, origin, decision_s))
+
+    def _tell(self, count: int) -> bool:
+        """Tells in the order of the numbers until ``count`` are told; False where one of them is still in flight."""
+        while self.told < count:
+            trial = self.recorded.get(self.told)
+            if trial is None:
+                return False
+            self.strategy.tell(trial)
+            self.told += 1
+        return True
+
+    def _check_proposal(self, recorded: Trial, tables: QuantTables) -> None:
+        if recorded.tables != tables:
+            raise InputError(
+                f"{self.archive.path}: trial {recorded.number} holds other tables than {self.strategy.name} now "
+                "proposes: the archive belongs to another seed, or to another version of the strategy."
+            )
+
+    def _propose(self, proposal: _Proposal) -> None:
+        measured = self.known.get(proposal.tables)
+        if measured is not None:
+            self._record(proposal, Outcome(None, measured, "", 0.0))
+            return
+        if proposal.tables not in self.waiting:
+            self.executor.submit(proposal.tables, proposal.tables)
+        self.waiting.setdefault(proposal.tables, []).append(proposal)
+
+    def _settle(self, outcome: Outcome) -> None:
+        if not isinstance(outcome.key, QuantTables):
+            raise TypeError(f"the executor returned a key that was never submitted: {outcome.key!r}")
+        if outcome.measurement is not None:
+            self.known[outcome.key] = outcome.measurement
+            self.failures_in_a_row = 0
+        else:
+            self.failures_in_a_row += 1
+        first, *duplicates = self.waiting.pop(outcome.key)
+        self._record(first, outcome)
+        for duplicate in duplicates:
+            self._record(duplicate, Outcome(None, outcome.measurement, outcome.reason, 0.0))
+        if self.failures_in_a_row >= MAX_FAILURES_IN_A_ROW:
+            raise RunError(
+                f"{MAX_FAILURES_IN_A_ROW} evaluations in a row failed, so the run stops here; the last one: "
+                f"{outcome.reason}"
+            )
+
+    def _record(self, proposal: _Proposal, outcome: Outcome) -> None:
+        trial = proposal.trial(outcome)
+        self.archive.add(trial)
+        if trial.series == "search":
+            self.recorded[trial.number] = trial
+        self.on_trial(trial)

@@ -1,0 +1,154 @@
+"""Settings of a run: all that decides what it measures, read from and written to TOML."""
+
+import contextlib
+import os
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import tomli_w
+
+from qsearch.errors import InputError, RunError
+from qsearch.pareto.hypervolume import REFERENCE_POINT
+from qsearch.strategies.standard import REFERENCE_QUALITIES
+
+FORMAT = 1
+"""What this version writes as ``format``; a file with a higher number is refused."""
+
+
+class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is proposed. look_ahead: trials of an adaptive strategy that may be outstanding."""
+
+    strategy: str = "sorted-random"
+    options: dict[str, Any] = {}
+    trials: int = 1000
+    seed: int = 0
+    layout: str = "shared"
+    look_ahead: int = 4
+    qualities: list[int] = list(REFERENCE_QUALITIES)
+    hypervolume_reference: list[float] = list(REFERENCE_POINT)
+
+
+class DatasetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is compressed; see :class:`qsearch.datasets.base.DatasetOptions`."""
+
+    spec: str = "textures"
+    size: int | None = None
+    fit: str = "crop"
+    skip_unreadable: bool = False
+
+
+class ClassifierSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What reads the images; see :class:`qsearch.classifiers.base.ClassifierOptions`."""
+
+    spec: str = "textures-cnn"
+    weights: str | None = None
+    device: str = "auto"
+    precision: str = "float32"
+
+
+class CodecSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How it is compressed, tables aside."""
+
+    name: str = "pillow"
+    subsampling: str = "4:2:0"
+    optimize: bool = False
+    progressive: bool = False
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """What the parts said of themselves when the run was made: digests, sizes, versions."""
+
+    dataset: dict[str, Any] = {}
+    classifiers: list[dict[str, Any]] = []
+    codec: dict[str, Any] = {}
+    versions: dict[str, str] = {}
+
+    def differences(self, other: "Recorded") -> list[str]:
+        """What differs in dataset, classifiers and codec, one phrase each; other versions alone change no result."""
+        found = []
+        pairs = [("dataset", self.dataset, other.dataset), ("codec", self.codec, other.codec)]
+        if len(self.classifiers) != len(other.classifiers):
+            found.append(f"classifiers: {len(self.classifiers)} became {len(other.classifiers)}")
+        pairs += [
+            (f"classifier {mine.get('name', '')}", mine, theirs)
+            for mine, theirs in zip(self.classifiers, other.classifiers, strict=False)
+        ]
+        for what, mine, theirs in pairs:
+            for key in sorted(mine.keys() | theirs.keys()):
+                if mine.get(key) != theirs.get(key):
+                    found.append(f"{what}: {key} was {_short(mine.get(key))}, is {_short(theirs.get(key))}")
+        return found
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A resumption under other conditions, allowed by the user."""
+
+    at_trial: int
+    differences: list[str]
+
+
+class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything in ``run.toml``."""
+
+    format: int = FORMAT
+    qsearch: str = ""
+    created: str = ""
+    psnr: bool = False
+    search: SearchSettings = SearchSettings()
+    dataset: DatasetSettings = DatasetSettings()
+    classifiers: list[ClassifierSettings] = [ClassifierSettings()]
+    codec: CodecSettings = CodecSettings()
+    recorded: Recorded | None = None
+    changes: list[Change] = []
+
+
+def load_settings(path: Path) -> RunSettings:
+    """The settings in ``path``. InputError where there are none, or where one is unknown or of a wrong type."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is not there: a run's settings were expected.") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path} cannot be read as TOML: {error}.") from error
+    if isinstance(data.get("format"), int) and data["format"] > FORMAT:
+        raise InputError(
+            f"{path} has format {data['format']}, this qsearch reads up to {FORMAT}: install a newer qsearch."
+        )
+    try:
+        return msgspec.convert(data, RunSettings)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{path}: {str(error)[:1].lower()}{str(error)[1:]}.") from error
+
+
+def save_settings(settings: RunSettings, path: Path) -> None:
+    """Writes ``path`` whole or not at all. RunError where the disk refuses."""
+    data = tomli_w.dumps(_without_none(msgspec.to_builtins(settings)))
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(data)
+            Path(temporary).replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+            raise
+    except OSError as error:
+        raise RunError(f"{path} cannot be written ({error}): is the disk full or read-only?") from error
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_without_none(item) for item in value]
+    return value
+
+
+def _short(value: object) -> str:
+    text = "absent" if value is None else str(value)
+    return f"{text[:12]}..." if len(text) == 64 else text
