@@ -1,0 +1,141 @@
+"""Engines: a network compiled for the processor it runs on, from uint8 images to logits."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from qsearch.classifiers.network import BATCH, Network
+from qsearch.classifiers.openvino_models import core, import_openvino
+from qsearch.errors import InputError
+
+Images = npt.NDArray[np.uint8]
+Logits = npt.NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """Logits float32 [N, classes] of images uint8 [N, H, W, 3] that have the network's size."""
+
+    def __call__(self, images: Images) -> Logits: ...
+
+
+class OpenVinoEngine:
+    """Runs on the CPU in float32, with so many threads. Safe to call from several threads at once."""
+
+    def __init__(self, network: Network, height: int, width: int, threads: int) -> None:
+        openvino = import_openvino()
+        from openvino.preprocess import PrePostProcessor
+
+        self.batch = network.input.batch or BATCH["cpu"]
+        self.classes = network.classes
+        model = network.openvino_model(network.input.shape(self.batch, height, width))
+        steps = PrePostProcessor(model)
+        steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+        steps.input().model().set_layout(openvino.Layout(network.input.layout))
+        if network.input.dtype != "uint8":
+            steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
+        steps.output().tensor().set_element_type(openvino.Type.f32)
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": "1",
+            "ENABLE_CPU_PINNING": False,  # else the workers of a search may all sit on one core
+        }
+        self._compiled = core().compile_model(steps.build(), "CPU", settings)
+
+    def __call__(self, images: Images) -> Logits:
+        request = self._compiled.create_infer_request()
+
+        def run(part: Images) -> Logits:
+            return np.array(request.infer({0: part}, share_inputs=True)[0], dtype=np.float32)
+
+        return _in_batches(run, images, self.batch, self.classes)
+
+
+class TorchEngine:
+    """Runs in torch on ``device``, in float32 (without TF32) or with bfloat16 where autocast finds it safe."""
+
+    def __init__(self, network: Network, device: str, precision: str) -> None:
+        import torch
+
+        self.batch = network.input.batch or BATCH["cuda"]
+        self.classes = network.classes
+        self.input = network.input
+        self.device = torch.device(device)
+        self.bfloat16 = precision == "bfloat16"
+        module = network.torch_module()
+        self._module = module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def __call__(self, images: Images) -> Logits:
+        import torch
+
+        # Without benchmarking, or else timing decides which algorithm, and so which logits, a process gets.
+        exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+        mixed = torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+        with torch.inference_mode(), exact, mixed:
+            return _in_batches(self._run, images, self.batch, self.classes)
+
+    def _run(self, part: Images) -> Logits:
+        import torch
+
+        tensor = torch.from_numpy(part).to(self.device)
+        if self.input.layout == "NCHW":
+            tensor = tensor.permute(0, 3, 1, 2)
+        if self.input.dtype != "uint8":
+            tensor = (tensor.to(torch.float32) / 255).to(getattr(torch, self.input.dtype))
+        logits: Logits = self._module(tensor).to(torch.float32).cpu().numpy()
+        return logits
+
+
+def _in_batches(run: Callable[[Images], Logits], images: Images, batch: int, classes: int) -> Logits:
+    """``run`` over batches of just ``batch`` images, the last one filled up with black ones."""
+    logits = np.empty((len(images), classes), dtype=np.float32)
+    for start in range(0, len(images), batch):
+        part = np.ascontiguousarray(images[start : start + batch])
+        filled = len(part)
+        if filled < batch:
+            part = np.concatenate([part, np.zeros((batch - filled, *part.shape[1:]), dtype=np.uint8)])
+        answer = run(part)
+        if answer.shape != (batch, classes):
+            raise InputError(f"the network answers {list(answer.shape)} where [{batch}, {classes}] was expected.")
+        logits[start : start + batch] = answer[:filled]
+    return logits
+
+
+def choose_device(device: str, precision: str) -> str:
+    """The device for ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; InputError where there is no such GPU.
+
+    ``auto`` asks torch only where an NVIDIA driver is installed: importing it takes seconds.
+    """
+    kind = device.partition(":")[0]
+    if kind not in ("auto", "cpu", "cuda"):
+        raise InputError(f"unknown device {device!r}: known are auto, cpu and cuda.")
+    chosen = device
+    if kind == "auto":
+        chosen = "cuda" if _has_nvidia_driver() and _torch_gpus() > 0 else "cpu"
+    elif kind == "cuda" and _torch_gpus() <= int(device.partition(":")[2] or 0):
+        raise InputError(f"--device {device} asks for a GPU that torch does not see: use --device cpu or auto.")
+    if precision == "bfloat16" and chosen == "cpu":
+        raise InputError("--precision bfloat16 needs a GPU, and the network runs on the CPU: use float32.")
+    if precision not in ("float32", "bfloat16"):
+        raise InputError(f"unknown precision {precision!r}: known are float32 and bfloat16.")
+    return chosen
+
+
+def _has_nvidia_driver() -> bool:
+    import ctypes
+    import sys
+
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+def _torch_gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()

@@ -1,0 +1,45 @@
+"""Which logit stands for which class of a dataset: by the classes' names, or by their order."""
+
+from functools import cache
+from importlib import resources
+
+import numpy as np
+import numpy.typing as npt
+
+from qsearch.classifiers.base import Classifier
+from qsearch.datasets.base import Dataset
+from qsearch.errors import InputError
+
+
+@cache
+def imagenet_synsets() -> tuple[str, ...]:
+    """The WordNet ids (``n01440764``, ...) of the 1000 ImageNet classes, in the order in which networks answer."""
+    text = resources.files("qsearch.classifiers").joinpath("imagenet_synsets.txt").read_text(encoding="ascii")
+    return tuple(text.split())
+
+
+def align_labels(dataset: Dataset, classifier: Classifier) -> npt.NDArray[np.int64]:
+    """The labels of ``dataset`` as indices into the logits of ``classifier``, int64 [N].
+
+    By name where the classifier knows all the dataset's classes; by order where it knows none of them. InputError
+    where it knows some only, or where the dataset has more classes than the classifier.
+    """
+    index = {name: position for position, name in enumerate(classifier.class_names or ())}
+    unknown = [name for name in dataset.class_names if name not in index]
+    if not unknown:
+        return np.array([index[name] for name in dataset.class_names], dtype=np.int64)[dataset.labels]
+    if len(unknown) < len(dataset.class_names):
+        raise InputError(
+            f"{classifier.name} knows {len(dataset.class_names) - len(unknown)} of the {len(dataset.class_names)} "
+            f"classes of {dataset.name}, but not {_some(unknown)}: rename or remove those classes."
+        )
+    if len(dataset.class_names) > classifier.classes:
+        raise InputError(
+            f"{dataset.name} has {len(dataset.class_names)} classes and {classifier.name} tells only "
+            f"{classifier.classes} apart: use a classifier trained on these classes."
+        )
+    return dataset.labels
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 5 else f"{', '.join(names[:5])} and {len(names) - 5} more"

@@ -1,0 +1,146 @@
+"""Network: a network as a recipe that travels between processes, and what it takes in."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qsearch.datasets.preparation import resize_and_crop
+from qsearch.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+BATCH = {"cpu": 4, "cuda": 64}
+"""Images a network sees at once. Fixed, so that logits cannot depend on how many images there are; on a CPU larger
+batches were no faster."""
+
+
+@dataclass(frozen=True)
+class NetworkInput:
+    """What a network takes: RGB images, float32 (or float16) in 0..1 or uint8, [N, 3, H, W] or [N, H, W, 3].
+
+    height, width: pixels, or None where any size will do.
+    resize: images of another size have their shorter side brought to so many pixels and are then cropped in the
+        centre; None refuses them.
+    interpolation: the filter for that, one of Pillow's.
+    batch: N where the network takes no other, or None.
+    """
+
+    height: int | None
+    width: int | None
+    resize: int | None = None
+    interpolation: str = "bilinear"
+    batch: int | None = None
+    layout: str = "NCHW"
+    dtype: str = "float32"
+
+    @property
+    def preprocessing(self) -> str:
+        """In words, for the settings of a run."""
+        if self.height is None or self.resize is None:
+            return "none"
+        return f"shorter side {self.resize} {self.interpolation}, centre crop {self.width}x{self.height}"
+
+    def shape(self, batch: int, height: int, width: int) -> tuple[int, ...]:
+        """The network's input shape for ``batch`` images of this size in pixels."""
+        return (batch, 3, height, width) if self.layout == "NCHW" else (batch, height, width, 3)
+
+    def prepare(self, images: npt.NDArray[np.uint8], name: str) -> npt.NDArray[np.uint8]:
+        """``images`` uint8 [N, H, W, 3] at the network's size; those that have it go in as they are (Li 2020).
+
+        InputError, naming the network ``name``, where they are too small, or of a size that it cannot use.
+        """
+        if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
+            raise InputError(f"{name} takes images uint8 [N, H, W, 3], got {images.dtype} {list(images.shape)}.")
+        if self.height is None or self.width is None:
+            return images
+        height, width = images.shape[1:3]
+        if (height, width) == (self.height, self.width):
+            return images
+        if self.resize is None or height < self.height or width < self.width:
+            problem = "smaller than" if height < self.height or width < self.width else "other than"
+            raise InputError(
+                f"the images are {width}x{height} pixels, {problem} the {self.width}x{self.height} that {name} takes: "
+                f"prepare them at that size (--size {self.width}, and --fit stretch for small images)."
+            )
+        from PIL import Image
+
+        prepared = np.empty((len(images), self.height, self.width, 3), dtype=np.uint8)
+        for target, image in zip(prepared, images, strict=True):
+            pillow_image = Image.fromarray(image)
+            crop = resize_and_crop(pillow_image, self.resize, (self.width, self.height), self.interpolation)
+            target[...] = np.asarray(crop)
+        return prepared
+
+
+class Network(ABC):
+    """Where a network comes from. It travels to worker processes as a recipe and becomes a network where it is used.
+
+    name: as the user asked for it.
+    digest: SHA-256 (hexadecimal) of the weights; together with ``name`` it stands for all that changes the logits.
+    classes: how many logits.
+    input: what the network takes.
+    """
+
+    name: str
+    digest: str
+    classes: int
+    input: NetworkInput
+
+    @abstractmethod
+    def openvino_model(self, shape: tuple[int, ...]) -> Any:
+        """The network as an ``openvino.Model`` of input ``shape``: one input, one output [N, classes]."""
+
+    @abstractmethod
+    def torch_module(self) -> "torch.nn.Module":
+        """The network as a torch module in eval mode, on the CPU: one input, one output [N, classes]."""
+
+
+@dataclass(frozen=True)
+class TorchNetwork(Network):
+    """A network that ``build`` makes in torch: in eval mode, weights loaded, normalisation inside.
+
+    ``build`` is picklable: a function of a module, or a ``functools.partial`` of one.
+    """
+
+    name: str
+    digest: str
+    classes: int
+    input: NetworkInput
+    build: Callable[[], "torch.nn.Module"]
+
+    def openvino_model(self, shape: tuple[int, ...]) -> Any:
+        from qsearch.classifiers.openvino_models import converted, exported_program
+
+        return converted(self.name, self.digest, shape, lambda: exported_program(self.torch_module(), shape))
+
+    def torch_module(self) -> "torch.nn.Module":
+        return self.build()
+
+
+def normalised(module: "torch.nn.Module", mean: tuple[float, ...], std: tuple[float, ...]) -> "torch.nn.Module":
+    """``module`` behind the normalisation (x - mean) / std of its three input channels, in eval mode."""
+    import torch
+
+    # A batch normalisation with known statistics is just this, and every converter folds it into the convolution.
+    normalise = torch.nn.BatchNorm2d(3, eps=0.0, affine=False)
+    normalise.load_state_dict(
+        {
+            "running_mean": torch.tensor(mean),
+            "running_var": torch.tensor(std, dtype=torch.float64).square().float(),
+            "num_batches_tracked": torch.tensor(1),
+        }
+    )
+    return torch.nn.Sequential(normalise, module).eval()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 (hexadecimal) of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,114 @@
+"""OpenVINO models: imported without usage reports, converted from torch, and kept in the cache for every process."""
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qsearch.datasets.cache import cache_folder
+from qsearch.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = 1
+
+
+def import_openvino() -> Any:
+    """The ``openvino`` module.
+
+    OpenVINO reports its import and every conversion over the network unless its telemetry package is missing; so it
+    is missing, unless the program around this one imported OpenVINO first.
+    """
+    if "openvino" not in sys.modules:
+        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
+
+
+@cache
+def core() -> Any:
+    """The ``openvino.Core`` of this process."""
+    return import_openvino().Core()
+
+
+def converted(name: str, digest: str, shape: tuple[int, ...], program: Callable[[], Any]) -> Any:
+    """The torch program of a network as an ``openvino.Model`` of input ``shape``.
+
+    ``program`` makes the ``torch.export.ExportedProgram``; it is called only where the cache lacks the model, so that
+    worker processes need no torch. InputError where OpenVINO cannot express it or the cache cannot be written.
+    """
+    libraries = [f"{library} {version(library)}" for library in ("torch", "openvino")]
+    key = hashlib.sha256(repr((FORMAT, name, digest, shape, libraries)).encode()).hexdigest()
+    folder = cache_folder() / "networks"
+    file = folder / key / "model.xml"
+    if not file.exists():
+        model = _convert(name, program(), shape)
+        try:
+            _save(model, folder / key)
+        except OSError as error:
+            raise InputError(
+                f"the converted network {name} cannot be kept in the cache folder {folder} "
+                f"({error.strerror or error}): make room or give write permission there, or set QSEARCH_CACHE."
+            ) from error
+    try:
+        return core().read_model(file)
+    except RuntimeError as error:
+        raise InputError(
+            f"the converted network {name} in {file.parent} does not read back: delete that folder and try again."
+        ) from error
+
+
+def exported_program(module: "torch.nn.Module", shape: tuple[int, ...]) -> Any:
+    """``module`` as a ``torch.export.ExportedProgram`` for float32 input of ``shape``."""
+    import torch
+
+    with torch.no_grad():
+        return torch.export.export(module, (torch.zeros(shape),))
+
+
+def _convert(name: str, program: Any, shape: tuple[int, ...]) -> Any:
+    openvino = import_openvino()
+    try:
+        model = openvino.convert_model(program)
+        model.reshape(list(shape))
+    except Exception as error:  # the converter raises whatever its front ends do
+        raise InputError(
+            f"OpenVINO cannot convert {name} ({first_line(error)}): run it on a GPU (--device cuda)."
+        ) from error
+    return model
+
+
+def _save(model: Any, folder: Path) -> None:
+    """Writes a model as ``folder/model.xml`` and ``.bin``; the folder appears complete, or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name[:8]}-", dir=folder.parent))
+    try:
+        try:
+            import_openvino().save_model(model, temporary / "model.xml", compress_to_fp16=False)
+        except RuntimeError as error:  # a full disk, say
+            raise OSError(first_line(error)) from error
+        for file in temporary.iterdir():
+            descriptor = os.open(file, os.O_RDWR)
+            os.fsync(descriptor)
+            os.close(descriptor)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            if not folder.exists():  # else another process was first with the same model
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says, in one line without a full stop."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else type(error).__name__
