@@ -9,5 +9,6 @@ STRATEGIES: Registry[type[Strategy]] = Registry(
         "standard": "qsearch.strategies.standard:Standard",
         "uniform-random": "qsearch.strategies.uniform_random:UniformRandom",
         "sorted-random": "qsearch.strategies.sorted_random:SortedRandom",
+        "bounded-random": "qsearch.strategies.bounded_random:BoundedRandom",
     },
 )
