@@ -65,8 +65,8 @@ class TorchEngine:
         self.input = network.input
         self.device = torch.device(device)
         self.bfloat16 = precision == "bfloat16"
-        module = network.torch_module()
-        self._module = module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module = network.torch_module(device)
+        self._module = module.to(memory_format=torch.channels_last)
 
     def __call__(self, images: Images) -> Logits:
         import torch

@@ -53,7 +53,7 @@ class InferenceClassifier(Classifier):
     def settings(self) -> dict[str, Setting]:
         takes = self.network.input
         size = "any" if takes.height is None else f"{takes.width}x{takes.height}"
-        library = "openvino" if self.device == "cpu" else "torch"
+        engine = "openvino" if self.device == "cpu" else "torch"
         return {
             "name": self.name,
             "digest": self.digest,
@@ -61,8 +61,8 @@ class InferenceClassifier(Classifier):
             "preprocessing": takes.preprocessing,
             "device": self.device.partition(":")[0],
             "precision": self.precision,
-            "engine": library,
-            f"{library}_version": version(library),
+            "engine": engine,
+            **{f"{library}_version": version(library) for library in dict.fromkeys((engine, *self.network.libraries))},
             **self._details,
         }
 

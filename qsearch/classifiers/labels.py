@@ -18,6 +18,12 @@ def imagenet_synsets() -> tuple[str, ...]:
     return tuple(text.split())
 
 
+def imagenet_class_names(classes: int) -> tuple[str, ...] | None:
+    """The names of the classes of a network that does not say them: ImageNet's where there are 1000, else unknown."""
+    synsets = imagenet_synsets()
+    return synsets if classes == len(synsets) else None
+
+
 def align_labels(dataset: Dataset, classifier: Classifier) -> npt.NDArray[np.int64]:
     """The labels of ``dataset`` as indices into the logits of ``classifier``, int64 [N].
 

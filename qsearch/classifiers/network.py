@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -86,20 +86,22 @@ class Network(ABC):
     digest: SHA-256 (hexadecimal) of the weights; together with ``name`` it stands for all that changes the logits.
     classes: how many logits.
     input: what the network takes.
+    libraries: what makes the network, besides the engine that runs it; their versions are part of a run.
     """
 
     name: str
     digest: str
     classes: int
     input: NetworkInput
+    libraries: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def openvino_model(self, shape: tuple[int, ...]) -> Any:
         """The network as an ``openvino.Model`` of input ``shape``: one input, one output [N, classes]."""
 
     @abstractmethod
-    def torch_module(self) -> "torch.nn.Module":
-        """The network as a torch module in eval mode, on the CPU: one input, one output [N, classes]."""
+    def torch_module(self, device: str) -> "torch.nn.Module":
+        """The network as a torch module in eval mode on ``device``: one input, one output [N, classes]."""
 
 
 @dataclass(frozen=True)
@@ -114,14 +116,15 @@ class TorchNetwork(Network):
     classes: int
     input: NetworkInput
     build: Callable[[], "torch.nn.Module"]
+    libraries: ClassVar[tuple[str, ...]] = ("torch",)
 
     def openvino_model(self, shape: tuple[int, ...]) -> Any:
         from qsearch.classifiers.openvino_models import converted, exported_program
 
-        return converted(self.name, self.digest, shape, lambda: exported_program(self.torch_module(), shape))
+        return converted(self.name, self.digest, shape, lambda: exported_program(self.build(), shape))
 
-    def torch_module(self) -> "torch.nn.Module":
-        return self.build()
+    def torch_module(self, device: str) -> "torch.nn.Module":
+        return self.build().to(device)
 
 
 def normalised(module: "torch.nn.Module", mean: tuple[float, ...], std: tuple[float, ...]) -> "torch.nn.Module":
