@@ -13,6 +13,7 @@ from typing import Any, Self
 import msgspec
 from filelock import FileLock, Timeout
 
+from qsearch.analysis.results import Results
 from qsearch.archive import Archive
 from qsearch.classifiers import load_classifier
 from qsearch.classifiers.base import Classifier, ClassifierOptions
@@ -95,6 +96,10 @@ class Run:
         with self.archive() as archive:
             return archive.trials("reference"), archive.trials("search")
 
+    def results(self) -> Results:
+        """The trials recorded so far, as points, frontier and curve."""
+        return Results(self.name, *self.trials())
+
     def resume(
         self,
         *,
@@ -139,7 +144,7 @@ class Run:
                 "new run, or mix the two on your own responsibility with --allow-changed."
             )
         change = Change(at_trial=at_trial, differences=differences)
-        self._save(recorded=now, changes=[*self.settings.changes, change])
+        self._save(recorded=now, changes=(*self.settings.changes, change))
 
     def _save(self, **changes: Any) -> None:
         self.settings = msgspec.structs.replace(self.settings, **changes)
@@ -159,15 +164,19 @@ class Run:
 
 def default_workers(settings: RunSettings) -> int:
     """One worker per GPU where the classifiers run on GPUs, else one per core this process may use."""
-    from joblib import cpu_count
-
     if any(classifier.device != "cpu" for classifier in settings.classifiers):
         from qsearch.classifiers.engines import gpu_count
 
         if gpus := gpu_count():
             return gpus
-    cores: int = cpu_count()
-    return cores
+    return usable_cores()
+
+
+def usable_cores() -> int:
+    """The cores this process may use, container limits included."""
+    from joblib import cpu_count
+
+    return int(cpu_count())  # type: ignore[no-untyped-call]
 
 
 def build_dataset(settings: RunSettings) -> Dataset:
@@ -199,9 +208,7 @@ def build_codec(settings: CodecSettings) -> Codec:
 
 def build_evaluator(settings: RunSettings, workers: int) -> Evaluator:
     """Dataset, codec and classifiers together; the cores are shared out among ``workers``."""
-    from joblib import cpu_count
-
-    threads = max(1, cpu_count() // workers)
+    threads = max(1, usable_cores() // workers)
     return Evaluator(
         build_dataset(settings),
         build_codec(settings.codec),
@@ -209,6 +216,12 @@ def build_evaluator(settings: RunSettings, workers: int) -> Evaluator:
         psnr=settings.psnr,
         codec_threads=threads,
     )
+
+
+def default_layout(strategy: str, preferred: str) -> str:
+    """``preferred`` where the strategy searches it, else the strategy's first."""
+    layouts = STRATEGIES.get(strategy).layouts
+    return preferred if preferred in layouts else layouts[0]
 
 
 def build_strategy(settings: RunSettings) -> Strategy:

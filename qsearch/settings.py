@@ -28,8 +28,8 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     seed: int = 0
     layout: str = "shared"
     look_ahead: int = 4
-    qualities: list[int] = list(REFERENCE_QUALITIES)
-    hypervolume_reference: list[float] = list(REFERENCE_POINT)
+    qualities: tuple[int, ...] = REFERENCE_QUALITIES
+    hypervolume_reference: tuple[float, float] = REFERENCE_POINT
 
 
 class DatasetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -100,10 +100,10 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     psnr: bool = False
     search: SearchSettings = SearchSettings()
     dataset: DatasetSettings = DatasetSettings()
-    classifiers: list[ClassifierSettings] = [ClassifierSettings()]
+    classifiers: tuple[ClassifierSettings, ...] = (ClassifierSettings(),)
     codec: CodecSettings = CodecSettings()
     recorded: Recorded | None = None
-    changes: list[Change] = []
+    changes: tuple[Change, ...] = ()
 
 
 def load_settings(path: Path) -> RunSettings:

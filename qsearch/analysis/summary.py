@@ -1,0 +1,99 @@
+"""Summary: what a run has found so far, against the standard tables, on the images it searched."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qsearch.analysis.results import Results, measured
+from qsearch.measurement import Measurement, Trial
+from qsearch.pareto.hypervolume import hypervolume
+
+QUALITY = 50
+"""The quality that headlines are stated at, as in Li 2020."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One table's place: its label, rate, top-1 (0..1)."""
+
+    label: str
+    rate: float
+    top1: float
+
+    @classmethod
+    def of(cls, label: str, measurement: Measurement) -> "Point":
+        """The place of a measurement."""
+        return cls(label, measurement.rate, measurement.top1)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The headline of a run. Gains interpolate the standard curve linearly and are None where it was not measured.
+
+    standard: the standard tables at quality 50.
+    best_at_rate: the most accurate table at no lower rate than theirs; gain_points is its top-1 less that of the
+        standard curve at the same rate, in percentage points.
+    best_at_accuracy: the table of highest rate that is no less accurate; saving_percent are the bytes it saves
+        against the standard curve at the same top-1.
+    """
+
+    trials_done: int
+    trials_failed: int
+    distinct_tables: int
+    frontier: tuple[Point, ...]
+    hypervolume: float
+    standard_hypervolume: float
+    standard: Point | None
+    best_at_rate: Point | None
+    gain_points: float | None
+    best_at_accuracy: Point | None
+    saving_percent: float | None
+
+
+def summarize(results: Results, reference_point: tuple[float, float]) -> Summary:
+    """The headline of ``results``; hypervolumes are taken against ``reference_point`` (rate, top-1)."""
+    standard = results.standard.get(QUALITY)
+    at_rate = at_accuracy = None
+    if standard is not None:
+        at_rate = next((trial for trial in results.frontier if measured(trial).rate >= standard.rate), None)
+        at_accuracy = next(
+            (trial for trial in reversed(results.frontier) if measured(trial).top1 >= standard.top1), None
+        )
+    points = list(results.standard.values())
+    return Summary(
+        trials_done=len(results.done),
+        trials_failed=len(results.search) - len(results.done),
+        distinct_tables=len({trial.tables for trial in results.done}),
+        frontier=tuple(_point(trial) for trial in results.frontier),
+        hypervolume=hypervolume(results.rate, results.top1, reference_point),
+        standard_hypervolume=hypervolume([p.rate for p in points], [p.top1 for p in points], reference_point),
+        standard=None if standard is None else Point.of(f"standard:{QUALITY}", standard),
+        best_at_rate=None if at_rate is None else _point(at_rate),
+        gain_points=None if at_rate is None else gain_points(results, at_rate),
+        best_at_accuracy=None if at_accuracy is None else _point(at_accuracy),
+        saving_percent=None if at_accuracy is None else saving_percent(results, at_accuracy),
+    )
+
+
+def gain_points(results: Results, trial: Trial) -> float | None:
+    """Top-1 of ``trial`` above the standard curve at its rate, in percentage points; None outside the curve."""
+    if results.curve is None:
+        return None
+    measurement = measured(trial)
+    return _known(100 * (measurement.top1 - float(results.curve.top1_at(measurement.rate))))
+
+
+def saving_percent(results: Results, trial: Trial) -> float | None:
+    """Bytes ``trial`` saves against the standard curve at its top-1, in per cent; None outside the curve."""
+    if results.curve is None:
+        return None
+    measurement = measured(trial)
+    return _known(100 * (1 - float(results.curve.rate_at(measurement.top1)) / measurement.rate))
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+def _point(trial: Trial) -> Point:
+    return Point.of(trial.label, measured(trial))

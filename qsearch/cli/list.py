@@ -1,0 +1,65 @@
+"""``qsearch list``: what there is to choose from, and the runs there are."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from qsearch.cli.runs import runs_option
+from qsearch.errors import QSearchError
+from qsearch.registry import Registry
+from qsearch.run import SETTINGS_FILE, Run
+
+
+@click.command("list")
+@click.argument(
+    "what", type=click.Choice(["all", "runs", "strategies", "datasets", "classifiers", "codecs"]), default="all"
+)
+@runs_option
+@click.option("--json", "json_", is_flag=True, help="As JSON.")
+def list_(what: str, runs: Path, json_: bool) -> None:
+    """List runs, strategies, datasets, classifiers and codecs, those of installed plug-ins included."""
+    from qsearch.classifiers import CLASSIFIERS
+    from qsearch.codecs import CODECS
+    from qsearch.datasets import DATASETS
+    from qsearch.strategies import STRATEGIES
+
+    registries: dict[str, Registry[Any]] = {
+        registry.kind: registry for registry in (STRATEGIES, DATASETS, CLASSIFIERS, CODECS)
+    }
+    found: dict[str, dict[str, str]] = {
+        kind: {name: _purpose(registry, name) for name in registry.names()}
+        for kind, registry in registries.items()
+        if what in ("all", kind)
+    }
+    if what in ("all", "runs"):
+        found["runs"] = {path.parent.name: _state(path.parent) for path in sorted(runs.glob(f"*/{SETTINGS_FILE}"))}
+    if json_:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for kind, entries in found.items():
+        click.echo(f"{kind}:")
+        width = max(map(len, entries), default=0)
+        for name, purpose in entries.items():
+            click.echo(f"  {name:{width}}  {purpose}".rstrip())
+        if not entries:
+            click.echo(f"  none in {runs}" if kind == "runs" else "  none")
+
+
+def _purpose(registry: Registry[Any], name: str) -> str:
+    try:
+        return (registry.get(name).__doc__ or "").strip().split("\n")[0]
+    except QSearchError as error:
+        return f"unusable: {error}"
+
+
+def _state(path: Path) -> str:
+    try:
+        run = Run.open(path)
+        with run.archive() as archive:
+            count = archive.count("search")
+    except QSearchError as error:
+        return f"unreadable: {error}"
+    search = run.settings.search
+    return f"{search.strategy}, {count} of {search.trials} trials, {run.settings.dataset.spec}"

@@ -1,0 +1,82 @@
+"""The ``qsearch`` command: finds the subcommand, and turns errors into one line and an exit status."""
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+import click
+
+from qsearch.errors import QSearchError
+
+COMMANDS = {
+    "run": "qsearch.cli.run:run",
+    "resume": "qsearch.cli.run:resume",
+    "show": "qsearch.cli.show:show",
+    "trials": "qsearch.cli.trials:trials",
+    "plot": "qsearch.cli.plot:plot",
+    "list": "qsearch.cli.list:list_",
+}
+INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """A group that imports a subcommand when it is named, so that help answers at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which they are used."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The subcommand, or None where there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="qsearch", prog_name="qsearch")
+def cli() -> None:
+    """Search JPEG quantization tables for image classifiers: smaller files at the same accuracy, or better accuracy
+    at the same size.
+
+    \b
+    qsearch run --trials 300 --name demo     search on the embedded images and network
+    qsearch show demo                        what was found
+    qsearch plot demo                        the frontier, as a picture
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line. Exit status: 0 done, 1 the run failed, 2 wrong input, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        status: Any = cli(args=arguments, prog_name="qsearch", standalone_mode=False)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "qsearch"
+        _fail(f"{error.format_message()} (see '{where} --help')", error.exit_code)
+    except click.ClickException as error:
+        _fail(error.format_message(), error.exit_code)
+    except QSearchError as error:
+        _fail(str(error), error.exit_status)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("interrupted.", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of a pipe went away (`| head`): nobody is left to be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _interrupt(signal_number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(sentence: str, status: int) -> None:
+    click.echo(f"qsearch: {' '.join(sentence.split())}", err=True)
+    sys.exit(status)

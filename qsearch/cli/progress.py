@@ -1,0 +1,87 @@
+"""Progress of a search: a bar on a terminal, a plain line every so often elsewhere; always on stderr."""
+
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from qsearch.analysis.results import Results
+from qsearch.analysis.summary import summarize
+from qsearch.measurement import Trial
+from qsearch.run import Run
+
+PLAIN_LINE_EVERY_S = 15.0
+GAIN_EVERY_S = 1.0
+"""The best gain needs a frontier over all trials: now and then is enough."""
+
+
+class SearchProgress:
+    """Hears of trials and shows where a run stands. A context manager."""
+
+    def __init__(self, run: Run, trials: int) -> None:
+        self._reference, self._search = run.trials()
+        self._trials = trials
+        self._reference_point = run.settings.search.hypervolume_reference
+        self._start = time.monotonic()
+        self._new = 0
+        self._gain = ""
+        self._gain_at = self._line_at = self._start
+        self._bar: Progress | None = None
+        if sys.stderr.isatty():
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[speed]}"),
+                TimeRemainingColumn(compact=True),
+                TextColumn("{task.fields[gain]}"),
+                console=Console(stderr=True),
+            )
+            self._task = self._bar.add_task("trials", total=trials, completed=len(self._search), speed="", gain="")
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, trial: Trial) -> None:
+        """One more trial is recorded."""
+        (self._search if trial.series == "search" else self._reference).append(trial)
+        self._new += 1
+        now = time.monotonic()
+        speed = f"{self._new / max(now - self._start, 1e-9):.2f} trials/s"
+        if now - self._gain_at >= GAIN_EVERY_S or len(self._search) == self._trials:
+            self._gain, self._gain_at = self._best_gain(), now
+        if trial.status == "failed":
+            self._say(f"trial {trial.label} failed: {trial.reason}")
+        if self._bar is not None:
+            self._bar.update(self._task, completed=len(self._search), speed=speed, gain=self._gain)
+        elif now - self._line_at >= PLAIN_LINE_EVERY_S or len(self._search) == self._trials:
+            self._line_at = now
+            left = (self._trials - len(self._search)) * (now - self._start) / self._new
+            self._say(f"{len(self._search)}/{self._trials} trials, {speed}, {left:.0f} s left, {self._gain}")
+
+    def _best_gain(self) -> str:
+        summary = summarize(Results("", self._reference, self._search), self._reference_point)
+        if summary.gain_points is None:
+            return "no gain yet"
+        return f"{summary.gain_points:+.2f} points at quality 50's rate"
+
+    def _say(self, line: str) -> None:
+        say: Callable[[str], None] = self._bar.console.print if self._bar is not None else _echo
+        say(line)
+
+
+def _echo(line: str) -> None:
+    click.echo(line, err=True)

@@ -1,0 +1,31 @@
+"""How commands name runs: a path, or a name in the folder of runs."""
+
+from pathlib import Path
+
+import click
+
+from qsearch.run import Run
+
+DEFAULT_RUNS = "runs"
+
+
+def runs_option(function: click.decorators.FC) -> click.decorators.FC:
+    """``--runs FOLDER``."""
+    return click.option(
+        "--runs",
+        "runs",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=DEFAULT_RUNS,
+        show_default=True,
+        envvar="QSEARCH_RUNS",
+        show_envvar=True,
+        help="The folder of runs.",
+    )(function)
+
+
+def find_run(name: str, runs: Path) -> Run:
+    """The run a user calls ``name``: a path, else a folder in ``runs``. InputError where there is none."""
+    path = Path(name)
+    if len(path.parts) == 1 and not path.exists():
+        path = runs / name
+    return Run.open(path)

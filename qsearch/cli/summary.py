@@ -1,0 +1,87 @@
+"""The summary of a run, in words and as JSON."""
+
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+
+from qsearch.analysis.summary import QUALITY, Point, Summary, summarize
+from qsearch.run import Run
+from qsearch.settings import Recorded
+
+
+def summary_of(run: Run) -> Summary:
+    """The summary of what is recorded so far."""
+    return summarize(run.results(), run.settings.search.hypervolume_reference)
+
+
+def measured_on(run: Run) -> str:
+    """What was measured, in one line: dataset, classifiers, codec."""
+    recorded = run.settings.recorded or Recorded()
+    dataset, codec = recorded.dataset, recorded.codec
+    networks = " + ".join(str(classifier["name"]) for classifier in recorded.classifiers)
+    flags = "".join(f", {flag}" for flag in ("optimize", "progressive") if codec.get(flag))
+    return (
+        f"{dataset['images']} images {dataset['width']}x{dataset['height']} of {dataset['name']}, {networks}, "
+        f"{codec['name']} {codec['subsampling']}{flags}"
+    )
+
+
+def as_json(run: Run, summary: Summary) -> dict[str, Any]:
+    """The summary and the settings of the run, for programs."""
+    return {"run": run.name, "summary": asdict(summary), "settings": msgspec.to_builtins(run.settings)}
+
+
+def as_text(run: Run, summary: Summary) -> str:
+    """The summary for people."""
+    search = run.settings.search
+    lines = [
+        f"Run {run.name}: {search.strategy}, seed {search.seed}, layout {search.layout}",
+        f"Measured on {measured_on(run)}",
+        f"Tables: {summary.trials_done} of {search.trials} trials done ({summary.distinct_tables} distinct)"
+        + (f", {summary.trials_failed} failed" if summary.trials_failed else "")
+        + f", {len(summary.frontier)} on the frontier",
+        "",
+        *_headline(summary),
+        f"Hypervolume: {summary.hypervolume:.2f}, the standard tables' {summary.standard_hypervolume:.2f} "
+        f"(reference point: rate {search.hypervolume_reference[0]:g}, top-1 {search.hypervolume_reference[1]:g})",
+        "",
+        "These are the images the search chose on, so the gains flatter it: the best of many tables is partly luck.",
+        "Measure a table on images that the search has not seen before you rely on it.",
+    ]
+    lines += [
+        f"Changed at trial {change.at_trial}: {'; '.join(change.differences)}." for change in run.settings.changes
+    ]
+    return "\n".join(lines)
+
+
+def _headline(summary: Summary) -> list[str]:
+    standard = summary.standard
+    if standard is None:
+        return [f"The standard tables at quality {QUALITY} are not measured yet, so there is nothing to compare with."]
+    lines = [f"Standard quality {QUALITY}:     {_place(standard)}"]
+    if summary.best_at_rate is None:
+        lines.append("Best at that rate:       no table reaches it yet")
+    else:
+        gain = _interpolated(summary.gain_points, "{:+.2f} points against the standard curve at its rate")
+        lines.append(f"Best at that rate:       {_place(summary.best_at_rate)}, {gain}")
+    if summary.best_at_accuracy is None:
+        lines.append("Best at that accuracy:   no table reaches it yet")
+    else:
+        saving = _interpolated(
+            summary.saving_percent, "{:+.1f} % of bytes saved against the standard curve at its top-1"
+        )
+        lines.append(f"Best at that accuracy:   {_place(summary.best_at_accuracy)}, {saving}")
+    return lines
+
+
+def _place(point: Point) -> str:
+    return f"rate {point.rate:6.2f}, top-1 {100 * point.top1:5.2f} % ({_called(point.label)})"
+
+
+def _called(label: str) -> str:
+    return label if ":" in label else f"trial {label}"
+
+
+def _interpolated(value: float | None, words: str) -> str:
+    return "outside the measured standard curve" if value is None else words.format(value)

@@ -1,0 +1,75 @@
+"""``qsearch trials``: every trial as a table."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qsearch.cli.runs import find_run, runs_option
+from qsearch.errors import MissingDependencyError, RunError
+from qsearch.measurement import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@runs_option
+@click.option("--csv", "format_", flag_value="csv", default=True, help="Comma-separated values (the default).")
+@click.option("--json", "format_", flag_value="json", help="A JSON array, tables included.")
+@click.option("--parquet", "format_", flag_value="parquet", help="Apache Parquet (needs --out, and qsearch[parquet]).")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.  [default: stdout]")
+def trials(run: str, runs: Path, format_: str, out: Path | None) -> None:
+    """Print every trial of RUN: reference tables first, then the search's by number."""
+    reference, search = find_run(run, runs).trials()
+    rows = [_row(trial) for trial in (*reference, *search)]
+    try:
+        if format_ == "json":
+            text = json.dumps(rows, indent=1)
+            out.write_text(text + "\n", encoding="utf-8") if out else click.echo(text)
+            return
+        import pandas as pd
+
+        frame = pd.DataFrame([{**row, "tables": json.dumps(row["tables"])} for row in rows])
+        if format_ == "csv":
+            frame.to_csv(out or sys.stdout, index=False)
+        else:
+            _write_parquet(frame, out)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise RunError(f"{out} cannot be written ({error}): choose a place you can write to.") from error
+
+
+def _row(trial: Trial) -> dict[str, Any]:
+    measurement = trial.measurement
+    return {
+        "series": trial.series,
+        "number": trial.number,
+        "strategy": trial.strategy,
+        "origin": trial.origin,
+        "status": trial.status,
+        "reason": trial.reason,
+        "rate": measurement and measurement.rate,
+        "bpp": measurement and measurement.bpp,
+        "total_bytes": measurement and measurement.total_bytes,
+        "top1": measurement and measurement.top1,
+        "top5": measurement and measurement.top5,
+        "psnr_db": measurement and measurement.mean_psnr_db,
+        "decision_s": trial.decision_s,
+        "evaluation_s": trial.evaluation_s,
+        "digest": trial.tables.digest,
+        "tables": trial.tables.to_dict(),
+    }
+
+
+def _write_parquet(frame: "pd.DataFrame", out: Path | None) -> None:
+    if out is None:
+        raise click.UsageError("--parquet writes a file: say where with --out FILE.")
+    try:
+        frame.to_parquet(out, index=False)
+    except ImportError as error:
+        raise MissingDependencyError("--parquet needs pyarrow: pip install 'qsearch[parquet]'.") from error
