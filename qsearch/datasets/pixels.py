@@ -1,0 +1,73 @@
+"""One image file to the RGB pixels a dataset holds, whatever Pillow reads: turned upright, opaque, 8 bits."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from qsearch.datasets.preparation import resize_and_crop, shorter_side, stretch
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+BACKGROUND = "white"
+"""What shows through transparent pixels, as on a page."""
+
+
+class UnusableImageError(ValueError):
+    """An image that cannot become pixels of a dataset; the message ends a sentence that names the file."""
+
+
+def prepared_pixels(path: Path, size: int | None, fit: str) -> npt.NDArray[np.uint8] | str:
+    """The pixels uint8 [H, W, 3] of an image file, or the reason why there are none.
+
+    size: side in pixels of the square they are brought to, or None; fit: ``crop`` (Li 2020) or ``stretch``.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            return np.asarray(_sized(read_rgb(image), size, fit))
+    except UnidentifiedImageError:
+        return "empty" if path.stat().st_size == 0 else "not an image"
+    except Exception as error:  # on damaged files Pillow's readers raise nearly everything
+        reason = getattr(error, "strerror", None) or str(error)
+        return " ".join(reason.split()).rstrip(".") or type(error).__name__
+
+
+def read_rgb(image: "Image") -> "Image":
+    """An opened image as mode RGB: the first frame, upright by its EXIF orientation, on white where transparent.
+
+    16-bit pixels and floats (0..1, or else 0..255) are scaled to 8 bits. Colour profiles are not applied.
+    """
+    from PIL import Image, ImageOps
+
+    image.load()
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I") or upright.mode == "F":
+        return Image.fromarray(_to_8_bits(np.asarray(upright), upright.mode)).convert("RGB")
+    if upright.has_transparency_data:
+        page = Image.new("RGBA", upright.size, BACKGROUND)
+        return Image.alpha_composite(page, upright.convert("RGBA")).convert("RGB")
+    return upright.convert("RGB")
+
+
+def _to_8_bits(values: npt.NDArray[np.generic], mode: str) -> npt.NDArray[np.uint8]:
+    """Grey values [H, W] of Pillow's modes I;16, I and F as uint8."""
+    numbers = values.astype(np.float64)
+    low, high = float(numbers.min()), float(numbers.max())
+    white = (1.0 if high <= 1 else 255.0) if mode == "F" else 65535.0
+    if not (low >= 0 and high <= white):  # also where they are not numbers
+        raise UnusableImageError(f"pixels from {low:g} to {high:g}, expected 0 to {white:g}")
+    return np.rint(numbers * (255 / white)).astype(np.uint8)
+
+
+def _sized(image: "Image", size: int | None, fit: str) -> "Image":
+    if size is None:
+        return image
+    if fit == "stretch":
+        return stretch(image, (size, size))
+    if min(image.size) < size:
+        raise UnusableImageError(f"{image.width}x{image.height} pixels, smaller than the crop of {size}")
+    return resize_and_crop(image, shorter_side(size), (size, size))
