@@ -1,0 +1,322 @@
+"""Contract suites for plug-in authors: subclass one in a pytest module, override its fixture, and run it.
+
+class TestMyStrategy(StrategyContract):
+    @pytest.fixture
+    def strategy_class(self):
+        return MyStrategy
+"""
+
+import random
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from qsearch.classifiers.base import Classifier
+from qsearch.codecs.base import Codec
+from qsearch.datasets.base import Dataset, digest_of
+from qsearch.measurement import Measurement, Trial
+from qsearch.space import LAYOUTS, SearchSpace
+from qsearch.strategies.base import Strategy
+from qsearch.tables import ZIGZAG, QuantTables
+
+Evaluate = Callable[[QuantTables], Measurement | None]
+
+
+class LinearFitness:
+    """A stand-in for the parabola of an earlier search: accuracy falls by half a point per unit of rate."""
+
+    def gap(self, rate: float, top1: float) -> float:
+        """See :class:`qsearch.strategies.base.Fitness`."""
+        return top1 - (0.8 - 0.005 * rate)
+
+
+def synthetic_measurement(tables: QuantTables, images: int = 40) -> Measurement:
+    """What an imaginary dataset would measure: smooth, instant, and better where low frequencies are kept.
+
+    Coarser entries save bytes everywhere; each image is lost once the coarseness, weighted towards low frequencies,
+    passes its own threshold.
+    """
+    entries = np.stack([tables.luma, tables.cb, tables.cr]).reshape(3, 64)[:, ZIGZAG].astype(np.float64)
+    bits = (np.array([4.0, 1.0, 1.0])[:, None] * np.log2(256.0 / entries)).sum() + 40.0
+    harm = (entries / 255 * np.exp(-np.arange(64) / 12)).sum() / 12
+    image = np.arange(images)
+    size_bytes = np.ceil(bits * (1 + image / images)).astype(np.int64)
+    ranks = np.where(harm > (image + 1) / images, 1 + image % 7, 0).astype(np.int32)
+    return Measurement(size_bytes, ranks[None, :], pixels=32 * 32)
+
+
+def synthetic_with_failures(tables: QuantTables) -> Measurement | None:
+    """As :func:`synthetic_measurement`, but about every fifth table fails (always the same ones)."""
+    return None if int(tables.digest[:4], 16) % 5 == 0 else synthetic_measurement(tables)
+
+
+def drive(
+    strategy: Strategy,
+    trials: int,
+    *,
+    look_ahead: int = 1,
+    evaluate: Evaluate = synthetic_measurement,
+    history: list[Trial] | None = None,
+) -> list[Trial]:
+    """Asks and tells ``strategy`` as the search does, up to ``trials`` in all; goes on after ``history`` if given.
+
+    ``strategy`` is new; with a history it is first brought there by :meth:`Strategy.replay`. Returns all trials.
+    """
+    done = list(history or [])
+    told = 0
+    if done:
+        strategy.replay(done, look_ahead)
+        told = strategy.told_before(done[-1].number, look_ahead)
+    for number in range(len(done), trials):
+        while told < strategy.told_before(number, look_ahead):
+            strategy.tell(done[told])
+            told += 1
+        tables = strategy.ask(number)
+        measurement = evaluate(tables)
+        done.append(
+            Trial(
+                "search",
+                number,
+                strategy.name,
+                tables,
+                "failed" if measurement is None else "done",
+                measurement,
+                reason="" if measurement else "synthetic failure",
+                origin=strategy.origin(number),
+            )
+        )
+    return done
+
+
+class StrategyContract:
+    """What every strategy keeps. Override the fixtures ``strategy_class`` and, to make it quicker, ``options``.
+
+    trials: how many each test asks for at most; enough to pass a strategy's start-up phase.
+    """
+
+    trials: ClassVar[int] = 60
+
+    def make(self, strategy_class: type[Strategy], options: dict[str, Any], space: SearchSpace, seed: int) -> Strategy:
+        """A new strategy."""
+        fitness = LinearFitness() if strategy_class.informed else None
+        return strategy_class(space, seed, fitness=fitness, **options)
+
+    def space(self, strategy_class: type[Strategy], layout: str) -> SearchSpace:
+        """A box as an earlier search would give it for strategies that need one, else every baseline table."""
+        if not strategy_class.informed:
+            return SearchSpace.full(layout)
+        lower = np.tile(1 + np.arange(64) // 2, LAYOUTS[layout])
+        return SearchSpace(layout, lower, lower + 30)
+
+    def count(self, strategy: Strategy, trials: int) -> int:
+        """``trials``, or as many as the strategy has."""
+        limit = strategy.trial_limit()
+        return trials if limit is None else min(trials, limit)
+
+    def test_has_its_registered_kind_of_name(self, strategy_class: type[Strategy], options: dict[str, Any]) -> None:
+        """Names are lower case with hyphens."""
+        assert strategy_class.name == strategy_class.name.lower().replace("_", "-").replace(" ", "-")
+
+    def test_proposes_within_the_box_in_every_layout(
+        self, strategy_class: type[Strategy], options: dict[str, Any]
+    ) -> None:
+        """Whatever the layout, all tables lie in the box."""
+        for layout in strategy_class.layouts:
+            space = self.space(strategy_class, layout)
+            strategy = self.make(strategy_class, options, space, seed=3)
+            for trial in drive(strategy, self.count(strategy, self.trials), look_ahead=3):
+                assert space.contains(space.to_vector(trial.tables))
+
+    def test_same_seed_same_tables(self, strategy_class: type[Strategy], options: dict[str, Any]) -> None:
+        """Two strategies of one seed agree, also when both are alive at once and something else draws numbers."""
+        space = self.space(strategy_class, strategy_class.layouts[0])
+        first = self.make(strategy_class, options, space, seed=5)
+        second = self.make(strategy_class, options, space, seed=5)
+        trials = self.count(first, self.trials)
+        expected = drive(first, trials, look_ahead=2, evaluate=synthetic_with_failures)
+        random.seed(99)
+        np.random.seed(99)
+        assert [t.tables for t in drive(second, trials, look_ahead=2, evaluate=synthetic_with_failures)] == [
+            t.tables for t in expected
+        ]
+
+    def test_other_seed_other_tables(self, strategy_class: type[Strategy], options: dict[str, Any]) -> None:
+        """Unless it goes through a fixed list."""
+        space = self.space(strategy_class, strategy_class.layouts[0])
+        first, second = (self.make(strategy_class, options, space, seed) for seed in (5, 6))
+        if first.trial_limit() is None:
+            assert [t.tables for t in drive(first, 5)] != [t.tables for t in drive(second, 5)]
+
+    def test_leaves_global_randomness_alone(self, strategy_class: type[Strategy], options: dict[str, Any]) -> None:
+        """A user's own random numbers do not depend on the strategy."""
+        random.seed(7)
+        np.random.seed(7)
+        before = random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index]
+        space = self.space(strategy_class, strategy_class.layouts[0])
+        drive(self.make(strategy_class, options, space, seed=1), 5)
+        assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # type: ignore[index]
+
+    def test_replay_equals_going_on(self, strategy_class: type[Strategy], options: dict[str, Any]) -> None:
+        """Killed at any trial and rebuilt from the trials so far, it proposes what it would have proposed."""
+        space = self.space(strategy_class, strategy_class.layouts[0])
+        for look_ahead in (1, 4):
+            strategy = self.make(strategy_class, options, space, seed=11)
+            trials = self.count(strategy, self.trials)
+            whole = drive(strategy, trials, look_ahead=look_ahead, evaluate=synthetic_with_failures)
+            for killed_at in (1, trials // 3, trials - 2):
+                rebuilt = self.make(strategy_class, options, space, seed=11)
+                resumed = drive(
+                    rebuilt,
+                    trials,
+                    look_ahead=look_ahead,
+                    evaluate=synthetic_with_failures,
+                    history=whole[:killed_at],
+                )
+                assert [t.tables for t in resumed] == [t.tables for t in whole]
+                assert [t.origin for t in resumed] == [t.origin for t in whole]
+
+    def test_all_trials_may_fail(self, strategy_class: type[Strategy], options: dict[str, Any]) -> None:
+        """It goes on proposing."""
+        space = self.space(strategy_class, strategy_class.layouts[0])
+        strategy = self.make(strategy_class, options, space, seed=2)
+        trials = self.count(strategy, self.trials)
+        assert len(drive(strategy, trials, evaluate=lambda tables: None)) == trials
+
+    def test_boxes_may_be_flat(self, strategy_class: type[Strategy], options: dict[str, Any]) -> None:
+        """Some entries fixed, or all of them."""
+        if not strategy_class.informed:
+            return
+        lower = np.arange(1, 65)
+        for upper in (lower, np.where(lower % 3 == 0, lower + 9, lower)):
+            space = SearchSpace("shared", lower, upper)
+            strategy = self.make(strategy_class, options, space, seed=4)
+            for trial in drive(strategy, self.trials, look_ahead=2):
+                assert space.contains(space.to_vector(trial.tables))
+
+
+class CodecContract:
+    """What every codec keeps. Override the fixture ``codec``."""
+
+    def images(self, height: int = 33, width: int = 50) -> npt.NDArray[np.uint8]:
+        """Six images uint8 [6, height, width, 3]: noise, flat colours, gradients."""
+        draw = np.random.RandomState(0)
+        noise = draw.randint(0, 256, (2, height, width, 3))
+        flat = np.broadcast_to(draw.randint(0, 256, (2, 1, 1, 3)), noise.shape)
+        slope = np.linspace(0, 255, width)[None, None, :, None] * np.array([1, 0.5, 0.2])
+        return np.concatenate([noise, flat, np.broadcast_to(slope, noise.shape)]).astype(np.uint8)
+
+    def test_shapes_and_types(self, codec: Codec) -> None:
+        """Sizes int64 [N], pixels uint8 of the same shape, also for odd sizes."""
+        for height, width in ((33, 50), (8, 8), (1, 1), (17, 16)):
+            images = self.images(height, width)
+            encoded = codec.encode(images, QuantTables.standard(50))
+            assert encoded.size_bytes.shape == (len(images),)
+            assert encoded.size_bytes.dtype == np.int64
+            assert encoded.images.shape == images.shape
+            assert encoded.images.dtype == np.uint8
+
+    def test_images_are_independent(self, codec: Codec) -> None:
+        """One at a time or all together, forwards or backwards: the same sizes and pixels."""
+        images, tables = self.images(), QuantTables.standard(30)
+        together = codec.encode(images, tables)
+        backwards = codec.encode(images[::-1], tables)
+        np.testing.assert_array_equal(together.size_bytes, backwards.size_bytes[::-1])
+        np.testing.assert_array_equal(together.images, backwards.images[::-1])
+        for index in range(len(images)):
+            alone = codec.encode(images[index : index + 1], tables)
+            assert alone.size_bytes[0] == together.size_bytes[index]
+            np.testing.assert_array_equal(alone.images[0], together.images[index])
+
+    def test_coarser_tables_save_bytes_and_lose_detail(self, codec: Codec) -> None:
+        """Quality 90, 50, 10: fewer bytes and more error each time."""
+        images = self.images()
+        encoded = [codec.encode(images, QuantTables.standard(quality)) for quality in (90, 50, 10)]
+        sizes = [e.size_bytes.sum() for e in encoded]
+        errors = [((e.images.astype(float) - images) ** 2).mean() for e in encoded]
+        assert sizes == sorted(sizes, reverse=True)
+        assert errors == sorted(errors)
+
+    def test_leaves_its_input_alone(self, codec: Codec) -> None:
+        """Pixels may be a read-only memory map, and are not changed."""
+        images = self.images()
+        before = images.copy()
+        images.flags.writeable = False
+        codec.encode(images, QuantTables.standard(50))
+        np.testing.assert_array_equal(images, before)
+
+    def test_distinguishes_all_three_tables(self, codec: Codec) -> None:
+        """Luma, Cb and Cr tables each change the result."""
+        images = self.images()[:2]
+        fine, coarse = np.full((8, 8), 4), np.full((8, 8), 90)
+        seen = [
+            codec.encode(images, QuantTables(luma, cb=cb, cr=cr)).images.tobytes()
+            for luma, cb, cr in ((fine, fine, fine), (coarse, fine, fine), (fine, coarse, fine), (fine, fine, coarse))
+        ]
+        assert len(set(seen)) == 4
+
+    def test_says_what_it_is(self, codec: Codec) -> None:
+        """The settings name the codec and its encoder settings."""
+        settings = codec.settings()
+        assert settings["name"] == codec.name
+        assert {"subsampling", "optimize", "progressive"} <= settings.keys()
+
+
+class DatasetContract:
+    """What every dataset keeps. Override the fixture ``dataset``."""
+
+    def test_digest_is_of_its_content(self, dataset: Dataset) -> None:
+        """What was recorded with the run is what is there."""
+        assert dataset.digest == digest_of(dataset.images, dataset.labels, dataset.class_names)
+
+    def test_names_are_unique(self, dataset: Dataset) -> None:
+        """Images and classes can be told apart in reports."""
+        assert len(set(dataset.image_names)) == len(dataset)
+        assert len(set(dataset.class_names)) == len(dataset.class_names)
+
+    def test_travels_to_workers_as_it_is(self, dataset: Dataset) -> None:
+        """Pickled, it is the same dataset; a memory map stays one and is not copied."""
+        import pickle
+
+        data = pickle.dumps(dataset)
+        copy: Dataset = pickle.loads(data)
+        assert copy.digest == dataset.digest
+        np.testing.assert_array_equal(copy.images, dataset.images)
+        np.testing.assert_array_equal(copy.labels, dataset.labels)
+        if isinstance(dataset.images, np.memmap):
+            assert isinstance(copy.images, np.memmap)
+            assert len(data) < dataset.images.nbytes
+
+
+class ClassifierContract:
+    """What every classifier keeps. Override the fixtures ``classifier`` and ``images`` (uint8 [N, H, W, 3], N >= 5)."""
+
+    def test_logits_are_finite_numbers_per_class(self, classifier: Classifier, images: npt.NDArray[np.uint8]) -> None:
+        """float32 [N, classes]."""
+        logits = classifier.logits(images)
+        assert logits.shape == (len(images), classifier.classes)
+        assert logits.dtype == np.float32
+        assert np.isfinite(logits).all()
+
+    def test_logits_do_not_depend_on_the_batch(self, classifier: Classifier, images: npt.NDArray[np.uint8]) -> None:
+        """To the bit: alone, together, and in another order."""
+        together = classifier.logits(images)
+        np.testing.assert_array_equal(classifier.logits(images[::-1])[::-1], together)
+        for index in range(len(images)):
+            np.testing.assert_array_equal(classifier.logits(images[index : index + 1])[0], together[index])
+
+    def test_travels_to_workers(self, classifier: Classifier, images: npt.NDArray[np.uint8]) -> None:
+        """Pickled, it answers the same."""
+        import pickle
+
+        copy: Classifier = pickle.loads(pickle.dumps(classifier))
+        assert copy.digest == classifier.digest
+        np.testing.assert_array_equal(copy.logits(images), classifier.logits(images))
+
+    def test_says_what_it_is(self, classifier: Classifier, images: npt.NDArray[np.uint8]) -> None:
+        """Name and digest are recorded; class names, where there are any, are one per logit."""
+        settings = classifier.settings()
+        assert settings["name"] == classifier.name
+        assert settings["digest"] == classifier.digest
+        assert classifier.class_names is None or len(classifier.class_names) == classifier.classes
