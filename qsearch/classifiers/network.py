@@ -28,6 +28,7 @@ class NetworkInput:
     height, width: pixels, or None where any size will do.
     resize: images of another size have their shorter side brought to so many pixels and are then cropped in the
         centre; None refuses them.
+    enlarge: whether that may enlarge images that are smaller than the crop; otherwise they are refused.
     interpolation: the filter for that, one of Pillow's.
     batch: N where the network takes no other, or None.
     """
@@ -36,6 +37,7 @@ class NetworkInput:
     width: int | None
     resize: int | None = None
     interpolation: str = "bilinear"
+    enlarge: bool = False
     batch: int | None = None
     layout: str = "NCHW"
     dtype: str = "float32"
@@ -63,8 +65,9 @@ class NetworkInput:
         height, width = images.shape[1:3]
         if (height, width) == (self.height, self.width):
             return images
-        if self.resize is None or height < self.height or width < self.width:
-            problem = "smaller than" if height < self.height or width < self.width else "other than"
+        small = height < self.height or width < self.width
+        if self.resize is None or (small and not self.enlarge):
+            problem = "smaller than" if small else "other than"
             raise InputError(
                 f"the images are {width}x{height} pixels, {problem} the {self.width}x{self.height} that {name} takes: "
                 f"prepare them at that size (--size {self.width}, and --fit stretch for small images)."
