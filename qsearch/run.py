@@ -1,6 +1,5 @@
-"""Run: one search in its folder, with its settings, its archive, and the parts that its settings name."""
+"""Run: one search in its folder, with its settings and its archive."""
 
-import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,24 +12,20 @@ from typing import Any, Self
 import msgspec
 from filelock import FileLock, Timeout
 
+from qsearch.analysis.guidance import guidance
 from qsearch.analysis.results import Results
 from qsearch.archive import Archive
-from qsearch.classifiers import load_classifier
-from qsearch.classifiers.base import Classifier, ClassifierOptions
-from qsearch.codecs import CODECS
-from qsearch.codecs.base import Codec
-from qsearch.datasets import load_dataset
-from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.errors import InputError, RunError
 from qsearch.evaluator import Evaluator
+from qsearch.executors.base import Executor
 from qsearch.executors.local import executor_for
 from qsearch.measurement import Trial
+from qsearch.parts import build_evaluator, build_strategy, check_search, default_workers, record, with_guidance
 from qsearch.registry import nearest_names
 from qsearch.search import search
-from qsearch.settings import Change, CodecSettings, Recorded, RunSettings, load_settings, save_settings
+from qsearch.settings import Change, Recorded, RunSettings, load_settings, save_settings
 from qsearch.space import SearchSpace
-from qsearch.strategies import STRATEGIES
-from qsearch.strategies.base import Strategy, options_of
+from qsearch.strategies.sorted_random import SortedRandom
 
 SETTINGS_FILE = "run.toml"
 ARCHIVE_FILE = "trials.sqlite"
@@ -51,7 +46,7 @@ class Run:
         path = Path(path)
         if path.exists():
             raise InputError(f"{path} exists already: go on with 'qsearch resume {path}', or choose another --name.")
-        build_strategy(settings)
+        check_search(settings.search)
         settings = msgspec.structs.replace(
             settings,
             qsearch=version("qsearch"),
@@ -119,19 +114,28 @@ class Run:
             evaluator = evaluator or build_evaluator(self.settings, workers)
             self._check_unchanged(evaluator, allow_changed, archive.count("search"))
             if trials is not None and trials != self.settings.search.trials:
-                if trials < 1:
-                    raise InputError(f"a run has at least one trial, got {trials}.")
-                self._save(search=msgspec.structs.replace(self.settings.search, trials=trials))
+                wanted = msgspec.structs.replace(self.settings.search, trials=trials)
+                check_search(wanted)
+                self._save(search=wanted)
             with executor_for(evaluator, workers) as executor:
-                search(
-                    build_strategy(self.settings),
-                    executor,
-                    archive,
-                    trials=self.settings.search.trials,
-                    look_ahead=self.settings.search.look_ahead,
-                    qualities=self.settings.search.qualities,
-                    on_trial=on_trial,
-                )
+                self._search(executor, archive, on_trial)
+
+    def _search(self, executor: Executor, archive: Archive, on_trial: Callable[[Trial], None]) -> None:
+        wanted = self.settings.search
+        conditions: dict[str, Any] = {
+            "look_ahead": wanted.look_ahead,
+            "qualities": wanted.qualities,
+            "on_trial": on_trial,
+        }
+        if wanted.warm_up and wanted.guidance is None:
+            warm_up = SortedRandom(SearchSpace.full(wanted.layout), wanted.seed)
+            search(warm_up, executor, archive, trials=wanted.warm_up, **conditions)
+            learned = guidance(
+                [self.results()], wanted.layout, around=wanted.around, window=wanted.window, sigma=wanted.sigma
+            )
+            self._save(search=with_guidance(wanted, learned))
+        strategy = build_strategy(self.settings.search)
+        search(strategy, executor, archive, trials=wanted.trials, first=wanted.warm_up, **conditions)
 
     def _check_unchanged(self, evaluator: Evaluator, allow_changed: bool, at_trial: int) -> None:
         now = record(evaluator)
@@ -160,95 +164,3 @@ class Run:
             raise RunError(f"{self.path} is in use by another process: wait for it to end, or stop it.") from error
         except PermissionError as error:
             raise InputError(f"{self.path} cannot be written to ({error}): check its permissions.") from error
-
-
-def default_workers(settings: RunSettings) -> int:
-    """One worker per GPU where the classifiers run on GPUs, else one per core this process may use."""
-    if any(classifier.device != "cpu" for classifier in settings.classifiers):
-        from qsearch.classifiers.engines import gpu_count
-
-        if gpus := gpu_count():
-            return gpus
-    return usable_cores()
-
-
-def usable_cores() -> int:
-    """The cores this process may use, container limits included."""
-    from joblib import cpu_count
-
-    return int(cpu_count())  # type: ignore[no-untyped-call]
-
-
-def build_dataset(settings: RunSettings) -> Dataset:
-    """The dataset the settings name."""
-    wanted = settings.dataset
-    options = DatasetOptions(size=wanted.size, fit=wanted.fit, skip_unreadable=wanted.skip_unreadable)
-    return load_dataset(wanted.spec, options)
-
-
-def build_classifiers(settings: RunSettings, threads: int = 1) -> list[Classifier]:
-    """The classifiers the settings name, each with ``threads`` CPU threads."""
-    return [
-        load_classifier(
-            wanted.spec,
-            ClassifierOptions(
-                weights=wanted.weights, device=wanted.device, precision=wanted.precision, threads=threads
-            ),
-        )
-        for wanted in settings.classifiers
-    ]
-
-
-def build_codec(settings: CodecSettings) -> Codec:
-    """The codec the settings name. InputError where it does not know one of them."""
-    return CODECS.get(settings.name)(
-        subsampling=settings.subsampling, optimize=settings.optimize, progressive=settings.progressive
-    )
-
-
-def build_evaluator(settings: RunSettings, workers: int) -> Evaluator:
-    """Dataset, codec and classifiers together; the cores are shared out among ``workers``."""
-    threads = max(1, usable_cores() // workers)
-    return Evaluator(
-        build_dataset(settings),
-        build_codec(settings.codec),
-        build_classifiers(settings, threads),
-        psnr=settings.psnr,
-        codec_threads=threads,
-    )
-
-
-def default_layout(strategy: str, preferred: str) -> str:
-    """``preferred`` where the strategy searches it, else the strategy's first."""
-    layouts = STRATEGIES.get(strategy).layouts
-    return preferred if preferred in layouts else layouts[0]
-
-
-def build_strategy(settings: RunSettings) -> Strategy:
-    """The strategy the settings name, new. InputError where it does not know one of its options."""
-    wanted = settings.search
-    strategy = STRATEGIES.get(wanted.strategy)
-    known = options_of(strategy)
-    for option in wanted.options:
-        if option not in known:
-            raise InputError(f"strategy {wanted.strategy} has no option {option!r}: {nearest_names(option, known)}")
-    return strategy(SearchSpace.full(wanted.layout), wanted.seed, **wanted.options)
-
-
-def record(evaluator: Evaluator) -> Recorded:
-    """What the parts say of themselves; two runs are compared only where this is equal."""
-    dataset = evaluator.dataset
-    packages = ("qsearch", "numpy", "pillow", "torch", "torchvision", "openvino")
-    return Recorded(
-        dataset={
-            "name": dataset.name,
-            "digest": dataset.digest,
-            "images": len(dataset),
-            "classes": len(dataset.class_names),
-            "height": dataset.height,
-            "width": dataset.width,
-        },
-        classifiers=[classifier.settings() for classifier in evaluator.classifiers],
-        codec=evaluator.codec.settings(),
-        versions={"python": platform.python_version(), **{name: version(name) for name in packages}},
-    )

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from qsearch.archive import Archive
 from qsearch.errors import InputError, RunError
@@ -23,22 +23,26 @@ def search(
     archive: Archive,
     *,
     trials: int,
+    first: int = 0,
     look_ahead: int = DEFAULT_LOOK_AHEAD,
     qualities: Sequence[int] = REFERENCE_QUALITIES,
     on_trial: Callable[[Trial], None] = lambda trial: None,
 ) -> None:
     """Brings ``archive`` to ``trials`` search trials of ``strategy`` and the reference curve at ``qualities``.
 
-    Goes on where the archive stands; ``strategy`` must be new. Which tables are asked depends on the strategy, its
-    seed and ``look_ahead``, not on the executor. ``on_trial`` hears of each trial once it is recorded.
+    Goes on where the archive stands; ``strategy`` must be new. It proposes the trials from number ``first`` on, which
+    it knows as its 0; those before are another strategy's, recorded already. Which tables are asked depends on the
+    strategy, its seed and ``look_ahead``, not on the executor. ``on_trial`` hears of each trial once it is recorded.
 
     Raises RunError after ten failures in a row, or where the archive can no longer be written; InputError where the
     strategy no longer proposes what the archive holds. Interrupting it (KeyboardInterrupt) loses what is in flight.
     """
-    if trials < 1 or look_ahead < 1:
-        raise InputError(f"a search has at least one trial and a look-ahead of 1, got {trials} and {look_ahead}.")
-    limit = strategy.trial_limit()
-    loop = _Loop(strategy, executor, archive, trials if limit is None else min(trials, limit), look_ahead, on_trial)
+    if trials <= first or look_ahead < 1:
+        raise InputError(
+            f"a search has at least one trial of its own and a look-ahead of 1, got {trials - first} and {look_ahead}."
+        )
+    own, limit = trials - first, strategy.trial_limit()
+    loop = _Loop(strategy, executor, archive, first, own if limit is None else min(own, limit), look_ahead, on_trial)
     loop.load(qualities)
     loop.run()
 
@@ -73,12 +77,13 @@ class _Loop:
     strategy: Strategy
     executor: Executor
     archive: Archive
+    first: int
     trials: int
     look_ahead: int
     on_trial: Callable[[Trial], None]
 
     recorded: dict[int, Trial] = field(default_factory=dict)
-    """Search trials of the archive by number."""
+    """The strategy's trials in the archive, by its own numbers."""
     known: dict[QuantTables, Measurement] = field(default_factory=dict)
     """What has been measured: the same tables are never evaluated twice."""
     waiting: dict[QuantTables, list[_Proposal]] = field(default_factory=dict)
@@ -90,14 +95,18 @@ class _Loop:
     def load(self, qualities: Sequence[int]) -> None:
         """Takes up what the archive holds, and proposes the reference trials that it lacks."""
         reference = {trial.number: trial for trial in self.archive.trials("reference")}
-        self.recorded = {trial.number: trial for trial in self.archive.trials("search")}
-        for trial in (*reference.values(), *self.recorded.values()):
+        for trial in (*reference.values(), *(search := self.archive.trials("search"))):
             if trial.measurement is not None:
                 self.known[trial.tables] = trial.measurement
+        self.recorded = {trial.number - self.first: self._own(trial) for trial in search if trial.number >= self.first}
         self._replay()
         for quality in qualities:
             if quality not in reference:
                 self._propose(_Proposal("reference", quality, "standard", QuantTables.standard(quality)))
+
+    def _own(self, trial: Trial) -> Trial:
+        """A search trial as the strategy knows it."""
+        return replace(trial, number=trial.number - self.first) if self.first else trial
 
     def _replay(self) -> None:
         gapless: list[Trial] = []
@@ -131,7 +140,7 @@ class _Loop:
                 self._check_proposal(self.recorded[number], tables)
                 continue
             origin = self.strategy.origin(number)
-            self._propose(_Proposal("search", number, self.strategy.name, tables, origin, decision_s))
+            self._propose(_Proposal("search", self.first + number, self.strategy.name, tables, origin, decision_s))
 
     def _tell(self, count: int) -> bool:
         """Tells in the order of the numbers until ``count`` are told; False where one of them is still in flight."""
@@ -146,8 +155,8 @@ class _Loop:
     def _check_proposal(self, recorded: Trial, tables: QuantTables) -> None:
         if recorded.tables != tables:
             raise InputError(
-                f"{self.archive.path}: trial {recorded.number} holds other tables than {self.strategy.name} now "
-                "proposes: the archive belongs to another seed, or to another version of the strategy."
+                f"{self.archive.path}: trial {self.first + recorded.number} holds other tables than "
+                f"{self.strategy.name} now proposes: the archive belongs to another seed, or to another version of it."
             )
 
     def _propose(self, proposal: _Proposal) -> None:
@@ -181,5 +190,6 @@ class _Loop:
         trial = proposal.trial(outcome)
         self.archive.add(trial)
         if trial.series == "search":
-            self.recorded[trial.number] = trial
+            own = self._own(trial)
+            self.recorded[own.number] = own
         self.on_trial(trial)

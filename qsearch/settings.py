@@ -19,8 +19,24 @@ FORMAT = 1
 """What this version writes as ``format``; a file with a higher number is refused."""
 
 
+class GuidanceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The box and the parabola (a, b, c) an informed strategy searches with, and where they come from."""
+
+    sources: tuple[str, ...]
+    window: tuple[float, float]
+    sigma: float
+    parabola: tuple[float, float, float]
+    lower: tuple[int, ...]
+    upper: tuple[int, ...]
+
+
 class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is proposed. look_ahead: trials of an adaptive strategy that may be outstanding."""
+    """What is proposed.
+
+    look_ahead: trials of an adaptive strategy that may be outstanding.
+    warm_up: how many of the trials are sorted random ones, first, that an informed strategy takes its guidance from;
+        around, window and sigma say how. 0 where the guidance was given.
+    """
 
     strategy: str = "sorted-random"
     options: dict[str, Any] = {}
@@ -28,6 +44,11 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     seed: int = 0
     layout: str = "shared"
     look_ahead: int = 4
+    warm_up: int = 0
+    around: int = 50
+    window: tuple[float, float] | None = None
+    sigma: float = 0.5
+    guidance: GuidanceSettings | None = None
     qualities: tuple[int, ...] = REFERENCE_QUALITIES
     hypervolume_reference: tuple[float, float] = REFERENCE_POINT
 

@@ -1,0 +1,142 @@
+"""The options that say what a run measures and proposes, and how they become settings."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from qsearch.classifiers.base import DEVICES, PRECISIONS
+from qsearch.codecs.base import SUBSAMPLINGS
+from qsearch.parts import default_layout
+from qsearch.settings import ClassifierSettings, RunSettings
+from qsearch.space import LAYOUTS
+from qsearch.strategies.sorted_random import DRAWS
+
+DEFAULTS = RunSettings()
+
+
+def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+search_options = _options(
+    click.option("--strategy", help=f"Who proposes tables; see 'qsearch list'.  [default: {DEFAULTS.search.strategy}]"),
+    click.option("--trials", type=click.IntRange(min=1), help=f"Tables to try.  [default: {DEFAULTS.search.trials}]"),
+    click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        help=f"Trial i of a seed is always the same tables.  [default: {DEFAULTS.search.seed}]",
+    ),
+    click.option(
+        "--layout",
+        type=click.Choice(list(LAYOUTS)),
+        help="Free entries: 64 for all components, 128, or 192.  [default: the strategy's, mostly shared]",
+    ),
+    click.option(
+        "--draw",
+        type=click.Choice(DRAWS),
+        help="sorted-random: the authors' generator, or the paper's text.  [default: half-normal]",
+    ),
+    click.option(
+        "--set", "options", metavar="NAME=VALUE", multiple=True, help="An option of the strategy; repeatable."
+    ),
+    click.option(
+        "--look-ahead",
+        type=click.IntRange(min=1),
+        help=f"Outstanding trials of a strategy that learns.  [default: {DEFAULTS.search.look_ahead}]",
+    ),
+)
+measuring_options = _options(
+    click.option(
+        "--dataset", help=f"textures[:SPLIT], folder:PATH, ...; see 'qsearch list'.  [default: {DEFAULTS.dataset.spec}]"
+    ),
+    click.option(
+        "--size",
+        type=click.IntRange(min=8),
+        help="Prepare images as squares of so many pixels.  [default: as they are]",
+    ),
+    click.option(
+        "--fit",
+        type=click.Choice(["crop", "stretch"]),
+        help="Shorter side to 256/224 of the size and centre crop, or the whole image.  [default: crop]",
+    ),
+    click.option("--skip-unreadable/--no-skip-unreadable", default=None, help="Leave out files that cannot be read."),
+    click.option(
+        "--classifier",
+        help=f"textures-cnn, torchvision:NAME, FILE.onnx, FILE.pt2.  [default: {DEFAULTS.classifiers[0].spec}]",
+    ),
+    click.option("--weights", help="torchvision: a weight set's name, or a local file of weights."),
+    click.option(
+        "--device", type=click.Choice(DEVICES), help="Where the network runs.  [default: auto, a GPU if there is one]"
+    ),
+    click.option("--precision", type=click.Choice(PRECISIONS), help="On a GPU.  [default: float32]"),
+    click.option("--codec", help=f"[default: {DEFAULTS.codec.name}]"),
+    click.option(
+        "--subsampling",
+        type=click.Choice(SUBSAMPLINGS),
+        help=f"Chroma subsampling.  [default: {DEFAULTS.codec.subsampling}]",
+    ),
+    click.option("--optimize/--no-optimize", default=None, help="Huffman tables of each image's own.  [default: no]"),
+    click.option("--progressive/--no-progressive", default=None, help="Progressive JPEG.  [default: no]"),
+    click.option("--psnr/--no-psnr", default=None, help="Measure PSNR too.  [default: no]"),
+)
+workers_option = click.option(
+    "--workers", type=click.IntRange(min=1), help="Trials at once.  [default: the cores, or one per GPU]"
+)
+json_option = click.option("--json", "json_", is_flag=True, help="Print the summary as JSON.")
+
+
+def settings_of(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
+    """``settings`` with what the user gave on the command line in place of theirs."""
+
+    def replaced(part: Any, **names: str) -> Any:
+        chosen = {field: given[option] for field, option in names.items() if given[option] is not None}
+        return msgspec.structs.replace(part, **chosen)
+
+    search = replaced(settings.search, strategy="strategy", trials="trials", seed="seed", look_ahead="look_ahead")
+    if search.strategy != settings.search.strategy:
+        search = msgspec.structs.replace(search, options={})
+    options = {**search.options, **dict(map(_assignment, given["options"]))}
+    if given["draw"] is not None:
+        options["draw"] = given["draw"]
+    layout = given["layout"] or default_layout(search.strategy, settings.search.layout)
+    dataset = replaced(settings.dataset, spec="dataset", size="size", fit="fit", skip_unreadable="skip_unreadable")
+    codec = replaced(
+        settings.codec, name="codec", subsampling="subsampling", optimize="optimize", progressive="progressive"
+    )
+    classifier = ClassifierSettings(spec=given["classifier"]) if given["classifier"] else settings.classifiers[0]
+    classifier = replaced(classifier, weights="weights", device="device", precision="precision")
+    return msgspec.structs.replace(
+        settings,
+        search=msgspec.structs.replace(search, options=options, layout=layout),
+        dataset=msgspec.structs.replace(dataset, spec=_absolute(dataset.spec)),
+        classifiers=(msgspec.structs.replace(classifier, spec=_absolute(classifier.spec)),),
+        codec=codec,
+        psnr=settings.psnr if given["psnr"] is None else given["psnr"],
+    )
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise click.UsageError(f"--set takes NAME=VALUE, got {text!r}.")
+    try:
+        return name.replace("-", "_"), json.loads(value)
+    except json.JSONDecodeError:
+        return name.replace("-", "_"), value
+
+
+def _absolute(spec: str) -> str:
+    """``spec`` with a path in it made absolute, so that a run can be resumed from any folder."""
+    name, colon, argument = spec.partition(":")
+    if colon and argument and Path(argument).exists():
+        return f"{name}:{Path(argument).resolve()}"
+    return str(Path(spec).resolve()) if Path(spec).is_file() else spec

@@ -1,0 +1,147 @@
+"""Parts: what a run's settings name, built: dataset, codec, classifiers, strategy."""
+
+import platform
+from importlib.metadata import version
+
+import msgspec
+import numpy as np
+
+from qsearch.analysis.guidance import Guidance
+from qsearch.classifiers import load_classifier
+from qsearch.classifiers.base import Classifier, ClassifierOptions
+from qsearch.codecs import CODECS
+from qsearch.codecs.base import Codec
+from qsearch.datasets import load_dataset
+from qsearch.datasets.base import Dataset, DatasetOptions
+from qsearch.errors import InputError
+from qsearch.evaluator import Evaluator
+from qsearch.pareto.fitness import Parabola
+from qsearch.registry import nearest_names
+from qsearch.settings import CodecSettings, GuidanceSettings, Recorded, RunSettings, SearchSettings
+from qsearch.space import SearchSpace
+from qsearch.strategies import STRATEGIES
+from qsearch.strategies.base import Strategy, options_of
+
+
+def default_workers(settings: RunSettings) -> int:
+    """One worker per GPU where the classifiers run on GPUs, else one per core this process may use."""
+    if any(classifier.device != "cpu" for classifier in settings.classifiers):
+        from qsearch.classifiers.engines import gpu_count
+
+        if gpus := gpu_count():
+            return gpus
+    return usable_cores()
+
+
+def usable_cores() -> int:
+    """The cores this process may use, container limits included."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
+
+
+def build_dataset(settings: RunSettings) -> Dataset:
+    """The dataset the settings name."""
+    wanted = settings.dataset
+    options = DatasetOptions(size=wanted.size, fit=wanted.fit, skip_unreadable=wanted.skip_unreadable)
+    return load_dataset(wanted.spec, options)
+
+
+def build_classifiers(settings: RunSettings, threads: int = 1) -> list[Classifier]:
+    """The classifiers the settings name, each with ``threads`` CPU threads."""
+    return [
+        load_classifier(
+            wanted.spec,
+            ClassifierOptions(
+                weights=wanted.weights, device=wanted.device, precision=wanted.precision, threads=threads
+            ),
+        )
+        for wanted in settings.classifiers
+    ]
+
+
+def build_codec(settings: CodecSettings) -> Codec:
+    """The codec the settings name. InputError where it does not know one of them."""
+    return CODECS.get(settings.name)(
+        subsampling=settings.subsampling, optimize=settings.optimize, progressive=settings.progressive
+    )
+
+
+def build_evaluator(settings: RunSettings, workers: int) -> Evaluator:
+    """Dataset, codec and classifiers together; the cores are shared out among ``workers``."""
+    threads = max(1, usable_cores() // workers)
+    return Evaluator(
+        build_dataset(settings),
+        build_codec(settings.codec),
+        build_classifiers(settings, threads),
+        psnr=settings.psnr,
+        codec_threads=threads,
+    )
+
+
+def default_layout(strategy: str, preferred: str) -> str:
+    """``preferred`` where the strategy searches it, else the strategy's first."""
+    layouts = STRATEGIES.get(strategy).layouts
+    return preferred if preferred in layouts else layouts[0]
+
+
+def build_strategy(wanted: SearchSettings) -> Strategy:
+    """The strategy the settings name, new. InputError where it does not know one of its options."""
+    strategy = STRATEGIES.get(wanted.strategy)
+    known = options_of(strategy)
+    for option in wanted.options:
+        if option not in known:
+            raise InputError(f"strategy {wanted.strategy} has no option {option!r}: {nearest_names(option, known)}")
+    if wanted.guidance is None:
+        return strategy(SearchSpace.full(wanted.layout), wanted.seed, **wanted.options)
+    learned = wanted.guidance
+    space = SearchSpace(wanted.layout, np.array(learned.lower), np.array(learned.upper))
+    return strategy(space, wanted.seed, fitness=Parabola(*learned.parabola), **wanted.options)
+
+
+def check_search(wanted: SearchSettings) -> None:
+    """InputError where no search can be made of these settings; told before anything is measured."""
+    if wanted.trials <= wanted.warm_up:
+        raise InputError(
+            f"{wanted.trials} trials leave none after a warm-up of {wanted.warm_up}: ask for more --trials, or less "
+            "--warm-up."
+        )
+    if wanted.warm_up and wanted.guidance is None:
+        flat = Guidance(SearchSpace.full(wanted.layout), Parabola(0, 0, 0), (0, 0), 0, ())
+        wanted = with_guidance(wanted, flat)
+    build_strategy(wanted)
+
+
+def with_guidance(wanted: SearchSettings, learned: Guidance) -> SearchSettings:
+    """``wanted`` with the box and fitness that an earlier search gave."""
+    parabola = learned.fitness
+    return msgspec.structs.replace(
+        wanted,
+        guidance=GuidanceSettings(
+            sources=learned.sources,
+            window=learned.window,
+            sigma=learned.sigma,
+            parabola=(parabola.a, parabola.b, parabola.c),
+            lower=tuple(learned.space.lower.tolist()),
+            upper=tuple(learned.space.upper.tolist()),
+        ),
+    )
+
+
+def record(evaluator: Evaluator) -> Recorded:
+    """What the parts say of themselves; two runs are compared only where this is equal."""
+    dataset = evaluator.dataset
+    packages = ("qsearch", "numpy", "pillow", "torch", "torchvision", "openvino")
+    return Recorded(
+        dataset={
+            "name": dataset.name,
+            "digest": dataset.digest,
+            "images": len(dataset),
+            "classes": len(dataset.class_names),
+            "height": dataset.height,
+            "width": dataset.width,
+        },
+        classifiers=[classifier.settings() for classifier in evaluator.classifiers],
+        codec=evaluator.codec.settings(),
+        versions={"python": platform.python_version(), **{name: version(name) for name in packages}},
+    )
