@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -164,3 +164,28 @@ class Run:
             raise RunError(f"{self.path} is in use by another process: wait for it to end, or stop it.") from error
         except PermissionError as error:
             raise InputError(f"{self.path} cannot be written to ({error}): check its permissions.") from error
+
+
+def guided(settings: RunSettings, sources: Sequence[Run], evaluator: Evaluator) -> RunSettings:
+    """``settings`` with the bounds and fitness of earlier runs.
+
+    Raises InputError where a source was measured under other conditions than ``evaluator`` would, or searched another
+    table layout, naming the difference; and as :func:`qsearch.analysis.guidance.guidance` does.
+    """
+    wanted, now = settings.search, record(evaluator)
+    for source in sources:
+        differences = (source.settings.recorded or Recorded()).differences(now)
+        if source.settings.search.layout != wanted.layout:
+            differences.append(f"table layout was {source.settings.search.layout}, is {wanted.layout}")
+        if differences:
+            raise InputError(
+                f"run {source.name} cannot guide this one, it was measured otherwise: {'; '.join(differences)}."
+            )
+    learned = guidance(
+        [source.results() for source in sources],
+        wanted.layout,
+        around=wanted.around,
+        window=wanted.window,
+        sigma=wanted.sigma,
+    )
+    return msgspec.structs.replace(settings, search=with_guidance(wanted, learned))

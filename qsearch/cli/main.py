@@ -18,6 +18,7 @@ COMMANDS = {
     "show": "qsearch.cli.show:show",
     "trials": "qsearch.cli.trials:trials",
     "plot": "qsearch.cli.plot:plot",
+    "bounds": "qsearch.cli.bounds:bounds",
     "list": "qsearch.cli.list:list_",
 }
 INTERRUPTED = 130

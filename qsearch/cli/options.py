@@ -11,11 +11,14 @@ import msgspec
 from qsearch.classifiers.base import DEVICES, PRECISIONS
 from qsearch.codecs.base import SUBSAMPLINGS
 from qsearch.parts import default_layout
-from qsearch.settings import ClassifierSettings, RunSettings
+from qsearch.settings import ClassifierSettings, RunSettings, SearchSettings
 from qsearch.space import LAYOUTS
+from qsearch.strategies import STRATEGIES
 from qsearch.strategies.sorted_random import DRAWS
 
 DEFAULTS = RunSettings()
+DEFAULT_WARM_UP = 400
+"""Sorted random trials before an informed strategy's own: what its bounds were made of in the first comparisons."""
 
 
 def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -53,6 +56,31 @@ search_options = _options(
         type=click.IntRange(min=1),
         help=f"Outstanding trials of a strategy that learns.  [default: {DEFAULTS.search.look_ahead}]",
     ),
+)
+guidance_options = _options(
+    click.option(
+        "--around",
+        type=click.IntRange(1, 100),
+        help=f"Bounds from tables at about the rate of this standard quality.  [default: {DEFAULTS.search.around}]",
+    ),
+    click.option(
+        "--window", nargs=2, type=float, metavar="LOW HIGH", help="Bounds from tables of these rates instead."
+    ),
+    click.option(
+        "--sigma",
+        type=click.FloatRange(min=0),
+        help=f"Standard deviations the bounds reach beyond those tables.  [default: {DEFAULTS.search.sigma}]",
+    ),
+)
+informed_options = _options(
+    click.option("--from", "from", metavar="RUN", multiple=True, help="A run whose frontier gives bounds and fitness."),
+    click.option(
+        "--warm-up",
+        type=click.IntRange(min=1),
+        help="Without --from: sorted random trials first that give them; counted in --trials.  "
+        f"[default: {DEFAULT_WARM_UP}]",
+    ),
+    guidance_options,
 )
 measuring_options = _options(
     click.option(
@@ -101,9 +129,11 @@ def settings_of(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
         chosen = {field: given[option] for field, option in names.items() if given[option] is not None}
         return msgspec.structs.replace(part, **chosen)
 
-    search = replaced(settings.search, strategy="strategy", trials="trials", seed="seed", look_ahead="look_ahead")
+    same_names = ("strategy", "trials", "seed", "look_ahead", "around", "window", "sigma", "warm_up")
+    search = replaced(settings.search, **{name: name for name in same_names})
     if search.strategy != settings.search.strategy:
         search = msgspec.structs.replace(search, options={})
+    search = _with_warm_up(search, given)
     options = {**search.options, **dict(map(_assignment, given["options"]))}
     if given["draw"] is not None:
         options["draw"] = given["draw"]
@@ -122,6 +152,21 @@ def settings_of(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
         codec=codec,
         psnr=settings.psnr if given["psnr"] is None else given["psnr"],
     )
+
+
+def _with_warm_up(search: SearchSettings, given: Mapping[str, Any]) -> SearchSettings:
+    if not STRATEGIES.get(search.strategy).informed:
+        useless = [f"--{option}".replace("_", "-") for option in ("from", "warm_up") if given[option]]
+        if useless:
+            raise click.UsageError(f"strategy {search.strategy} searches without guidance: leave {useless[0]} out.")
+        return msgspec.structs.replace(search, guidance=None, warm_up=0)
+    if given["from"]:
+        if given["warm_up"]:
+            raise click.UsageError("--from takes the guidance from other runs, --warm-up from this one: give one.")
+        return msgspec.structs.replace(search, guidance=None, warm_up=0)
+    if search.guidance is not None and not search.warm_up:
+        return search
+    return msgspec.structs.replace(search, guidance=None, warm_up=search.warm_up or DEFAULT_WARM_UP)
 
 
 def _assignment(text: str) -> tuple[str, Any]:

@@ -4,10 +4,8 @@ from pathlib import Path
 
 import click
 
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.runs import check_comparable, find_run, runs_option
 from qsearch.cli.summary import measured_on
-from qsearch.errors import InputError
-from qsearch.settings import Recorded
 
 
 @click.command()
@@ -24,10 +22,7 @@ def plot(run: tuple[str, ...], runs: Path, out: Path | None, window: tuple[float
     from qsearch.report.plots import plot_frontiers, save_figure
 
     found = [find_run(name, runs) for name in run]
-    for other in found[1:]:
-        differences = (found[0].settings.recorded or Recorded()).differences(other.settings.recorded or Recorded())
-        if differences:
-            raise InputError(f"{other.name} cannot be drawn over {found[0].name}: {'; '.join(differences)}.")
+    check_comparable(found)
     out = out or found[0].path / "pareto.png"
     save_figure(plot_frontiers([each.results() for each in found], measured_on(found[0]), window), out)
     click.echo(f"wrote {out}")

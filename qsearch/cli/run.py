@@ -7,13 +7,21 @@ from typing import Any
 import click
 import msgspec
 
-from qsearch.cli.options import DEFAULTS, json_option, measuring_options, search_options, settings_of, workers_option
+from qsearch.cli.options import (
+    DEFAULTS,
+    informed_options,
+    json_option,
+    measuring_options,
+    search_options,
+    settings_of,
+    workers_option,
+)
 from qsearch.cli.progress import SearchProgress
 from qsearch.cli.runs import find_run, runs_option
 from qsearch.cli.summary import as_json, as_text, measured_on, summary_of
 from qsearch.evaluator import Evaluator
 from qsearch.parts import build_evaluator, check_search, default_workers
-from qsearch.run import Run
+from qsearch.run import Run, guided
 from qsearch.settings import load_settings
 
 INTERRUPTED = 130
@@ -21,6 +29,7 @@ INTERRUPTED = 130
 
 @click.command()
 @search_options
+@informed_options
 @measuring_options
 @workers_option
 @click.option("--name", help="The run's name.  [default: the strategy's, numbered]")
@@ -44,16 +53,26 @@ def run(
     'qsearch resume' goes on with it, also after a crash.
     """
     settings = load_settings(config) if config else DEFAULTS
+    sources = [find_run(source, runs) for source in given["from"]]
+    if sources and not given["layout"]:
+        given["layout"] = sources[0].settings.search.layout
     settings = settings_of(msgspec.structs.replace(settings, recorded=None, changes=()), given)
     path = runs / (name or _free_name(runs, settings.search.strategy))
     if path.exists():
         raise click.UsageError(
             f"{path} exists already: go on with 'qsearch resume {path}', or choose another --name.", ctx
         )
-    check_search(settings.search)  # a misspelt option is told before images are prepared
+    if not sources:
+        check_search(settings.search)  # a misspelt option is told before images are prepared
+    if settings.search.warm_up:
+        click.echo(
+            f"no --from: the first {settings.search.warm_up} trials are sorted random, for bounds and fitness", err=True
+        )
     workers = workers or default_workers(settings)
     click.echo(f"preparing {settings.dataset.spec} and {settings.classifiers[0].spec} ...", err=True)
     evaluator = build_evaluator(settings, workers)
+    if sources:
+        settings = guided(settings, sources, evaluator)
     _search(ctx, Run.create(path, settings, evaluator), evaluator, workers, json_)
 
 
