@@ -17,8 +17,10 @@ from qsearch.executors.base import Executor, Outcome
 from qsearch.measurement import Measurement
 from qsearch.tables import QuantTables
 
-MAX_LOSSES = 3
-"""An evaluation whose worker died this often is given up; not at once, for it may have been its neighbour's fault."""
+MAX_DEATHS = 2
+"""An evaluation whose worker died this often while nothing else ran is given up."""
+
+Task = tuple[Hashable, QuantTables]
 
 
 def executor_for(evaluator: Evaluator, workers: int) -> Executor:
@@ -53,14 +55,17 @@ class ProcessExecutor(Executor):
     """Evaluates in ``workers`` processes that share the dataset's memory map.
 
     Workers ignore Ctrl-C (the search decides), and end when this process does, however it ends. When one dies, the
-    pool is rebuilt and what was in flight is submitted again.
+    pool is rebuilt, and what was in flight is tried again one by one: so the evaluation that kills is found, and no
+    other one suffers for it.
     """
 
     def __init__(self, evaluator: Evaluator, workers: int) -> None:
         self.capacity = workers
         self._evaluator = evaluator
-        self._tasks: dict[Future[Any], tuple[Hashable, QuantTables]] = {}
-        self._losses: dict[Hashable, int] = {}
+        self._waiting: deque[Task] = deque()
+        self._suspects: deque[Task] = deque()
+        self._running: dict[Future[Any], Task] = {}
+        self._deaths = 0
         self._pool = self._new_pool()
 
     def _new_pool(self) -> Any:
@@ -76,48 +81,71 @@ class ProcessExecutor(Executor):
 
     def submit(self, key: Hashable, tables: QuantTables) -> None:
         """See :meth:`Executor.submit`."""
-        with _interrupts_ignored():  # workers started here inherit it, from their first instruction on
-            self._tasks[self._pool.submit(_evaluate_in_worker, tables)] = (key, tables)
+        self._waiting.append((key, tables))
+        self._feed()
 
     def collect(self) -> list[Outcome]:
         """See :meth:`Executor.collect`."""
         outcomes: list[Outcome] = []
         while not outcomes:
-            finished, _ = wait(self._tasks, return_when=FIRST_COMPLETED)
+            finished, _ = wait(self._running, return_when=FIRST_COMPLETED)
             lost = []
             for future in finished:
-                key, tables = self._tasks.pop(future)
-                error = future.exception()
-                if error is None:
-                    outcomes.append(Outcome(key, *future.result()))
-                elif isinstance(error, BrokenProcessPool):
-                    lost.append((key, tables))
-                else:
-                    outcomes.append(Outcome(key, None, _reason(error), 0.0))
+                task, error = self._running.pop(future), future.exception()
+                if isinstance(error, BrokenProcessPool):
+                    lost.append(task)
+                    continue
+                answer = future.result() if error is None else (None, _reason(error), 0.0)
+                outcomes.append(Outcome(task[0], *answer))
+                self._clear_suspect()
             if lost:
                 outcomes += self._recover(lost)
+            self._feed()
         return outcomes
 
-    def _recover(self, lost: list[tuple[Hashable, QuantTables]]) -> list[Outcome]:
-        lost += self._tasks.values()
-        self._tasks.clear()
+    def _feed(self) -> None:
+        """Starts what waits; while there are suspects the first of them, and nothing beside it."""
+        if self._suspects:
+            if not self._running:
+                self._start(self._suspects[0])
+            return
+        while self._waiting:
+            self._start(self._waiting.popleft())
+
+    def _start(self, task: Task) -> None:
+        try:
+            with _interrupts_ignored():  # workers started here inherit it, from their first instruction on
+                future = self._pool.submit(_evaluate_in_worker, task[1])
+        except BrokenProcessPool as error:  # a worker died while nobody was waiting: collect() hears of it
+            future = Future()
+            future.set_exception(error)
+        self._running[future] = task
+
+    def _clear_suspect(self) -> None:
+        if self._suspects:
+            self._suspects.popleft()
+            self._deaths = 0
+
+    def _recover(self, lost: list[Task]) -> list[Outcome]:
+        """A new pool. What was in flight becomes suspect; a suspect that ran alone is given up in the end."""
         self._pool.shutdown(wait=True, kill_workers=True)
         self._pool = self._new_pool()
-        given_up = []
-        for key, tables in lost:
-            self._losses[key] = self._losses.get(key, 0) + 1
-            if self._losses[key] >= MAX_LOSSES:
-                reason = (
-                    f"the worker process died {MAX_LOSSES} times; is there enough memory for {self.capacity} workers?"
-                )
-                given_up.append(Outcome(key, None, reason, 0.0))
-            else:
-                self.submit(key, tables)
-        return given_up
+        if not self._suspects:
+            self._suspects.extend([*lost, *self._running.values()])
+            self._running.clear()
+            return []
+        self._deaths += 1
+        if self._deaths < MAX_DEATHS:
+            return []
+        key, _ = self._suspects[0]
+        self._clear_suspect()
+        reason = f"the worker process died {MAX_DEATHS} times at it, nothing else running; is there enough memory?"
+        return [Outcome(key, None, reason, 0.0)]
 
     def close(self) -> None:
         """See :meth:`Executor.close`."""
-        self._tasks.clear()
+        for tasks in (self._waiting, self._suspects, self._running):
+            tasks.clear()
         self._pool.shutdown(wait=True, kill_workers=True)
 
 
@@ -140,6 +168,7 @@ _worker_evaluator: Evaluator
 def _start_worker(evaluator: Evaluator, parent: int) -> None:
     global _worker_evaluator  # noqa: PLW0603 - a worker process has one evaluator for its lifetime
     _worker_evaluator = evaluator
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # for workers that the pool's own thread started
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
 
 
