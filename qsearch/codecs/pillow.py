@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, features
+from PIL import Image, ImageFile, features
 from PIL import __version__ as pillow_version
 
 from qsearch.codecs.base import Codec, Encoded, Images
@@ -37,6 +37,9 @@ class PillowCodec(Codec):
     def compress(self, pixels: npt.NDArray[np.uint8], tables: QuantTables) -> bytes:
         """The JPEG file of one image uint8 [H, W, 3]; no metadata but JFIF's own header."""
         parts = (tables.luma, tables.cb, tables.cr) if tables.layout == "ycbcr" else (tables.luma, tables.cb)
+        if self.optimize or self.progressive:
+            # libjpeg then writes all at once, into a buffer that Pillow makes too small for fine tables.
+            ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 4 * pixels.size)
         buffer = io.BytesIO()
         # Lists made here: Pillow rewrites the caller's. No `quality`: it would scale the tables.
         Image.fromarray(pixels).save(
