@@ -46,7 +46,10 @@ ZIGZAG.flags.writeable = False
 
 def check_table(values: npt.ArrayLike, what: str = "a quantization table") -> Table:
     """``values`` as a read-only uint8 array [8, 8], or InputError: only integers 1..255 make a baseline table."""
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{what} has 8x8 entries, got rows of different lengths.") from error
     if array.shape not in ((8, 8), (64,)):
         raise InputError(f"{what} has 8x8 entries, got an array of shape {array.shape}.")
     if not np.issubdtype(array.dtype, np.integer):

@@ -60,6 +60,8 @@ class Strategy(ABC):
             raise InputError(
                 f"strategy {self.name} searches the layouts {', '.join(self.layouts)}, got {space.layout}."
             )
+        if seed < 0:
+            raise InputError(f"a seed is an integer of 0 or more, got {seed}.")
         if self.informed and fitness is None:
             raise InputError(f"strategy {self.name} needs the fitness of an earlier search.")
         self.space = space
