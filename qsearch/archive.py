@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from qsearch.errors import InputError, RunError
+from qsearch.errors import DiskError, InputError, RunError
 from qsearch.measurement import Measurement, Series, Trial
 from qsearch.tables import QuantTables
 
@@ -148,13 +148,11 @@ class Archive:
         except sqlite3.IntegrityError:
             raise
         except sqlite3.OperationalError as error:
-            raise RunError(
+            raise DiskError(
                 f"{self.path} cannot be read or written ({error}): is the disk full or read-only? "
                 "All trials recorded so far are kept; make room and resume."
             ) from error
-        except (sqlite3.DatabaseError, zlib.error, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
+        except (sqlite3.DatabaseError, zlib.error, ValueError, TypeError) as error:
             raise InputError(
                 f"{self.path} is damaged ({error}): restore it from a copy, or start a new run."
             ) from error

@@ -18,7 +18,13 @@ class MissingDependencyError(InputError, ImportError):
 
 
 class RunError(QSearchError, RuntimeError):
-    """A run cannot go on: too many failures, a full disk, a corrupt archive."""
+    """A run cannot go on: too many failures, another process at work on it."""
+
+
+class DiskError(RunError):
+    """A file cannot be written or read: the disk is full or read-only, or its folder is not there."""
+
+    exit_status = 2
 
 
 class EvaluationError(QSearchError, RuntimeError):

@@ -39,7 +39,7 @@ class Registry(Generic[T]):
         return known
 
     def names(self) -> list[str]:
-        """All registered names, built-in ones first, each part sorted as declared."""
+        """The built-in names as declared, then those of plug-ins, sorted."""
         return [*self._builtin, *sorted(set(self._entry_points) - set(self._builtin))]
 
     def __contains__(self, name: object) -> bool:

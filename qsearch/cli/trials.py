@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qsearch.cli.runs import find_run, runs_option
-from qsearch.errors import MissingDependencyError, RunError
+from qsearch.errors import DiskError, MissingDependencyError
 from qsearch.measurement import Trial
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def trials(run: str, runs: Path, format_: str, out: Path | None) -> None:
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        raise RunError(f"{out} cannot be written ({error}): choose a place you can write to.") from error
+        raise DiskError(f"{out} cannot be written ({error}): choose a place you can write to.") from error
 
 
 def _row(trial: Trial) -> dict[str, Any]:

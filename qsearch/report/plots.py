@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qsearch.analysis.results import Results, measured
-from qsearch.errors import InputError, RunError
+from qsearch.errors import DiskError, InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,10 +102,10 @@ def _set_limits(axes: "Axes", runs: Sequence[Results], window: tuple[float, floa
 
 
 def save_figure(figure: "Figure", path: Path) -> None:
-    """Writes ``figure`` in the format of the suffix. InputError for another one, RunError where the disk refuses."""
+    """Writes ``figure`` in the format of the suffix. InputError for another one, DiskError where the disk refuses."""
     if path.suffix.lower() not in FORMATS:
         raise InputError(f"a plot is written as {', '.join(FORMATS)}, got {path.name!r}.")
     try:
         figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
     except OSError as error:
-        raise RunError(f"{path} cannot be written ({error}): is the folder there, and may you write to it?") from error
+        raise DiskError(f"{path} cannot be written ({error}): is the folder there, and may you write to it?") from error
