@@ -1,0 +1,86 @@
+"""Which table of a run to take home: one trial, and why it is the one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from qsearch.analysis.results import Results, measured
+from qsearch.errors import InputError
+from qsearch.measurement import Measurement, Trial
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A trial that has a measurement, and in a few words why it was chosen."""
+
+    trial: Trial
+    reason: str
+
+
+def choose_trial(results: Results, label: str) -> Choice:
+    """The trial the user names, ``17`` or ``standard:50``. InputError where there is none, or where it failed."""
+    trial = results.trial(label)
+    measured(trial)
+    return Choice(trial, "named by you")
+
+
+def choose_at_rate(results: Results, rate: float) -> Choice:
+    """The most accurate table of the frontier that compresses by ``rate`` or more.
+
+    InputError where ``rate`` lies outside the frontier, naming its ends.
+    """
+    trials = _frontier(results)
+    ends = [measured(trial).rate for trial in (trials[0], trials[-1])]
+    if not ends[0] <= rate <= ends[1]:
+        where = f"reaches from rate {ends[0]:.2f} to {ends[1]:.2f}" if len(trials) > 1 else f"is rate {ends[0]:.2f}"
+        raise InputError(f"the frontier of run {results.name} {where} and has no table at rate {rate:g}.")
+    trial = _first(trials, lambda measurement: measurement.rate >= rate)
+    return Choice(trial, f"the most accurate table of the frontier at a rate of {rate:g} or more")
+
+
+def choose_at_top1(results: Results, top1: float) -> Choice:
+    """The table of the frontier with the highest rate whose top-1 (0..1) is ``top1`` or more.
+
+    InputError where ``top1`` lies outside the frontier, naming its ends.
+    """
+    trials = _frontier(results)
+    ends = [measured(trial).top1 for trial in (trials[-1], trials[0])]
+    if not ends[0] <= top1 <= ends[1]:
+        percent = [f"{100 * end:.2f} %" for end in ends]
+        where = f"reaches from top-1 {percent[0]} to {percent[1]}" if len(trials) > 1 else f"is top-1 {percent[0]}"
+        raise InputError(f"the frontier of run {results.name} {where} and has no table at {100 * top1:.2f} %.")
+    trial = _first(trials[::-1], lambda measurement: measurement.top1 >= top1)
+    return Choice(trial, f"the table of the frontier with the highest rate at a top-1 of {100 * top1:.2f} % or more")
+
+
+def choose_like_quality(results: Results, quality: int) -> Choice:
+    """The most accurate table of the frontier that compresses no less than the standard tables at ``quality``.
+
+    InputError where that quality was not measured, or where the frontier ends below its rate.
+    """
+    trials = _frontier(results)
+    standard = results.standard.get(quality)
+    if standard is None:
+        known = ", ".join(map(str, sorted(results.standard))) or "none yet"
+        raise InputError(f"run {results.name} did not measure standard quality {quality}; it measured: {known}.")
+    highest = measured(trials[-1]).rate
+    if highest < standard.rate:
+        raise InputError(
+            f"the frontier of run {results.name} ends at rate {highest:.2f}, below the {standard.rate:.2f} of standard "
+            f"quality {quality}: ask for a higher quality, or search on."
+        )
+    trial = _first(trials, lambda measurement: measurement.rate >= standard.rate)
+    return Choice(
+        trial,
+        f"the most accurate table of the frontier at no lower rate than standard quality {quality}'s "
+        f"{standard.rate:.2f} (whose top-1 is {100 * standard.top1:.2f} %)",
+    )
+
+
+def _frontier(results: Results) -> list[Trial]:
+    if not results.frontier:
+        raise InputError(f"run {results.name} has no finished trial to choose from yet: resume it first.")
+    return results.frontier
+
+
+def _first(trials: list[Trial], wanted: Callable[[Measurement], bool]) -> Trial:
+    return next(trial for trial in trials if wanted(measured(trial)))
