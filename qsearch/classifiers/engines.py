@@ -1,11 +1,13 @@
 """Engines: a network compiled for the processor it runs on, from uint8 images to logits."""
 
+import re
 from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from qsearch.classifiers.base import PRECISIONS
 from qsearch.classifiers.network import BATCH, Network
 from qsearch.classifiers.openvino_models import core, import_openvino
 from qsearch.errors import InputError
@@ -109,18 +111,17 @@ def choose_device(device: str, precision: str) -> str:
 
     ``auto`` asks torch only where an NVIDIA driver is installed: importing it takes seconds.
     """
-    kind = device.partition(":")[0]
-    if kind not in ("auto", "cpu", "cuda"):
-        raise InputError(f"unknown device {device!r}: known are auto, cpu and cuda.")
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise InputError(f"unknown device {device!r}: known are auto, cpu, cuda and cuda:N.")
+    if precision not in PRECISIONS:
+        raise InputError(f"unknown precision {precision!r}: known are {' and '.join(PRECISIONS)}.")
     chosen = device
-    if kind == "auto":
-        chosen = "cuda" if _has_nvidia_driver() and _torch_gpus() > 0 else "cpu"
-    elif kind == "cuda" and _torch_gpus() <= int(device.partition(":")[2] or 0):
+    if device == "auto":
+        chosen = "cuda" if gpu_count() > 0 else "cpu"
+    elif device != "cpu" and _torch_gpus() <= int(device.partition(":")[2] or 0):
         raise InputError(f"--device {device} asks for a GPU that torch does not see: use --device cpu or auto.")
     if precision == "bfloat16" and chosen == "cpu":
         raise InputError("--precision bfloat16 needs a GPU, and the network runs on the CPU: use float32.")
-    if precision not in ("float32", "bfloat16"):
-        raise InputError(f"unknown precision {precision!r}: known are float32 and bfloat16.")
     return chosen
 
 
@@ -139,3 +140,8 @@ def _torch_gpus() -> int:
     import torch
 
     return torch.cuda.device_count()
+
+
+def gpu_count() -> int:
+    """How many GPUs torch can use. It is imported only where an NVIDIA driver is installed, for that takes seconds."""
+    return _torch_gpus() if _has_nvidia_driver() else 0

@@ -1,0 +1,240 @@
+"""Networks at work: the same logits in every batch, process and engine, after the network's own preprocessing."""
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from qsearch.classifiers import engines
+from qsearch.classifiers.base import ClassifierOptions
+from qsearch.classifiers.engines import TorchEngine
+from qsearch.classifiers.inference import InferenceClassifier
+from qsearch.classifiers.network import NetworkInput, TorchNetwork, normalised
+from qsearch.datasets.preparation import resize_and_crop
+from qsearch.errors import InputError
+from qsearch.testing import ClassifierContract
+
+if TYPE_CHECKING:
+    import torch
+
+Images = npt.NDArray[np.uint8]
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CLASSES = 5
+
+
+def build() -> "torch.nn.Module":
+    """A small network with the usual parts, the same at every call."""
+    import torch
+    from torch import nn
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        body = nn.Sequential(
+            nn.Conv2d(3, 16, 3, 2, 1),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(4),
+            nn.Flatten(),
+            nn.Linear(256, 5),
+        )
+    return normalised(body, MEAN, STD)
+
+
+def network(takes: NetworkInput, digest: str = "a" * 64) -> TorchNetwork:
+    return TorchNetwork("small", digest, CLASSES, takes, build)
+
+
+def random_images(count: int, height: int = 32, width: int = 32) -> Images:
+    return np.random.default_rng(1).integers(0, 256, (count, height, width, 3), dtype=np.uint8)
+
+
+def reference_logits(images: Images) -> npt.NDArray[np.float32]:
+    """By the textbook: the body of the network on pixels normalised in numpy."""
+    import torch
+
+    pixels = (images / 255 - np.array(MEAN)) / np.array(STD)
+    with torch.inference_mode():
+        body = build().get_submodule("1")
+        logits: npt.NDArray[np.float32] = body(torch.from_numpy(pixels.transpose(0, 3, 1, 2)).float()).numpy()
+    return logits
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("QSEARCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+class TestContract(ClassifierContract):
+    @pytest.fixture
+    def classifier(self) -> InferenceClassifier:
+        return InferenceClassifier(network(NetworkInput(32, 32, 37)))
+
+    @pytest.fixture
+    def images(self) -> Images:
+        return random_images(7)
+
+
+class TestLogits:
+    def test_are_the_networks(self) -> None:
+        images = random_images(6)
+        classifier = InferenceClassifier(network(NetworkInput(32, 32)))
+        np.testing.assert_allclose(classifier.logits(images), reference_logits(images), atol=1e-5)
+
+    @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("bfloat16", 2e-2)])
+    def test_of_the_torch_engine_agree(self, precision: str, tolerance: float) -> None:
+        images = random_images(6)
+        engine = TorchEngine(network(NetworkInput(32, 32)), "cpu", precision)
+        np.testing.assert_allclose(engine(images), reference_logits(images), atol=tolerance)
+
+    def test_of_the_torch_engine_do_not_depend_on_the_batch(self) -> None:
+        images = random_images(70)
+        engine = TorchEngine(network(NetworkInput(32, 32)), "cpu", "float32")
+        np.testing.assert_array_equal(engine(images)[65:], engine(images[65:]))
+
+    def test_of_no_images_are_none(self) -> None:
+        assert InferenceClassifier(network(NetworkInput(32, 32))).logits(random_images(0)).shape == (0, CLASSES)
+
+    def test_do_not_depend_on_threads(self) -> None:
+        images = random_images(5)
+        one, two = (
+            InferenceClassifier(network(NetworkInput(32, 32)), ClassifierOptions(threads=threads)).logits(images)
+            for threads in (1, 2)
+        )
+        np.testing.assert_array_equal(one, two)
+
+    def test_wrong_number_of_classes_is_told(self) -> None:
+        wrong = TorchNetwork("small", "a" * 64, CLASSES + 1, NetworkInput(32, 32), build)
+        with pytest.raises(InputError, match=r"answers \[4, 5\] where \[4, 6\]"):
+            InferenceClassifier(wrong).logits(random_images(1))
+
+
+class TestPreprocessing:
+    def test_other_sizes_are_resized_and_cropped(self) -> None:
+        images = random_images(2, 50, 61)
+        from PIL import Image
+
+        cropped = np.stack([np.asarray(resize_and_crop(Image.fromarray(image), 37, (32, 32))) for image in images])
+        classifier = InferenceClassifier(network(NetworkInput(32, 32, 37)))
+        np.testing.assert_array_equal(classifier.logits(images), classifier.logits(cropped))
+
+    def test_images_of_the_networks_size_go_in_as_they_are(self) -> None:
+        images = random_images(2)
+        assert NetworkInput(32, 32, 37).prepare(images, "small") is images
+
+    def test_a_network_of_any_size_takes_every_image_as_it_is(self) -> None:
+        classifier = InferenceClassifier(network(NetworkInput(None, None)))
+        for height, width in ((32, 32), (40, 24), (32, 32)):
+            images = random_images(3, height, width)
+            np.testing.assert_allclose(classifier.logits(images), reference_logits(images), atol=1e-5)
+
+    def test_small_images_are_refused_unless_enlarging_is_the_networks_own_way(self) -> None:
+        images = random_images(2, 40, 20)
+        with pytest.raises(InputError, match=r"are 20x40 pixels, smaller than the 32x32 that small takes.*--size 32"):
+            NetworkInput(32, 32, 37).prepare(images, "small")
+        assert NetworkInput(32, 32, 37, enlarge=True).prepare(images, "small").shape == (2, 32, 32, 3)
+
+    def test_a_network_without_resize_takes_its_own_size_only(self) -> None:
+        with pytest.raises(InputError, match="other than the 32x32"):
+            NetworkInput(32, 32).prepare(random_images(2, 40, 40), "small")
+
+    @pytest.mark.parametrize("images", [np.zeros((2, 32, 32, 3), np.float32), np.zeros((32, 32, 3), np.uint8)])
+    def test_only_batches_of_uint8_rgb_are_images(self, images: npt.NDArray[Any]) -> None:
+        with pytest.raises(InputError, match=r"uint8 \[N, H, W, 3\]"):
+            NetworkInput(32, 32).prepare(images, "small")
+
+
+WORKER = """
+import pickle, sys
+classifier, images = pickle.load(open(sys.argv[1], "rb"))
+pickle.dump(classifier.logits(images), open(sys.argv[2], "wb"))
+for module in ("torch", "openvino_telemetry"):
+    assert not getattr(sys.modules.get(module), "__file__", None), f"{module} was imported"
+"""
+
+
+class TestProcesses:
+    def test_a_worker_answers_the_same_without_torch_or_usage_reports(self, tmp_path: Path) -> None:
+        classifier, images = InferenceClassifier(network(NetworkInput(32, 32))), random_images(5)
+        expected = classifier.logits(images)
+        (tmp_path / "task").write_bytes(pickle.dumps((classifier, images)))
+        subprocess.run([sys.executable, "-c", WORKER, tmp_path / "task", tmp_path / "answer"], check=True)
+        np.testing.assert_array_equal(pickle.loads((tmp_path / "answer").read_bytes()), expected)
+
+    def test_the_recipe_travels_without_the_compiled_network(self) -> None:
+        classifier = InferenceClassifier(network(NetworkInput(32, 32)))
+        before = pickle.dumps(classifier)
+        classifier.logits(random_images(1))
+        assert pickle.dumps(classifier) == before
+
+    def test_a_network_is_converted_once_for_each_digest(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        takes = NetworkInput(32, 32)
+        InferenceClassifier(network(takes)).logits(random_images(1))
+        monkeypatch.setattr(TorchNetwork, "torch_module", refuse)
+        monkeypatch.setattr("qsearch.classifiers.openvino_models.exported_program", refuse)
+        InferenceClassifier(network(takes)).logits(random_images(1))
+        with pytest.raises(AssertionError, match="converted again"):
+            InferenceClassifier(network(takes, digest="b" * 64)).logits(random_images(1))
+
+    def test_a_cache_that_cannot_be_written_is_told(self, cache: Path) -> None:
+        cache.write_text("not a folder")
+        with pytest.raises(InputError, match="QSEARCH_CACHE"):
+            InferenceClassifier(network(NetworkInput(32, 32))).logits(random_images(1))
+
+    def test_a_damaged_conversion_is_told(self, cache: Path) -> None:
+        InferenceClassifier(network(NetworkInput(32, 32))).logits(random_images(1))
+        (file,) = cache.glob("networks/*/model.xml")
+        file.write_text("<net")
+        with pytest.raises(InputError, match="delete that folder"):
+            InferenceClassifier(network(NetworkInput(32, 32))).logits(random_images(1))
+
+
+def refuse(*arguments: object) -> None:
+    raise AssertionError("the network was converted again")
+
+
+class TestDevices:
+    @pytest.fixture
+    def gpus(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(engines, "_has_nvidia_driver", lambda: request.param > 0)
+        monkeypatch.setattr(engines, "_torch_gpus", lambda: request.param)
+
+    @pytest.mark.parametrize(
+        ("gpus", "asked", "chosen"),
+        [(0, "auto", "cpu"), (1, "auto", "cuda"), (1, "cpu", "cpu"), (2, "cuda:1", "cuda:1")],
+        indirect=["gpus"],
+    )
+    def test_auto_means_a_gpu_where_there_is_one(self, gpus: None, asked: str, chosen: str) -> None:
+        options = ClassifierOptions(device=asked)
+        assert InferenceClassifier(network(NetworkInput(32, 32)), options).device == chosen
+
+    @pytest.mark.parametrize(
+        ("gpus", "device", "precision", "sentence"),
+        [
+            (0, "cuda", "float32", "GPU that torch does not see"),
+            (1, "cuda:1", "float32", "GPU that torch does not see"),
+            (0, "auto", "bfloat16", "bfloat16 needs a GPU"),
+            (1, "cpu", "bfloat16", "bfloat16 needs a GPU"),
+            (1, "tpu", "float32", "unknown device 'tpu'"),
+            (1, "cuda:x", "float32", "unknown device 'cuda:x'"),
+            (1, "cuda", "int8", "unknown precision 'int8'"),
+        ],
+        indirect=["gpus"],
+    )
+    def test_what_cannot_be_is_refused(self, gpus: None, device: str, precision: str, sentence: str) -> None:
+        options = ClassifierOptions(device=device, precision=precision)
+        with pytest.raises(InputError, match=sentence):
+            InferenceClassifier(network(NetworkInput(32, 32)), options)
+
+    def test_settings_name_what_logits_depend_on(self) -> None:
+        settings = InferenceClassifier(network(NetworkInput(32, 32, 37)), details={"weights": "own"}).settings()
+        assert settings["input_size"] == "32x32"
+        assert settings["preprocessing"] == "shorter side 37 bilinear, centre crop 32x32"
+        assert (settings["engine"], settings["device"], settings["precision"]) == ("openvino", "cpu", "float32")
+        assert {"openvino_version", "torch_version", "weights"} <= settings.keys()
