@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from qsearch.analysis.guidance import guidance
 from qsearch.analysis.results import Results
 from qsearch.archive import Archive
-from qsearch.errors import InputError, RunError
+from qsearch.errors import DiskError, InputError, RunError
 from qsearch.evaluator import Evaluator
 from qsearch.executors.base import Executor
 from qsearch.executors.local import executor_for
@@ -73,14 +73,14 @@ class Run:
         """The run at ``path``. InputError where there is none, or one that this version cannot read."""
         path = Path(path)
         if not (path / SETTINGS_FILE).is_file():
-            siblings = [entry.parent.name for entry in path.parent.glob(f"*/{SETTINGS_FILE}")]
+            siblings = [entry.parent.name for entry in path.parent.glob(f"[!.]*/{SETTINGS_FILE}")]
             raise InputError(f"{path} is not a run (it has no {SETTINGS_FILE}): {nearest_names(path.name, siblings)}")
         return cls(path, load_settings(path / SETTINGS_FILE))
 
     @property
     def name(self) -> str:
         """The folder's name."""
-        return self.path.name
+        return self.path.resolve().name
 
     def archive(self) -> Archive:
         """The trials, to read; also while another process writes them."""
@@ -158,12 +158,15 @@ class Run:
     def _locked(self) -> Iterator[None]:
         lock = FileLock(self.path / LOCK_FILE, timeout=0)
         try:
-            with lock:
-                yield
+            lock.acquire()
         except Timeout as error:
             raise RunError(f"{self.path} is in use by another process: wait for it to end, or stop it.") from error
-        except PermissionError as error:
-            raise InputError(f"{self.path} cannot be written to ({error}): check its permissions.") from error
+        except OSError as error:
+            raise DiskError(f"{self.path} cannot be written to ({error}): check its permissions.") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 def guided(settings: RunSettings, sources: Sequence[Run], evaluator: Evaluator) -> RunSettings:

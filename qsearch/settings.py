@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import tomli_w
 
-from qsearch.errors import InputError, RunError
+from qsearch.errors import DiskError, InputError
 from qsearch.pareto.hypervolume import REFERENCE_POINT
 from qsearch.strategies.standard import REFERENCE_QUALITIES
 
@@ -146,7 +146,7 @@ def load_settings(path: Path) -> RunSettings:
 
 
 def save_settings(settings: RunSettings, path: Path) -> None:
-    """Writes ``path`` whole or not at all. RunError where the disk refuses."""
+    """Writes ``path`` whole or not at all. DiskError where the disk refuses."""
     data = tomli_w.dumps(_without_none(msgspec.to_builtins(settings)))
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -159,7 +159,7 @@ def save_settings(settings: RunSettings, path: Path) -> None:
                 Path(temporary).unlink()
             raise
     except OSError as error:
-        raise RunError(f"{path} cannot be written ({error}): is the disk full or read-only?") from error
+        raise DiskError(f"{path} cannot be written ({error}): is the disk full or read-only?") from error
 
 
 def _without_none(value: Any) -> Any:

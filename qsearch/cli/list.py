@@ -34,7 +34,7 @@ def list_(what: str, runs: Path, json_: bool) -> None:
         if what in ("all", kind)
     }
     if what in ("all", "runs"):
-        found["runs"] = {path.parent.name: _state(path.parent) for path in sorted(runs.glob(f"*/{SETTINGS_FILE}"))}
+        found["runs"] = {path.parent.name: _state(path.parent) for path in sorted(runs.glob(f"[!.]*/{SETTINGS_FILE}"))}
     if json_:
         click.echo(json.dumps(found, indent=2))
         return

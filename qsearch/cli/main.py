@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from qsearch.errors import QSearchError
+from qsearch.errors import DiskError, QSearchError
 
 COMMANDS = {
     "run": "qsearch.cli.run:run",
@@ -71,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # The reader of a pipe went away (`| head`): nobody is left to be told.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        _fail(f"the system refused: {error}.", DiskError.exit_status)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -144,11 +144,12 @@ def settings_of(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
     )
     classifier = ClassifierSettings(spec=given["classifier"]) if given["classifier"] else settings.classifiers[0]
     classifier = replaced(classifier, weights="weights", device="device", precision="precision")
+    weights = classifier.weights and _absolute(classifier.weights)
     return msgspec.structs.replace(
         settings,
         search=msgspec.structs.replace(search, options=options, layout=layout),
         dataset=msgspec.structs.replace(dataset, spec=_absolute(dataset.spec)),
-        classifiers=(msgspec.structs.replace(classifier, spec=_absolute(classifier.spec)),),
+        classifiers=(msgspec.structs.replace(classifier, spec=_absolute(classifier.spec), weights=weights),),
         codec=codec,
         psnr=settings.psnr if given["psnr"] is None else given["psnr"],
     )

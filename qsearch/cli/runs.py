@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from qsearch.errors import InputError
-from qsearch.run import Run
+from qsearch.run import SETTINGS_FILE, Run
 from qsearch.settings import Recorded
 
 DEFAULT_RUNS = "runs"
@@ -29,7 +29,7 @@ def runs_option(function: click.decorators.FC) -> click.decorators.FC:
 def find_run(name: str, runs: Path) -> Run:
     """The run a user calls ``name``: a path, else a folder in ``runs``. InputError where there is none."""
     path = Path(name)
-    if len(path.parts) == 1 and not path.exists():
+    if len(path.parts) == 1 and not (path / SETTINGS_FILE).is_file():
         path = runs / name
     return Run.open(path)
 
