@@ -99,8 +99,11 @@ def build_strategy(wanted: SearchSettings) -> Strategy:
     return strategy(space, wanted.seed, fitness=Parabola(*learned.parabola), **wanted.options)
 
 
-def check_search(wanted: SearchSettings) -> None:
-    """InputError where no search can be made of these settings; told before anything is measured."""
+def check_search(wanted: SearchSettings) -> SearchSettings:
+    """``wanted`` with no more trials than the strategy has; before anything is measured.
+
+    InputError where no search can be made of these settings.
+    """
     if wanted.trials <= wanted.warm_up:
         raise InputError(
             f"{wanted.trials} trials leave none after a warm-up of {wanted.warm_up}: ask for more --trials, or less "
@@ -108,8 +111,11 @@ def check_search(wanted: SearchSettings) -> None:
         )
     if wanted.warm_up and wanted.guidance is None:
         flat = Guidance(SearchSpace.full(wanted.layout), Parabola(0, 0, 0), (0, 0), 0, ())
-        wanted = with_guidance(wanted, flat)
-    build_strategy(wanted)
+        strategy = build_strategy(with_guidance(wanted, flat))
+    else:
+        strategy = build_strategy(wanted)
+    limit = strategy.trial_limit()
+    return wanted if limit is None else msgspec.structs.replace(wanted, trials=min(wanted.trials, limit))
 
 
 def with_guidance(wanted: SearchSettings, learned: Guidance) -> SearchSettings:

@@ -46,9 +46,9 @@ class Run:
         path = Path(path)
         if path.exists():
             raise InputError(f"{path} exists already: go on with 'qsearch resume {path}', or choose another --name.")
-        check_search(settings.search)
         settings = msgspec.structs.replace(
             settings,
+            search=check_search(settings.search),
             qsearch=version("qsearch"),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             recorded=record(evaluator),
@@ -114,9 +114,7 @@ class Run:
             evaluator = evaluator or build_evaluator(self.settings, workers)
             self._check_unchanged(evaluator, allow_changed, archive.count("search"))
             if trials is not None and trials != self.settings.search.trials:
-                wanted = msgspec.structs.replace(self.settings.search, trials=trials)
-                check_search(wanted)
-                self._save(search=wanted)
+                self._save(search=check_search(msgspec.structs.replace(self.settings.search, trials=trials)))
             with executor_for(evaluator, workers) as executor:
                 self._search(executor, archive, on_trial)
 

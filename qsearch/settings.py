@@ -89,7 +89,11 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str] = {}
 
     def differences(self, other: "Recorded") -> list[str]:
-        """What differs in dataset, classifiers and codec, one phrase each; other versions alone change no result."""
+        """What differs in dataset, classifiers and codec, one phrase each.
+
+        Names of dataset and classifiers may differ (a folder that moved): their digests tell. Nor do versions alone
+        count, for what they change in a result shows in the settings of codec and classifiers.
+        """
         found = []
         pairs = [("dataset", self.dataset, other.dataset), ("codec", self.codec, other.codec)]
         if len(self.classifiers) != len(other.classifiers):
@@ -100,7 +104,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
         ]
         for what, mine, theirs in pairs:
             for key in sorted(mine.keys() | theirs.keys()):
-                if mine.get(key) != theirs.get(key):
+                if (key != "name" or what == "codec") and mine.get(key) != theirs.get(key):
                     found.append(f"{what}: {key} was {_short(mine.get(key))}, is {_short(theirs.get(key))}")
         return found
 

@@ -21,11 +21,11 @@ GAIN_EVERY_S = 1.0
 
 
 class SearchProgress:
-    """Hears of trials and shows where a run stands. A context manager."""
+    """Hears of trials and shows where a run stands, reference curve included. A context manager."""
 
     def __init__(self, run: Run, trials: int) -> None:
         self._reference, self._search = run.trials()
-        self._trials = trials
+        self._total = len(run.settings.search.qualities) + trials
         self._reference_point = run.settings.search.hypervolume_reference
         self._start = time.monotonic()
         self._new = 0
@@ -42,7 +42,12 @@ class SearchProgress:
                 TextColumn("{task.fields[gain]}"),
                 console=Console(stderr=True),
             )
-            self._task = self._bar.add_task("trials", total=trials, completed=len(self._search), speed="", gain="")
+            self._task = self._bar.add_task("tables", total=self._total, completed=self._done, speed="", gain="")
+
+    @property
+    def _done(self) -> int:
+        """Tables of the reference curve and of the search."""
+        return len(self._reference) + len(self._search)
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -61,16 +66,16 @@ class SearchProgress:
         self._new += 1
         now = time.monotonic()
         speed = f"{self._new / max(now - self._start, 1e-9):.2f} trials/s"
-        if now - self._gain_at >= GAIN_EVERY_S or len(self._search) == self._trials:
+        if now - self._gain_at >= GAIN_EVERY_S or self._done == self._total:
             self._gain, self._gain_at = self._best_gain(), now
         if trial.status == "failed":
             self._say(f"trial {trial.label} failed: {trial.reason}")
         if self._bar is not None:
-            self._bar.update(self._task, completed=len(self._search), speed=speed, gain=self._gain)
-        elif now - self._line_at >= PLAIN_LINE_EVERY_S or len(self._search) == self._trials:
+            self._bar.update(self._task, completed=self._done, speed=speed, gain=self._gain)
+        elif now - self._line_at >= PLAIN_LINE_EVERY_S or self._done == self._total:
             self._line_at = now
-            left = (self._trials - len(self._search)) * (now - self._start) / self._new
-            self._say(f"{len(self._search)}/{self._trials} trials, {speed}, {left:.0f} s left, {self._gain}")
+            left_s = (self._total - self._done) * (now - self._start) / self._new
+            self._say(f"{self._done}/{self._total} tables, {speed}, {left_s:.0f} s left, {self._gain}")
 
     def _best_gain(self) -> str:
         summary = summarize(Results("", self._reference, self._search), self._reference_point)

@@ -1,6 +1,7 @@
 """The summary of a run, in words and as JSON."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,12 +20,18 @@ def measured_on(run: Run) -> str:
     """What was measured, in one line: dataset, classifiers, codec."""
     recorded = run.settings.recorded or Recorded()
     dataset, codec = recorded.dataset, recorded.codec
-    networks = " + ".join(str(classifier["name"]) for classifier in recorded.classifiers)
+    networks = " + ".join(_short(str(classifier["name"])) for classifier in recorded.classifiers)
     flags = "".join(f", {flag}" for flag in ("optimize", "progressive") if codec.get(flag))
     return (
-        f"{dataset['images']} images {dataset['width']}x{dataset['height']} of {dataset['name']}, {networks}, "
+        f"{dataset['images']} images {dataset['width']}x{dataset['height']} of {_short(dataset['name'])}, {networks}, "
         f"{codec['name']} {codec['subsampling']}{flags}"
     )
+
+
+def _short(spec: str) -> str:
+    """``spec`` without the folders that a path in it begins with."""
+    name, colon, argument = spec.partition(":")
+    return name + colon + "/".join(Path(argument).parts[-2:]) if colon and argument else Path(spec).name
 
 
 def as_json(run: Run, summary: Summary) -> dict[str, Any]:
