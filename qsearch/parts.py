@@ -25,12 +25,16 @@ from qsearch.strategies.base import Strategy, options_of
 
 def default_workers(settings: RunSettings) -> int:
     """One worker per GPU where the classifiers run on GPUs, else one per core this process may use."""
-    if any(classifier.device != "cpu" for classifier in settings.classifiers):
-        from qsearch.classifiers.engines import gpu_count
+    return gpus_for(settings) or usable_cores()
 
-        if gpus := gpu_count():
-            return gpus
-    return usable_cores()
+
+def gpus_for(settings: RunSettings) -> int:
+    """How many GPUs the classifiers have to run on; 0 where they run on the CPU."""
+    if all(classifier.device == "cpu" for classifier in settings.classifiers):
+        return 0
+    from qsearch.classifiers.engines import gpu_count
+
+    return gpu_count()
 
 
 def usable_cores() -> int:
@@ -70,10 +74,11 @@ def build_codec(settings: CodecSettings) -> Codec:
 def build_evaluator(settings: RunSettings, workers: int) -> Evaluator:
     """Dataset, codec and classifiers together; the cores are shared out among ``workers``."""
     threads = max(1, usable_cores() // workers)
+    classifiers = build_classifiers(settings, threads)  # first: cheap to refuse, while images can take minutes
     return Evaluator(
         build_dataset(settings),
         build_codec(settings.codec),
-        build_classifiers(settings, threads),
+        classifiers,
         psnr=settings.psnr,
         codec_threads=threads,
     )

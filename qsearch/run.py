@@ -20,7 +20,15 @@ from qsearch.evaluator import Evaluator
 from qsearch.executors.base import Executor
 from qsearch.executors.local import executor_for
 from qsearch.measurement import Trial
-from qsearch.parts import build_evaluator, build_strategy, check_search, default_workers, record, with_guidance
+from qsearch.parts import (
+    build_evaluator,
+    build_strategy,
+    check_search,
+    default_workers,
+    gpus_for,
+    record,
+    with_guidance,
+)
 from qsearch.registry import nearest_names
 from qsearch.search import search
 from qsearch.settings import Change, Recorded, RunSettings, load_settings, save_settings
@@ -115,7 +123,7 @@ class Run:
             self._check_unchanged(evaluator, allow_changed, archive.count("search"))
             if trials is not None and trials != self.settings.search.trials:
                 self._save(search=check_search(msgspec.structs.replace(self.settings.search, trials=trials)))
-            with executor_for(evaluator, workers) as executor:
+            with executor_for(evaluator, workers, gpus_for(self.settings)) as executor:
                 self._search(executor, archive, on_trial)
 
     def _search(self, executor: Executor, archive: Archive, on_trial: Callable[[Trial], None]) -> None:

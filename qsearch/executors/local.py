@@ -23,9 +23,9 @@ MAX_DEATHS = 2
 Task = tuple[Hashable, QuantTables]
 
 
-def executor_for(evaluator: Evaluator, workers: int) -> Executor:
-    """This process for one worker, else ``workers`` processes."""
-    return SerialExecutor(evaluator) if workers == 1 else ProcessExecutor(evaluator, workers)
+def executor_for(evaluator: Evaluator, workers: int, gpus: int = 0) -> Executor:
+    """This process for one worker, else ``workers`` processes, shared out among ``gpus``."""
+    return SerialExecutor(evaluator) if workers == 1 else ProcessExecutor(evaluator, workers, gpus)
 
 
 class SerialExecutor(Executor):
@@ -70,11 +70,15 @@ class ProcessExecutor(Executor):
 
     def _new_pool(self) -> Any:
         from joblib.externals.loky import ProcessPoolExecutor
+        from joblib.externals.loky.backend import get_context
 
+        devices = get_context("loky").SimpleQueue()
+        for worker in range(self.capacity):
+            devices.put(_visible_device(worker % self._gpus) if self._gpus else None)
         return ProcessPoolExecutor(
             self.capacity,
             initializer=_start_worker,
-            initargs=(self._evaluator, os.getpid()),
+            initargs=(self._evaluator, os.getpid(), devices),
             # One process per core: more threads each would only wait for one another.
             env=dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         )
@@ -165,7 +169,16 @@ def _reason(error: BaseException) -> str:
 _worker_evaluator: Evaluator
 
 
-def _start_worker(evaluator: Evaluator, parent: int) -> None:
+def _visible_device(index: int) -> str:
+    """What CUDA_VISIBLE_DEVICES calls the GPU that is number ``index`` to this process."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return visible.split(",")[index] if visible else str(index)
+
+
+def _start_worker(evaluator: Evaluator, parent: int, devices: Any) -> None:
+    device = devices.get()
+    if device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
     global _worker_evaluator  # noqa: PLW0603 - a worker process has one evaluator for its lifetime
     _worker_evaluator = evaluator
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # for workers that the pool's own thread started

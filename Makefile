@@ -1,0 +1,30 @@
+# `make demo` shows the main job, `make test` checks everything; both set up .venv first.
+PYTHON ?= python3
+VENV ?= .venv
+RUN = runs/demo
+
+.PHONY: demo test setup clean
+
+demo: setup
+	@if [ -e $(RUN)/run.toml ]; then $(VENV)/bin/qsearch resume $(RUN); \
+	else $(VENV)/bin/qsearch run --name demo --trials 300 --seed 1; fi
+	$(VENV)/bin/qsearch plot $(RUN)
+
+test: setup
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/pytest -n auto
+
+setup: $(VENV)/.complete
+
+$(VENV)/.complete: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	{ echo "qsearch needs Python 3.11 to 3.13: name one with 'make PYTHON=python3.12 ...'."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --upgrade pip
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
