@@ -56,11 +56,12 @@ class ProcessExecutor(Executor):
 
     Workers ignore Ctrl-C (the search decides), and end when this process does, however it ends. When one dies, the
     pool is rebuilt, and what was in flight is tried again one by one: so the evaluation that kills is found, and no
-    other one suffers for it.
+    other one suffers for it. Where there are GPUs, each worker sees just one.
     """
 
-    def __init__(self, evaluator: Evaluator, workers: int) -> None:
+    def __init__(self, evaluator: Evaluator, workers: int, gpus: int = 0) -> None:
         self.capacity = workers
+        self._gpus = gpus
         self._evaluator = evaluator
         self._waiting: deque[Task] = deque()
         self._suspects: deque[Task] = deque()
