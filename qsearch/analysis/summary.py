@@ -27,6 +27,17 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Arm:
+    """One part of a strategy (a bandit's arm, say): its done trials, their share of all, the best gain of one."""
+
+    name: str
+    trials: int
+    share: float
+    best: Point | None
+    best_gain_points: float | None
+
+
+@dataclass(frozen=True)
 class Summary:
     """The headline of a run. Gains interpolate the standard curve linearly and are None where it was not measured.
 
@@ -35,6 +46,7 @@ class Summary:
         standard curve at the same rate, in percentage points.
     best_at_accuracy: the table of highest rate that is no less accurate; saving_percent are the bytes it saves
         against the standard curve at the same top-1.
+    arms: where the strategy has parts, what each contributed.
     """
 
     trials_done: int
@@ -48,6 +60,7 @@ class Summary:
     gain_points: float | None
     best_at_accuracy: Point | None
     saving_percent: float | None
+    arms: tuple[Arm, ...]
 
 
 def summarize(results: Results, reference_point: tuple[float, float]) -> Summary:
@@ -72,7 +85,19 @@ def summarize(results: Results, reference_point: tuple[float, float]) -> Summary
         gain_points=None if at_rate is None else gain_points(results, at_rate),
         best_at_accuracy=None if at_accuracy is None else _point(at_accuracy),
         saving_percent=None if at_accuracy is None else saving_percent(results, at_accuracy),
+        arms=_arms(results),
     )
+
+
+def _arms(results: Results) -> tuple[Arm, ...]:
+    parted = [trial for trial in results.done if trial.origin]
+    arms = []
+    for name in sorted({trial.origin for trial in parted}):
+        gains = [(gain_points(results, trial), trial) for trial in parted if trial.origin == name]
+        known = [(gain, trial) for gain, trial in gains if gain is not None]
+        gain, best = max(known, key=lambda pair: pair[0], default=(None, None))
+        arms.append(Arm(name, len(gains), len(gains) / len(parted), None if best is None else _point(best), gain))
+    return tuple(arms)
 
 
 def gain_points(results: Results, trial: Trial) -> float | None:

@@ -52,6 +52,7 @@ def as_text(run: Run, summary: Summary) -> str:
         *_headline(summary),
         f"Hypervolume: {summary.hypervolume:.2f}, the standard tables' {summary.standard_hypervolume:.2f} "
         f"(reference point: rate {search.hypervolume_reference[0]:g}, top-1 {search.hypervolume_reference[1]:g})",
+        *_arms(summary),
         "",
         "These are the images the search chose on, so the gains flatter it: the best of many tables is partly luck.",
         "Measure a table on images that the search has not seen before you rely on it.",
@@ -79,6 +80,17 @@ def _headline(summary: Summary) -> list[str]:
             summary.saving_percent, "{:+.1f} % of bytes saved against the standard curve at its top-1"
         )
         lines.append(f"Best at that accuracy:   {_place(summary.best_at_accuracy)}, {saving}")
+    return lines
+
+
+def _arms(summary: Summary) -> list[str]:
+    if not summary.arms:
+        return []
+    width = max(len(arm.name) for arm in summary.arms)
+    lines = ["", "Who proposed what:"]
+    for arm in summary.arms:
+        best = "" if arm.best is None else f", best {_place(arm.best)}, {arm.best_gain_points:+.2f} points"
+        lines.append(f"  {arm.name:{width}}  {arm.trials:4d} trials, {100 * arm.share:4.1f} %{best}")
     return lines
 
 
