@@ -138,8 +138,8 @@ class QuantTables:
         """The inverse of :meth:`to_dict`."""
         try:
             if "chroma" in data:
-                return cls(np.array(data["luma"]), np.array(data["chroma"]))
-            return cls(np.array(data["luma"]), cb=np.array(data["cb"]), cr=np.array(data["cr"]))
+                return cls(data["luma"], data["chroma"])
+            return cls(data["luma"], cb=data["cb"], cr=data["cr"])
         except KeyError as error:
             raise InputError(f"tables are given as luma and chroma, or luma, cb and cr: {error} is missing.") from error
 

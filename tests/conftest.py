@@ -1,0 +1,95 @@
+"""What the tests of the core share: the fake plug-ins, and the command line in a process of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qsearch.classifiers import CLASSIFIERS
+from qsearch.codecs import CODECS
+from qsearch.datasets import DATASETS
+from qsearch.strategies import STRATEGIES
+from tests import fakes
+
+REPOSITORY = Path(__file__).parents[1]
+MAIN = "from qsearch.cli import main; main()"
+
+
+@pytest.fixture(scope="session")
+def plugin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that, on the path, installs the plug-ins of :mod:`tests.fakes`."""
+    return fakes.install(tmp_path_factory.mktemp("plugins"))
+
+
+@pytest.fixture
+def plugins(plugin_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The fake plug-ins, installed in this process."""
+    monkeypatch.syspath_prepend(str(plugin_folder))
+    _forget_entry_points()
+    yield
+    _forget_entry_points()
+
+
+def _forget_entry_points() -> None:
+    for registry in (CLASSIFIERS, CODECS, DATASETS, STRATEGIES):
+        vars(registry).pop("_entry_points", None)
+
+
+class Command:
+    """``qsearch`` in a process of its own, with the fake plug-ins, in a folder of its own."""
+
+    def __init__(self, folder: Path, plugin_folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("QSEARCH_", "COV_"))},
+            "PYTHONPATH": os.pathsep.join([str(plugin_folder), str(REPOSITORY)]),
+            "QSEARCH_CACHE": str(folder / "cache"),
+        }
+
+    def __call__(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Runs it to its end."""
+        return subprocess.run(
+            [sys.executable, "-c", MAIN, *arguments],
+            cwd=self.folder,
+            env={**self.environment, **options.pop("env", {})},
+            text=True,
+            capture_output=True,
+            timeout=120,
+            check=False,
+            **options,
+        )
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Starts it as a terminal does: the leader of a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-c", MAIN, *arguments],
+            cwd=self.folder,
+            env={**self.environment, **options.pop("env", {})},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            **options,
+        )
+
+
+@pytest.fixture
+def qsearch(tmp_path: Path, plugin_folder: Path) -> Command:
+    """The command line; relative paths are in ``tmp_path``."""
+    return Command(tmp_path, plugin_folder)
+
+
+@pytest.fixture
+def succeed(qsearch: Command) -> Callable[..., str]:
+    """The command line where it has to work: what it prints."""
+
+    def run(*arguments: str, **options: Any) -> str:
+        finished = qsearch(*arguments, **options)
+        assert finished.returncode == 0, finished.stderr
+        return str(finished.stdout)
+
+    return run
