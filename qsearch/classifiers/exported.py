@@ -14,7 +14,7 @@ from qsearch.classifiers.base import Classifier, ClassifierOptions
 from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.labels import imagenet_class_names
 from qsearch.classifiers.network import BATCH, Network, NetworkInput, file_digest
-from qsearch.classifiers.openvino_models import converted, first_line, import_openvino
+from qsearch.classifiers.openvino_models import converted, import_openvino, last_line
 from qsearch.datasets.preparation import shorter_side
 from qsearch.errors import InputError
 
@@ -120,7 +120,7 @@ def _read_onnx(path: Path) -> Any:
     try:
         return front_end.convert(front_end.load(str(path)))
     except Exception as error:  # the front end's errors have no base class of their own
-        raise InputError(f"{path.name} is not an ONNX network that OpenVINO can read ({first_line(error)}).") from error
+        raise InputError(f"{path.name} is not an ONNX network that OpenVINO can read ({last_line(error)}).") from error
 
 
 def _onnx_digest(path: Path) -> str:
@@ -142,7 +142,7 @@ def _reshape(name: str, model: Any, shape: tuple[int, ...]) -> None:
     try:
         model.reshape(list(shape))
     except RuntimeError as error:
-        raise InputError(f"{name} does not take images as {list(shape)} ({first_line(error)}).") from error
+        raise InputError(f"{name} does not take images as {list(shape)} ({last_line(error)}).") from error
 
 
 def _read_pt2(path: Path) -> Any:
@@ -158,7 +158,7 @@ def _read_pt2(path: Path) -> Any:
         with path.open("rb") as file:
             return torch.export.load(file)
     except Exception as error:  # torch raises whatever its reader stumbled over
-        raise InputError(f"torch {torch.__version__} cannot read {path.name} ({first_line(error)}).") from error
+        raise InputError(f"torch {torch.__version__} cannot read {path.name} ({last_line(error)}).") from error
 
 
 def _pt2_ports(program: Any, names: Sequence[str]) -> list[_Port]:

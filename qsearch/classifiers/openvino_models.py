@@ -81,7 +81,7 @@ def _convert(name: str, program: Any, shape: tuple[int, ...]) -> Any:
         model.reshape(list(shape))
     except Exception as error:  # the converter raises whatever its front ends do
         raise InputError(
-            f"OpenVINO cannot convert {name} ({first_line(error)}): run it on a GPU (--device cuda)."
+            f"OpenVINO cannot convert {name} ({last_line(error)}): run it on a GPU (--device cuda)."
         ) from error
     return model
 
@@ -94,7 +94,7 @@ def _save(model: Any, folder: Path) -> None:
         try:
             import_openvino().save_model(model, temporary / "model.xml", compress_to_fp16=False)
         except RuntimeError as error:  # a full disk, say
-            raise OSError(first_line(error)) from error
+            raise OSError(last_line(error)) from error
         for file in temporary.iterdir():
             descriptor = os.open(file, os.O_RDWR)
             os.fsync(descriptor)
@@ -108,7 +108,7 @@ def _save(model: Any, folder: Path) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def first_line(error: Exception) -> str:
-    """What an error of a library says, in one line without a full stop."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+def last_line(error: Exception) -> str:
+    """What an error of a library says: the last line that says something, without a full stop."""
+    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()]
     return lines[-1].rstrip(".") if lines else type(error).__name__

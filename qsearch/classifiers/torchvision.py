@@ -16,7 +16,7 @@ from qsearch.classifiers.base import Classifier, ClassifierOptions
 from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.labels import imagenet_class_names
 from qsearch.classifiers.network import NetworkInput, TorchNetwork, file_digest, normalised
-from qsearch.classifiers.openvino_models import first_line
+from qsearch.classifiers.openvino_models import last_line
 from qsearch.errors import InputError
 from qsearch.registry import nearest_names
 
@@ -103,7 +103,7 @@ def _downloaded(name: str, weight_set: Any) -> Path:
         )
     except (OSError, RuntimeError) as error:  # no network, a full disk; a file that is not what its name says
         raise InputError(
-            f"the weights {file.name} of {name} cannot be downloaded ({first_line(error)}): put the file from "
+            f"the weights {file.name} of {name} cannot be downloaded ({last_line(error)}): put the file from "
             f"{weight_set.url} into {folder}, or give its path with --weights."
         ) from error
     return file
@@ -131,10 +131,13 @@ def _state(file: Path) -> Mapping[str, "torch.Tensor"]:
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever its reader stumbled over
-        raise InputError(f"{file} holds no weights that torch can read ({first_line(error)}).") from error
+        raise InputError(f"{file} holds no weights that torch can read ({last_line(error)}).") from error
     if not isinstance(state, dict) or not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise InputError(f"{file} is not a state_dict of tensors: save it with torch.save(network.state_dict(), FILE).")
-    return {key: value for key, value in state.items() if not AUXILIARY.match(key)}
+    # In place, for the dictionary also carries the version of each layer, which MNASNet needs.
+    for key in [key for key in state if AUXILIARY.match(key)]:
+        del state[key]
+    return state
 
 
 def _classes(state: Mapping[str, "torch.Tensor"]) -> int:
@@ -157,6 +160,6 @@ def _network(name: str, state: Mapping[str, "torch.Tensor"], size: int, source: 
         network: torch.nn.Module = models.get_model(name, weights=None, num_classes=_classes(state), **extra)
     try:
         network.load_state_dict(state)
-    except RuntimeError as error:
-        raise InputError(f"{source} does not hold weights of {name} ({first_line(error)}).") from error
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"{source} does not hold weights of {name} ({last_line(error)}).") from error
     return network.eval()

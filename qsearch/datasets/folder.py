@@ -24,6 +24,8 @@ FORMAT = 1
 FITS = ("crop", "stretch")
 LARGEST_SIDE = 65500
 """Pixels; libjpeg encodes no more."""
+ONLY_IDENTIFIED = frozenset({"BUFR", "GRIB", "HDF5", "MPEG"})
+"""Formats that Pillow knows by name and cannot read."""
 NAMED = 10
 """How many files a sentence names before it counts the rest."""
 
@@ -35,7 +37,10 @@ def load(argument: str, options: DatasetOptions) -> Dataset:
     and where images as they are differ in size.
     """
     _check(options)
-    listing = _list(argument)
+    try:
+        listing = _list(argument)
+    except OSError as error:
+        raise InputError(f"{error.filename} cannot be listed ({error.strerror}): give read permission.") from error
     prepared = cached_pixels(_key(listing, options), lambda: _prepare(listing, options))
     return prepared.named(f"folder:{argument}")
 
@@ -62,9 +67,9 @@ def _list(argument: str) -> _Listing:
     if not argument or not root.is_dir():
         what = "is missing" if argument and not root.exists() else "is no folder"
         raise InputError(f"the dataset folder {argument or '(none given)'} {what}: give folder:PATH.")
-    suffixes = _image_suffixes()
+    suffixes = image_suffixes()
     classes = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    found = [(path, label) for label, name in enumerate(classes) for path in _walk(root / name)]
+    found = [(path, label) for label, name in enumerate(classes) for path in walk(root / name)]
     files = tuple((path.relative_to(root).as_posix(), label) for path, label in found if _suffix(path) in suffixes)
     loose = [path for path in root.iterdir() if path.is_file() and not path.name.startswith(".")]
     if not files and any(_suffix(path) in suffixes for path in loose):
@@ -82,10 +87,14 @@ def _check_classes(listing: _Listing, labels: set[int]) -> None:
         raise InputError(f"all images of {listing.root} are of one class, {only}: accuracy needs two or more.")
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def walk(folder: Path) -> Iterator[Path]:
     """The files below ``folder``, sorted, hidden ones left out; a folder that links lead to twice counts once."""
+
+    def fail(error: OSError) -> None:
+        raise error  # os.walk would pass over what it may not list
+
     seen = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
+    for parent, folders, files in os.walk(folder, onerror=fail, followlinks=True):
         real = os.path.realpath(parent)
         if real in seen:
             folders.clear()
@@ -99,10 +108,12 @@ def _suffix(path: Path) -> str:
     return path.suffix.lower()
 
 
-def _image_suffixes() -> set[str]:
+def image_suffixes() -> set[str]:
+    """The suffixes, in lower case, of the files whose pixels Pillow can read."""
     from PIL import Image
 
-    return {suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN}
+    known = Image.registered_extensions().items()
+    return {suffix for suffix, name in known if name in Image.OPEN and name not in ONLY_IDENTIFIED}
 
 
 def _key(listing: _Listing, options: DatasetOptions) -> str:

@@ -1,5 +1,6 @@
 """``folder:PATH``: which files are read, what becomes of their pixels, and what is said of those that cannot be."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -181,6 +182,18 @@ class TestBadFolders:
     def test_a_file(self, root: Path) -> None:
         with pytest.raises(InputError, match="is no folder"):
             load(root / "cat" / "0.png")
+
+    def test_a_folder_that_may_not_be_listed(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        scandir = os.scandir
+
+        def guarded(path: str) -> object:
+            if Path(path) == root / "cat":
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", guarded)
+        with pytest.raises(InputError, match=r"photos/cat cannot be listed \(Permission denied\)"):
+            load(root)
 
     def test_empty(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="holds no images"):
