@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """A new file, open for reading and writing, that becomes ``path`` when the block ends without an error.
 
     Until then, and where the block or the disk fails, whatever is at ``path`` stays as it is and nothing else remains.
-    OSError where the disk refuses.
+    A file that it replaces passes its permissions on. OSError where the disk refuses.
     """
     # Not tempfile: its files are private to the user, these get the permissions that any new file would.
     temporary = path.with_name(f".qsearch-{secrets.token_hex(8)}.partial")
@@ -22,6 +23,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, temporary)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

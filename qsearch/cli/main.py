@@ -19,6 +19,8 @@ COMMANDS = {
     "trials": "qsearch.cli.trials:trials",
     "plot": "qsearch.cli.plot:plot",
     "bounds": "qsearch.cli.bounds:bounds",
+    "export": "qsearch.cli.export:export",
+    "encode": "qsearch.cli.encode:encode",
     "list": "qsearch.cli.list:list_",
 }
 INTERRUPTED = 130

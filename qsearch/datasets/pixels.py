@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 BACKGROUND = "white"
 """What shows through transparent pixels, as on a page."""
+GREY_MODES = ("1", "L", "LA", "La")
 
 
 class UnusableImageError(ValueError):
@@ -24,16 +25,23 @@ def prepared_pixels(path: Path, size: int | None, fit: str) -> npt.NDArray[np.ui
 
     size: side in pixels of the square they are brought to, or None; fit: ``crop`` (Li 2020) or ``stretch``.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(path) as image:
             return np.asarray(_sized(read_rgb(image), size, fit))
-    except UnidentifiedImageError:
-        return "empty" if path.stat().st_size == 0 else "not an image"
     except Exception as error:  # on damaged files Pillow's readers raise nearly everything
-        reason = getattr(error, "strerror", None) or str(error)
-        return " ".join(reason.split()).rstrip(".") or type(error).__name__
+        return why_unreadable(path, error)
+
+
+def why_unreadable(path: Path, error: Exception) -> str:
+    """What ``error``, raised in reading the image file ``path``, means: words that end a sentence naming the file."""
+    from PIL import UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):
+        return "empty" if path.stat().st_size == 0 else "not an image"
+    reason = getattr(error, "strerror", None) or str(error)
+    return " ".join(reason.split()).rstrip(".") or type(error).__name__
 
 
 def read_rgb(image: "Image") -> "Image":
@@ -41,16 +49,23 @@ def read_rgb(image: "Image") -> "Image":
 
     16-bit pixels and floats (0..1, or else 0..255) are scaled to 8 bits. Colour profiles are not applied.
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     image.load()
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I") or upright.mode == "F":
-        return Image.fromarray(_to_8_bits(np.asarray(upright), upright.mode)).convert("RGB")
-    if upright.has_transparency_data:
-        page = Image.new("RGBA", upright.size, BACKGROUND)
-        return Image.alpha_composite(page, upright.convert("RGBA")).convert("RGB")
-    return upright.convert("RGB")
+    return opaque(ImageOps.exif_transpose(image)).convert("RGB")
+
+
+def opaque(image: "Image") -> "Image":
+    """``image`` with 8 bits and without transparency: mode L where it is grey, else RGB; as :func:`read_rgb` says."""
+    from PIL import Image
+
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_to_8_bits(np.asarray(image), image.mode))
+    mode = "L" if image.mode in GREY_MODES else "RGB"
+    if image.has_transparency_data:
+        page = Image.new("RGBA", image.size, BACKGROUND)
+        return Image.alpha_composite(page, image.convert("RGBA")).convert("RGB").convert(mode)
+    return image.convert(mode)
 
 
 def _to_8_bits(values: npt.NDArray[np.generic], mode: str) -> npt.NDArray[np.uint8]:

@@ -1,0 +1,115 @@
+"""``qsearch export``: a table of a run, standard tables or published ones as a file for another encoder."""
+
+from pathlib import Path
+
+import click
+
+from qsearch.analysis.choice import (
+    Choice,
+    choose_at_rate,
+    choose_at_top1,
+    choose_like_quality,
+    choose_trial,
+)
+from qsearch.analysis.results import Results, measured
+from qsearch.analysis.summary import QUALITY
+from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.tables import resolve_tables
+from qsearch.export import FORMATS, TableSheet, export_tables, format_of, render
+from qsearch.provenance import sheet_of
+
+
+@click.command()
+@click.argument("source", metavar="[RUN|TABLES]", required=False)
+@click.option("--trial", metavar="N", help="This trial of the run.")
+@click.option("--rate", type=float, metavar="R", help="The most accurate table that compresses by R or more.")
+@click.option("--top1", metavar="A", help="The table of highest rate with a top-1 of A (57% or 0.57) or more.")
+@click.option(
+    "--like-quality",
+    type=click.IntRange(1, 100),
+    metavar="Q",
+    help=f"The most accurate table at the rate of the standard tables of quality Q.  [default: {QUALITY}]",
+)
+@click.option("--published", metavar="NAME[:Q]", help="Tables that others published, luo-2021 for example.")
+@click.option("--format", "format_", type=click.Choice(list(FORMATS)), help="[default: what --out is called]")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file to write.  [default: stdout]")
+@runs_option
+def export(
+    source: str | None,
+    trial: str | None,
+    rate: float | None,
+    top1: str | None,
+    like_quality: int | None,
+    published: str | None,
+    format_: str | None,
+    out: Path | None,
+    runs: Path,
+) -> None:
+    """Write tables as a file for another encoder, with a header that says where they come from and how to use it.
+
+    RUN is a name or a path; its table is picked from the frontier. TABLES are standard:Q, published:NAME[:Q],
+    RUN:TRIAL, or a file to convert.
+    """
+    selectors = {"--trial": trial, "--rate": rate, "--top1": top1, "--like-quality": like_quality}
+    given = [name for name, value in selectors.items() if value is not None]
+    if (source is None) == (published is None):
+        raise click.UsageError("say what to export: a run, tables such as standard:50, or --published NAME.")
+    if len(given) > 1:
+        raise click.UsageError(f"{' and '.join(given)} choose differently: give one of them.")
+    if format_ is None and out is None:
+        raise click.UsageError(f"give --format ({', '.join(FORMATS)}) or --out FILE.")
+    format_ = format_ or format_of(out or Path())
+    spec = source or f"published:{published}"
+    if not _is_run(spec, runs):
+        if given:
+            raise click.UsageError(f"{given[0]} chooses a table of a run, and {spec} is not one.")
+        sheet = resolve_tables(spec, runs)
+        click.echo(sheet.title, err=True)
+    else:
+        sheet = _chosen(spec, runs, trial, rate, top1, like_quality)
+    if out is None:
+        click.get_binary_stream("stdout").write(render(sheet, format_))
+    else:
+        export_tables(sheet, format_, out)
+        click.echo(f"wrote {out}", err=True)
+
+
+def _is_run(spec: str, runs: Path) -> bool:
+    """Whether ``spec`` names a run; what names nothing at all is taken for one, whose absence is then explained."""
+    path = Path(spec)
+    return path.is_dir() or (runs / spec).is_dir() or not (":" in spec or path.is_file())
+
+
+def _chosen(
+    spec: str, runs: Path, trial: str | None, rate: float | None, top1: str | None, like_quality: int | None
+) -> TableSheet:
+    run = find_run(spec, runs)
+    results = run.results()
+    if trial is not None:
+        choice = choose_trial(results, trial)
+    elif rate is not None:
+        choice = choose_at_rate(results, rate)
+    elif top1 is not None:
+        choice = choose_at_top1(results, _share(top1))
+    else:
+        choice = choose_like_quality(results, like_quality or QUALITY)
+    click.echo(_explained(results, choice), err=True)
+    return sheet_of(run, results, choice)
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise click.UsageError(f"--top1 is a number from 0 to 1 or a percentage, 0.57 or 57%, got {text!r}.")
+    return share
+
+
+def _explained(results: Results, choice: Choice) -> str:
+    measurement = measured(choice.trial)
+    return (
+        f"{results.name}:{choice.trial.label}, {choice.reason}: rate {measurement.rate:.2f}, "
+        f"top-1 {100 * measurement.top1:.2f} % on the images of the search, which chose on them"
+    )
