@@ -2,8 +2,9 @@
 
 import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from qsearch.datasets.base import ImageIdentity
 from qsearch.errors import DiskError, InputError, RunError
 from qsearch.measurement import Measurement, Series, Trial
 from qsearch.tables import QuantTables
@@ -37,6 +39,12 @@ CREATE TABLE trials (
     evaluation_s REAL NOT NULL,
     PRIMARY KEY (series, number)
 );
+CREATE TABLE images (
+    position INTEGER PRIMARY KEY,   -- where in the measurements' arrays
+    name TEXT NOT NULL,
+    class TEXT NOT NULL,
+    digest TEXT NOT NULL            -- SHA-256 of shape and pixels
+);
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {FORMAT};
 """
@@ -51,8 +59,8 @@ class Archive:
         self.path = path
 
     @classmethod
-    def create(cls, path: str | Path) -> Self:
-        """A new, empty archive at ``path``; InputError where a file is there already or none can be made."""
+    def create(cls, path: str | Path, images: Sequence[ImageIdentity] = ()) -> Self:
+        """A new archive of measurements of ``images``; InputError where a file is there already or none can be made."""
         path = Path(path)
         if path.exists():
             raise InputError(f"{path} exists already: open it, or choose another name.")
@@ -61,6 +69,9 @@ class Archive:
             # WAL: readers do not wait for the writer, and a killed process leaves whole transactions.
             archive._connection.execute("PRAGMA journal_mode = WAL")
             archive._connection.executescript(_SCHEMA)
+            with archive._connection:
+                rows = [(position, *astuple(image)) for position, image in enumerate(images)]
+                archive._connection.executemany("INSERT INTO images VALUES (?, ?, ?, ?)", rows)
         return archive
 
     @classmethod
@@ -122,6 +133,12 @@ class Archive:
             cursor.row_factory = sqlite3.Row
             rows = cursor.execute("SELECT * FROM trials WHERE series = ? ORDER BY number", (series,))
             return [_trial(row) for row in rows]
+
+    def images(self) -> list[ImageIdentity]:
+        """The images in the order of the measurements' arrays; empty where they were not recorded."""
+        with self._explained():
+            rows = self._connection.execute("SELECT name, class, digest FROM images ORDER BY position")
+            return [ImageIdentity(*row) for row in rows]
 
     def count(self, series: Series) -> int:
         """How many trials of a series are recorded."""

@@ -1,6 +1,6 @@
 """Measurement: what one evaluation saw, image by image; Trial: one proposal of a strategy and what became of it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -81,6 +81,10 @@ class Measurement:
     def mean_psnr_db(self) -> float | None:
         """Mean of the images' PSNR in dB, or None where it was not measured."""
         return None if self.psnr_db is None else float(self.psnr_db.mean())
+
+    def of_classifier(self, index: int) -> "Measurement":
+        """The same evaluation as one of its classifiers saw it."""
+        return replace(self, ranks=self.ranks[index : index + 1])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Measurement):

@@ -13,11 +13,12 @@ from qsearch.codecs import CODECS
 from qsearch.codecs.base import Codec
 from qsearch.datasets import load_dataset
 from qsearch.datasets.base import Dataset, DatasetOptions
+from qsearch.datasets.splits import half_of
 from qsearch.errors import InputError
 from qsearch.evaluator import Evaluator
 from qsearch.pareto.fitness import Parabola
 from qsearch.registry import nearest_names
-from qsearch.settings import CodecSettings, GuidanceSettings, Recorded, RunSettings, SearchSettings
+from qsearch.settings import CodecSettings, DatasetSettings, GuidanceSettings, Recorded, RunSettings, SearchSettings
 from qsearch.space import SearchSpace
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.base import Strategy, options_of
@@ -44,11 +45,11 @@ def usable_cores() -> int:
     return int(cpu_count())
 
 
-def build_dataset(settings: RunSettings) -> Dataset:
+def build_dataset(wanted: DatasetSettings) -> Dataset:
     """The dataset the settings name."""
-    wanted = settings.dataset
     options = DatasetOptions(size=wanted.size, fit=wanted.fit, skip_unreadable=wanted.skip_unreadable)
-    return load_dataset(wanted.spec, options)
+    dataset = load_dataset(wanted.spec, options)
+    return half_of(dataset, wanted.split) if wanted.split else dataset
 
 
 def build_classifiers(settings: RunSettings, threads: int = 1) -> list[Classifier]:
@@ -76,7 +77,7 @@ def build_evaluator(settings: RunSettings, workers: int) -> Evaluator:
     threads = max(1, usable_cores() // workers)
     classifiers = build_classifiers(settings, threads)  # first: cheap to refuse, while images can take minutes
     return Evaluator(
-        build_dataset(settings),
+        build_dataset(settings.dataset),
         build_codec(settings.codec),
         classifiers,
         psnr=settings.psnr,

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from qsearch.analysis.guidance import guidance
 from qsearch.analysis.results import Results
 from qsearch.archive import Archive
+from qsearch.datasets.base import identities
 from qsearch.errors import DiskError, InputError, RunError
 from qsearch.evaluator import Evaluator
 from qsearch.executors.base import Executor
@@ -67,7 +68,7 @@ class Run:
             temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
             temporary.chmod(0o755)
             save_settings(settings, temporary / SETTINGS_FILE)
-            Archive.create(temporary / ARCHIVE_FILE).close()
+            Archive.create(temporary / ARCHIVE_FILE, identities(evaluator.dataset)).close()
             temporary.rename(path)
         except OSError as error:
             raise InputError(f"no run can be made at {path} ({error}): choose a folder you can write to.") from error

@@ -54,12 +54,13 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class DatasetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is compressed; see :class:`qsearch.datasets.base.DatasetOptions`."""
+    """What is compressed; see :class:`qsearch.datasets.base.DatasetOptions`, and datasets.splits for ``split``."""
 
     spec: str = "textures"
     size: int | None = None
     fit: str = "crop"
     skip_unreadable: bool = False
+    split: str | None = None
 
 
 class ClassifierSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -10,6 +10,7 @@ import msgspec
 
 from qsearch.classifiers.base import DEVICES, PRECISIONS
 from qsearch.codecs.base import SUBSAMPLINGS
+from qsearch.datasets.splits import KINDS
 from qsearch.parts import default_layout
 from qsearch.settings import ClassifierSettings, RunSettings, SearchSettings
 from qsearch.space import LAYOUTS
@@ -96,6 +97,11 @@ measuring_options = _options(
         type=click.Choice(["crop", "stretch"]),
         help="Shorter side to 256/224 of the size and centre crop, or the whole image.  [default: crop]",
     ),
+    click.option(
+        "--split",
+        type=click.Choice(KINDS),
+        help="Search on half of the classes, or of each class's images; 'validate --split' takes the other half.",
+    ),
     click.option("--skip-unreadable/--no-skip-unreadable", default=None, help="Leave out files that cannot be read."),
     click.option(
         "--classifier",
@@ -139,6 +145,8 @@ def settings_of(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
         options["draw"] = given["draw"]
     layout = given["layout"] or default_layout(search.strategy, settings.search.layout)
     dataset = replaced(settings.dataset, spec="dataset", size="size", fit="fit", skip_unreadable="skip_unreadable")
+    if given["split"]:
+        dataset = msgspec.structs.replace(dataset, split=f"{given['split']}:1")
     codec = replaced(
         settings.codec, name="codec", subsampling="subsampling", optimize="optimize", progressive="progressive"
     )

@@ -98,6 +98,25 @@ def _unpickle(images: Any, rest: tuple[Any, ...]) -> Dataset:
     return Dataset(name, images, labels, class_names, image_names, digest, notes)
 
 
+@dataclass(frozen=True)
+class ImageIdentity:
+    """What tells an image from others: its name, its class, and SHA-256 (hexadecimal) of shape and pixels."""
+
+    name: str
+    class_name: str
+    digest: str
+
+
+def identities(dataset: Dataset) -> list[ImageIdentity]:
+    """The identity of each image of ``dataset``, in its order."""
+    return [
+        ImageIdentity(
+            name, dataset.class_names[label], hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
+        )
+        for name, label, image in zip(dataset.image_names, dataset.labels, dataset.images, strict=True)
+    ]
+
+
 def digest_of(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], class_names: tuple[str, ...]) -> str:
     """SHA-256 (hexadecimal) of pixels, shape, labels and class names; names of files do not count."""
     state = hashlib.sha256(b"qsearch.Dataset.1")
