@@ -132,5 +132,7 @@ class Trial:
 
     @property
     def label(self) -> str:
-        """How users name it: ``17`` for a search trial, ``standard:50`` for a reference trial."""
-        return str(self.number) if self.series == "search" else f"standard:{self.number}"
+        """How users name it: ``17`` for a search trial, ``standard:50`` for a reference trial, a listed one's own."""
+        if self.series == "reference":
+            return f"standard:{self.number}"
+        return self.origin if self.strategy == "listed" and self.origin else str(self.number)

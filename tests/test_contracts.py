@@ -2,13 +2,20 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from qsearch.codecs import CODECS
 from qsearch.codecs.base import SUBSAMPLINGS, Codec
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.base import Strategy
+from qsearch.tables import QuantTables
 from qsearch.testing import CodecContract, StrategyContract
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "listed": {"tables": [QuantTables.shared(np.full((8, 8), entry)).to_bytes().hex() for entry in range(1, 70)]},
+}
+"""What a strategy needs, or what makes it quick."""
 
 
 class TestStrategies(StrategyContract):
@@ -18,7 +25,7 @@ class TestStrategies(StrategyContract):
 
     @pytest.fixture
     def options(self, strategy_class: type[Strategy]) -> dict[str, Any]:
-        return {}
+        return OPTIONS.get(strategy_class.name, {})
 
 
 class TestCodecs(CodecContract):
