@@ -1,1 +1,67 @@
-"""Quantization tables for JPEG images that neural networks read."""
+"""Quantization tables for JPEG images that neural networks read: search, measure, compare, take home.
+
+The names below are the public interface; each is imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qsearch.analysis.results import Results as Results
+    from qsearch.analysis.summary import summarize as summarize
+    from qsearch.archive import Archive as Archive
+    from qsearch.classifiers import load_classifier as load_classifier
+    from qsearch.classifiers.base import Classifier as Classifier
+    from qsearch.classifiers.function import FunctionClassifier as FunctionClassifier
+    from qsearch.codecs.base import Codec as Codec
+    from qsearch.codecs.pillow import PillowCodec as PillowCodec
+    from qsearch.datasets import load_dataset as load_dataset
+    from qsearch.datasets.base import Dataset as Dataset
+    from qsearch.errors import QSearchError as QSearchError
+    from qsearch.evaluator import Evaluator as Evaluator
+    from qsearch.executors.local import executor_for as executor_for
+    from qsearch.measurement import Measurement as Measurement
+    from qsearch.measurement import Trial as Trial
+    from qsearch.run import Run as Run
+    from qsearch.search import search as search
+    from qsearch.settings import RunSettings as RunSettings
+    from qsearch.space import SearchSpace as SearchSpace
+    from qsearch.strategies.base import Strategy as Strategy
+    from qsearch.strategies.sorted_random import SortedRandom as SortedRandom
+    from qsearch.tables import QuantTables as QuantTables
+
+_HOMES = {
+    "Archive": "qsearch.archive",
+    "Classifier": "qsearch.classifiers.base",
+    "Codec": "qsearch.codecs.base",
+    "Dataset": "qsearch.datasets.base",
+    "Evaluator": "qsearch.evaluator",
+    "FunctionClassifier": "qsearch.classifiers.function",
+    "Measurement": "qsearch.measurement",
+    "PillowCodec": "qsearch.codecs.pillow",
+    "QSearchError": "qsearch.errors",
+    "QuantTables": "qsearch.tables",
+    "Results": "qsearch.analysis.results",
+    "Run": "qsearch.run",
+    "RunSettings": "qsearch.settings",
+    "SearchSpace": "qsearch.space",
+    "SortedRandom": "qsearch.strategies.sorted_random",
+    "Strategy": "qsearch.strategies.base",
+    "Trial": "qsearch.measurement",
+    "executor_for": "qsearch.executors.local",
+    "load_classifier": "qsearch.classifiers",
+    "load_dataset": "qsearch.datasets",
+    "search": "qsearch.search",
+    "summarize": "qsearch.analysis.summary",
+}
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'qsearch' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

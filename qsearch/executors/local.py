@@ -1,4 +1,4 @@
-"""Evaluations on this machine: in this process, or in worker processes (joblib's loky)."""
+"""Evaluations on this machine: in this process, or in worker processes (loky, as joblib's)."""
 
 import os
 import signal
@@ -70,8 +70,8 @@ class ProcessExecutor(Executor):
         self._pool = self._new_pool()
 
     def _new_pool(self) -> Any:
-        from joblib.externals.loky import ProcessPoolExecutor
-        from joblib.externals.loky.backend import get_context
+        from loky import ProcessPoolExecutor
+        from loky.backend import get_context
 
         devices = get_context("loky").SimpleQueue()
         for worker in range(self.capacity):
