@@ -31,7 +31,7 @@ from qsearch.parts import (
     with_guidance,
 )
 from qsearch.registry import nearest_names
-from qsearch.search import search
+from qsearch.search import run_search
 from qsearch.settings import Change, Recorded, RunSettings, load_settings, save_settings
 from qsearch.space import SearchSpace
 from qsearch.strategies.sorted_random import SortedRandom
@@ -116,7 +116,7 @@ class Run:
         """Goes on to ``trials`` search trials (default: as many as set), in ``workers`` processes.
 
         Raises InputError where dataset, classifiers or codec are no longer those of the run, unless
-        ``allow_changed``, which is recorded; and RunError where another process is at it, or as :func:`search` does.
+        ``allow_changed``, which is recorded; and RunError where another process is at it, or as :func:`run_search` does.
         """
         with self._locked(), Archive.open(self.path / ARCHIVE_FILE) as archive:
             workers = workers or default_workers(self.settings)
@@ -136,13 +136,13 @@ class Run:
         }
         if wanted.warm_up and wanted.guidance is None:
             warm_up = SortedRandom(SearchSpace.full(wanted.layout), wanted.seed)
-            search(warm_up, executor, archive, trials=wanted.warm_up, **conditions)
+            run_search(warm_up, executor, archive, trials=wanted.warm_up, **conditions)
             learned = guidance(
                 [self.results()], wanted.layout, around=wanted.around, window=wanted.window, sigma=wanted.sigma
             )
             self._save(search=with_guidance(wanted, learned))
         strategy = build_strategy(self.settings.search)
-        search(strategy, executor, archive, trials=wanted.trials, first=wanted.warm_up, **conditions)
+        run_search(strategy, executor, archive, trials=wanted.trials, first=wanted.warm_up, **conditions)
 
     def _check_unchanged(self, evaluator: Evaluator, allow_changed: bool, at_trial: int) -> None:
         now = record(evaluator)

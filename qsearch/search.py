@@ -17,7 +17,7 @@ DEFAULT_LOOK_AHEAD = 4
 MAX_FAILURES_IN_A_ROW = 10
 
 
-def search(
+def run_search(
     strategy: Strategy,
     executor: Executor,
     archive: Archive,
