@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from qsearch.measurement import Measurement as Measurement
     from qsearch.measurement import Trial as Trial
     from qsearch.run import Run as Run
-    from qsearch.search import search as run_search
+    from qsearch.search import run_search as run_search
     from qsearch.settings import RunSettings as RunSettings
     from qsearch.space import SearchSpace as SearchSpace
     from qsearch.strategies.base import Strategy as Strategy

@@ -116,7 +116,8 @@ class Run:
         """Goes on to ``trials`` search trials (default: as many as set), in ``workers`` processes.
 
         Raises InputError where dataset, classifiers or codec are no longer those of the run, unless
-        ``allow_changed``, which is recorded; and RunError where another process is at it, or as :func:`run_search` does.
+        ``allow_changed``, which is recorded; and RunError where another process is at it, or as :func:`run_search`
+        does.
         """
         with self._locked(), Archive.open(self.path / ARCHIVE_FILE) as archive:
             workers = workers or default_workers(self.settings)
