@@ -68,7 +68,7 @@ def load_dataset(argument: str, options: DatasetOptions) -> Dataset:
 class FakeClassifier(Classifier):
     """One integer matrix. It misbehaves on request, always at the same images.
 
-    behaviour: ``sleep`` seconds per batch; ``fail``, ``nan`` or ``die`` at about one batch of so many; ``die-once``
+    behaviour: ``fail``, ``nan`` or ``die`` at about one batch of so many, ``sleep`` seconds at the others; ``die-once``
     the path of a file that says that it has died.
     """
 
@@ -81,23 +81,23 @@ class FakeClassifier(Classifier):
         self.digest = os.environ.get("FAKE_WEIGHTS_DIGEST", "0" * 64)
 
     def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        time.sleep(float(self.behaviour.get("sleep", 0)))
-        if self._chosen("die", images):
+        if self.chosen("die", images):
             os.kill(os.getpid(), signal.SIGKILL)
         if "die-once" in self.behaviour and not Path(self.behaviour["die-once"]).exists():
             Path(self.behaviour["die-once"]).touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        if self._chosen("fail", images):
+        time.sleep(float(self.behaviour.get("sleep", 0)))
+        if self.chosen("fail", images):
             raise OSError("the network\nbroke down")
         answer = (images.reshape(len(images), -1).astype(np.int64) @ fake_weights()).astype(np.float32)
-        if self._chosen("nan", images):
+        if self.chosen("nan", images):
             answer[0, 0] = np.nan
         return answer
 
     def settings(self) -> dict[str, str | int | float | bool]:
         return {"name": self.name, "digest": self.digest}
 
-    def _chosen(self, what: str, images: npt.NDArray[np.uint8]) -> bool:
+    def chosen(self, what: str, images: npt.NDArray[np.uint8]) -> bool:
         if what not in self.behaviour:
             return False
         digest = hashlib.sha256(np.ascontiguousarray(images).tobytes()).digest()

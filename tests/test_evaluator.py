@@ -1,0 +1,151 @@
+"""The evaluator: what one table does to a dataset, the same in every batch, thread and order, and worked by hand."""
+
+import io
+import pickle
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+from qsearch.codecs.pillow import PillowCodec
+from qsearch.datasets.base import Dataset, DatasetOptions
+from qsearch.errors import EvaluationError, InputError
+from qsearch.evaluator import Evaluator, psnr, true_class_ranks
+from qsearch.measurement import Measurement
+from qsearch.tables import QuantTables
+from tests import fakes
+
+TABLES = QuantTables.standard(30)
+
+
+def dataset() -> Dataset:
+    return fakes.load_dataset("", DatasetOptions())
+
+
+def evaluator(**changes: Any) -> Evaluator:
+    fields: dict[str, Any] = {
+        "dataset": dataset(),
+        "codec": PillowCodec(),
+        "classifiers": [fakes.FakeClassifier("fake", {})],
+        "psnr": True,
+    }
+    return Evaluator(**{**fields, **changes})
+
+
+def test_it_measures_what_a_user_would_by_hand() -> None:
+    measured, images = evaluator().evaluate(TABLES), dataset()
+    for index, (pixels, label) in enumerate(zip(images.images, images.labels, strict=True)):
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "JPEG", quality=30, subsampling="4:2:0")
+        decoded = np.asarray(Image.open(buffer)).astype(np.int64)
+        logits = decoded.reshape(-1) @ fakes.fake_weights()
+        error = np.mean((decoded - pixels.astype(float)) ** 2)
+        assert measured.size_bytes[index] == len(buffer.getvalue())
+        assert measured.ranks[0, index] == int((logits > logits[label]).sum())
+        assert measured.psnr_db is not None
+        assert measured.psnr_db[index] == pytest.approx(20 * np.log10(255) - 10 * np.log10(error))
+    assert measured.pixels == fakes.SIDE**2
+    assert 0 < measured.top1 < 1
+
+
+@pytest.mark.parametrize("batch_images", [1, 4, 15, 64])
+@pytest.mark.parametrize("codec_threads", [1, 3])
+def test_batches_and_threads_change_nothing(batch_images: int, codec_threads: int) -> None:
+    changed = evaluator(batch_images=batch_images, codec_threads=codec_threads)
+    assert changed.evaluate(TABLES) == evaluator().evaluate(TABLES)
+
+
+def test_the_order_of_evaluations_changes_nothing() -> None:
+    tables = [QuantTables.standard(quality) for quality in (10, 50, 90)]
+    one = evaluator()
+    forwards = [one.evaluate(each) for each in tables]
+    backwards = [one.evaluate(each) for each in reversed(tables)]
+    assert forwards == backwards[::-1]
+
+
+def test_it_travels_to_other_processes() -> None:
+    copy: Evaluator = pickle.loads(pickle.dumps(evaluator()))
+    assert copy.evaluate(TABLES) == evaluator().evaluate(TABLES)
+
+
+def test_psnr_is_measured_on_request() -> None:
+    assert evaluator(psnr=False).evaluate(TABLES).psnr_db is None
+
+
+def test_it_works_without_and_with_several_classifiers() -> None:
+    assert np.isnan(evaluator(classifiers=[]).evaluate(TABLES).top1)
+    twice = evaluator(classifiers=[fakes.FakeClassifier("a", {}), fakes.FakeClassifier("b", {})]).evaluate(TABLES)
+    once = evaluator().evaluate(TABLES)
+    np.testing.assert_array_equal(twice.ranks, np.concatenate([once.ranks, once.ranks]))
+    assert twice.top1 == once.top1
+
+
+def test_logits_that_are_no_numbers_fail_the_evaluation() -> None:
+    broken = evaluator(classifiers=[fakes.FakeClassifier("fake", {"nan": "1"})])
+    with pytest.raises(EvaluationError, match="not finite"):
+        broken.evaluate(TABLES)
+
+
+def test_a_classifier_for_fewer_classes_is_refused_before_anything_is_measured() -> None:
+    images = fakes.fake_images(7)
+    many = Dataset.from_arrays(images, np.arange(7), name="many")
+    with pytest.raises(InputError, match="many has 7 classes"):
+        evaluator(dataset=many)
+
+
+def test_ranks_count_the_classes_before_the_true_one() -> None:
+    logits = np.array([[3, 1, 2], [3, 1, 2], [3, 1, 2]], dtype=np.float32)
+    assert true_class_ranks(logits, np.array([0, 1, 2])).tolist() == [0, 2, 1]
+
+
+def test_of_equal_logits_the_lower_class_comes_first() -> None:
+    """So a network that always answers the same is right once, not always."""
+    logits = np.zeros((3, 3), dtype=np.float32)
+    assert true_class_ranks(logits, np.arange(3)).tolist() == [0, 1, 2]
+
+
+@given(
+    arrays(np.float32, (6, 4), elements=st.sampled_from([-1.0, 0.0, 0.5])),
+    arrays(np.int64, 6, elements=st.integers(0, 3)),
+)
+def test_ranks_are_places_in_a_stable_order(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> None:
+    order = np.argsort(-logits, axis=1, kind="stable")
+    expected = [row.tolist().index(label) for row, label in zip(order, labels, strict=True)]
+    assert true_class_ranks(logits, labels).tolist() == expected
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_ranks_of_infinite_or_missing_logits_are_refused(bad: float) -> None:
+    logits = np.array([[1, 2], [bad, 3]], dtype=np.float32)
+    with pytest.raises(EvaluationError, match="not finite"):
+        true_class_ranks(logits, np.array([0, 0]))
+
+
+@pytest.mark.parametrize("shape", [(2,), (3, 4), (2, 4, 1)])
+def test_ranks_need_one_row_of_logits_per_image(shape: tuple[int, ...]) -> None:
+    with pytest.raises(EvaluationError, match="for 2 images"):
+        true_class_ranks(np.zeros(shape, dtype=np.float32), np.array([0, 1]))
+
+
+def test_psnr_against_a_value_worked_by_hand() -> None:
+    """An error of 5 in every third value: mean squared error 25/3."""
+    image = np.full((1, 4, 4, 3), 100, dtype=np.uint8)
+    other = image.copy()
+    other[..., 0] += 5
+    assert psnr(image, other)[0] == pytest.approx(10 * np.log10(255**2 / (25 / 3)))
+    assert psnr(other, image)[0] == psnr(image, other)[0]
+
+
+def test_psnr_is_infinite_where_nothing_was_lost_and_says_so_image_by_image() -> None:
+    images = np.stack([np.full((8, 8, 3), 128), np.full((8, 8, 3), 0)]).astype(np.uint8)
+    other = images.copy()
+    other[1] = 255
+    np.testing.assert_array_equal(psnr(images, other), [np.inf, 0])
+    flat = Dataset.from_arrays(np.full((2, 16, 16, 3), 128, dtype=np.uint8), [0, 1])
+    measured: Measurement = Evaluator(flat, PillowCodec(), psnr=True).evaluate(QuantTables.standard(100))
+    assert measured.mean_psnr_db == np.inf
