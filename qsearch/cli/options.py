@@ -105,7 +105,9 @@ measuring_options = _options(
     click.option("--skip-unreadable/--no-skip-unreadable", default=None, help="Leave out files that cannot be read."),
     click.option(
         "--classifier",
-        help=f"textures-cnn, torchvision:NAME, FILE.onnx, FILE.pt2.  [default: {DEFAULTS.classifiers[0].spec}]",
+        multiple=True,
+        help="textures-cnn, torchvision:NAME, FILE.onnx, FILE.pt2; repeated, accuracy is the mean over all.  "
+        f"[default: {DEFAULTS.classifiers[0].spec}]",
     ),
     click.option("--weights", help="torchvision: a weight set's name, or a local file of weights."),
     click.option(
@@ -150,14 +152,18 @@ def settings_of(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
     codec = replaced(
         settings.codec, name="codec", subsampling="subsampling", optimize="optimize", progressive="progressive"
     )
-    classifier = ClassifierSettings(spec=given["classifier"]) if given["classifier"] else settings.classifiers[0]
-    classifier = replaced(classifier, weights="weights", device="device", precision="precision")
-    weights = classifier.weights and _absolute(classifier.weights)
+    classifiers = [ClassifierSettings(spec=_absolute(spec)) for spec in given["classifier"]] or settings.classifiers
+    if given["weights"] and len(classifiers) > 1:
+        raise click.UsageError("--weights belongs to one classifier, and there are several: leave it out.")
+    weights = given["weights"] and _absolute(given["weights"])
+    given = {**given, "weights": weights}
     return msgspec.structs.replace(
         settings,
         search=msgspec.structs.replace(search, options=options, layout=layout),
         dataset=msgspec.structs.replace(dataset, spec=_absolute(dataset.spec)),
-        classifiers=(msgspec.structs.replace(classifier, spec=_absolute(classifier.spec), weights=weights),),
+        classifiers=tuple(
+            replaced(each, weights="weights", device="device", precision="precision") for each in classifiers
+        ),
         codec=codec,
         psnr=settings.psnr if given["psnr"] is None else given["psnr"],
     )

@@ -69,7 +69,9 @@ def run(
             f"no --from: the first {settings.search.warm_up} trials are sorted random, for bounds and fitness", err=True
         )
     workers = workers or default_workers(settings)
-    click.echo(f"preparing {settings.dataset.spec} and {settings.classifiers[0].spec} ...", err=True)
+    click.echo(
+        f"preparing {settings.dataset.spec} and {', '.join(each.spec for each in settings.classifiers)} ...", err=True
+    )
     evaluator = build_evaluator(settings, workers)
     if sources:
         settings = guided(settings, sources, evaluator)
