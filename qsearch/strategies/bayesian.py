@@ -1,0 +1,103 @@
+"""Bayesian optimisation of the gap to an earlier search's fitness, in its bounds (Li 2020)."""
+
+import math
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from qsearch.errors import InputError
+from qsearch.measurement import Trial
+from qsearch.space import SearchSpace
+from qsearch.strategies.base import Fitness, Strategy, rng
+from qsearch.strategies.gaussian_process import Floats, GaussianProcess, Prior, best_in_list, fit_prior
+from qsearch.tables import QuantTables
+
+
+class Bayesian(Strategy):
+    """Expected improvement of a Gaussian process on the gap, the best of many random candidates.
+
+    initial: trials that are drawn at random first, the same as bounded-random's.
+    candidates: random tables that compete for a trial.
+    xi: what an improvement must exceed to count, as top-1 in 0..1.
+
+    The process knows every measured trial. Its hyper-parameters are refitted when the number of measured trials has
+    grown by half (2, 3, 5, 8, ... 93, 140, 210, 315, 473, ...), so that a fit's cost spreads over ever more trials.
+    Trials still outstanding are not known to it; candidates differ from trial to trial and keep proposals apart.
+    Failed trials teach nothing, nor does a gap that is not finite.
+    """
+
+    name: ClassVar[str] = "bayesian"
+    adaptive: ClassVar[bool] = True
+    informed: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        seed: int,
+        *,
+        fitness: Fitness | None = None,
+        initial: int = 100,
+        candidates: int = 100_000,
+        xi: float = 1e-3,
+    ) -> None:
+        super().__init__(space, seed, fitness=fitness)
+        if initial < 0 or candidates < 1 or not (math.isfinite(xi) and xi >= 0):
+            raise InputError(
+                f"{self.name} takes initial >= 0, candidates >= 1 and xi >= 0, got {initial}, {candidates} and {xi:g}."
+            )
+        self.initial = initial
+        self.candidates = candidates
+        self.xi = xi
+        self._free = np.flatnonzero(space.upper > space.lower)
+        self._width = (space.upper - space.lower)[self._free]
+        self._points: list[Floats] = []
+        self._gaps: list[float] = []
+        self._fitted: tuple[int, Prior] | None = None
+
+    def tell(self, trial: Trial) -> None:
+        """See :meth:`Strategy.tell`."""
+        if trial.measurement is None or self.fitness is None:
+            return
+        gap = self.fitness.gap(trial.measurement.rate, trial.measurement.top1)
+        if math.isfinite(gap):
+            self._points.append((self.space.to_vector(trial.tables) - self.space.lower)[self._free] / self._width)
+            self._gaps.append(gap)
+
+    def ask(self, number: int) -> QuantTables:
+        """See :meth:`Strategy.ask`."""
+        from threadpoolctl import threadpool_limits
+
+        random = rng(self.seed, number)
+        if number < self.initial or len(self._gaps) < 2 or not self._free.size:
+            return self.space.to_tables(random.randint(self.space.lower, self.space.upper + 1))
+        # Sums depend on how many threads share them: one, and the proposal does not depend on the machine's cores.
+        with threadpool_limits(limits=1, user_api="blas"):
+            levels, _ = self._propose(self._process(), random)
+        vector = self.space.lower.copy()
+        vector[self._free] += levels
+        return self.space.to_tables(vector)
+
+    def _propose(self, process: GaussianProcess, random: np.random.RandomState) -> tuple[npt.NDArray[np.int64], float]:
+        """The proposal as levels 0..width of the free entries, and its expected improvement."""
+        shares = random.random_sample((self.candidates, len(self._free)))
+        levels = (shares * (self._width + 1)).astype(np.int64)
+        index, improvement = best_in_list(process, levels / self._width, self.xi)
+        return levels[index], improvement
+
+    def _process(self) -> GaussianProcess:
+        """The posterior of all that was told, under the prior of the last refit."""
+        points, gaps = np.array(self._points), np.array(self._gaps)
+        count = _fitted_at(len(gaps))
+        if self._fitted is None or self._fitted[0] != count:
+            # From the first trials alone and a generator of its own, so that a replay fits the same.
+            self._fitted = count, fit_prior(points[:count], gaps[:count], rng(self.seed, count))
+        return GaussianProcess(self._fitted[1], points, gaps)
+
+
+def _fitted_at(measured: int) -> int:
+    """How many trials the hyper-parameters rest on when ``measured`` >= 2 are known."""
+    count = 2
+    while (following := math.ceil(1.5 * count)) <= measured:
+        count = following
+    return count

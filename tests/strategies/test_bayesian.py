@@ -1,0 +1,124 @@
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from qsearch.errors import InputError
+from qsearch.measurement import Measurement, Trial
+from qsearch.pareto.fitness import Parabola
+from qsearch.space import LAYOUTS, SearchSpace
+from qsearch.strategies import STRATEGIES, gaussian_process
+from qsearch.strategies.base import Strategy
+from qsearch.strategies.bayesian import Bayesian
+from qsearch.tables import QuantTables
+from qsearch.testing import StrategyContract, drive
+
+FITNESS = Parabola(0.0, -0.01, 0.8)
+QUICK: dict[str, Any] = {"initial": 10, "candidates": 200}
+
+
+class TestContract(StrategyContract):
+    """The suite again, with settings that reach the model and stay quick."""
+
+    trials = 40
+
+    @pytest.fixture
+    def strategy_class(self) -> type[Strategy]:
+        return STRATEGIES.get("bayesian")
+
+    @pytest.fixture
+    def options(self) -> dict[str, Any]:
+        return QUICK
+
+
+def box(width: int = 30, layout: str = "shared") -> SearchSpace:
+    lower = np.tile(1 + np.arange(64) // 2, LAYOUTS[layout])
+    return SearchSpace(layout, lower, lower + width)
+
+
+def told(strategy: Strategy, number: int, tables: QuantTables, gap: float) -> None:
+    """Tells of a trial at the rate of 3 whose accuracy lies ``gap`` above the fitness, to a two-thousandth."""
+    hits = round(2000 * (FITNESS.at(3.0) + gap))
+    ranks = np.where(np.arange(2000) < hits, 0, 1).astype(np.int32)
+    measurement = Measurement(np.ones(2000, dtype=np.int64), ranks[None, :], pixels=1)
+    strategy.tell(Trial("search", number, strategy.name, tables, "done", measurement))
+
+
+def test_the_first_trials_are_bounded_randoms() -> None:
+    strategy = Bayesian(box(), 7, fitness=FITNESS, **QUICK)
+    random = STRATEGIES.get("bounded-random")(box(), 7, fitness=FITNESS)
+    assert [strategy.ask(n) for n in range(10)] == [random.ask(n) for n in range(10)]
+    for number in range(10):
+        told(strategy, number, strategy.ask(number), 0.01 * number)
+    assert strategy.ask(10) != random.ask(10)
+
+
+def test_it_learns_where_the_gap_is_large() -> None:
+    """The gap falls with the distance from a table it does not know; random tables stay far away, its own come near."""
+    space = box()
+    goal = space.lower + np.random.default_rng(3).integers(0, 31, 64)
+
+    def gap(tables: QuantTables) -> float:
+        return float(-0.1 * np.mean(((space.to_vector(tables) - goal) / 30) ** 2))
+
+    strategy = Bayesian(space, 1, fitness=FITNESS, initial=40, candidates=5000)
+    gaps = []
+    for number in range(60):
+        tables = strategy.ask(number)
+        gaps.append(gap(tables))
+        told(strategy, number, tables, gaps[-1])
+    assert np.mean(gaps[40:]) > np.mean(gaps[:40]) + 2 * np.std(gaps[:40])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_gaps_that_are_no_numbers_never_reach_the_model(bad: float) -> None:
+    class Broken:
+        broken = False
+
+        def gap(self, rate: float, top1: float) -> float:
+            return bad if self.broken else FITNESS.gap(rate, top1)
+
+    fitness = Broken()
+    strategy, clean = (Bayesian(box(), 7, fitness=one, **QUICK) for one in (fitness, FITNESS))
+    for number in range(10):
+        tables = clean.ask(number)
+        told(clean, number, tables, 0.01 * number)
+        told(strategy, number, tables, 0.01 * number)
+    fitness.broken = True
+    told(strategy, 10, QuantTables.shared(box().lower), 0.0)
+    assert strategy.ask(11) == clean.ask(11)
+
+
+def test_what_failed_is_told_and_forgotten() -> None:
+    strategy = Bayesian(box(), 7, fitness=FITNESS, **QUICK)
+    for trial in drive(Bayesian(box(), 7, fitness=FITNESS, **QUICK), 12, evaluate=lambda tables: None):
+        strategy.tell(trial)
+    random = STRATEGIES.get("bounded-random")(box(), 7, fitness=FITNESS)
+    assert strategy.ask(12) == random.ask(12)
+
+
+def test_equal_gaps_are_no_obstacle() -> None:
+    strategy = Bayesian(box(), 7, fitness=FITNESS, **QUICK)
+    for number in range(12):
+        told(strategy, number, strategy.ask(number), 0.02)
+    assert box().contains(box().to_vector(strategy.ask(12)))
+
+
+def test_hyper_parameters_are_fitted_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted_on: list[int] = []
+    fit = gaussian_process.fit_prior
+
+    def counting(points: npt.NDArray[np.float64], *others: Any) -> gaussian_process.Prior:
+        fitted_on.append(len(points))
+        return fit(points, *others)
+
+    monkeypatch.setattr("qsearch.strategies.bayesian.fit_prior", counting)
+    drive(Bayesian(box(), 7, fitness=FITNESS, **QUICK), 100)
+    assert fitted_on == [8, 12, 18, 27, 41, 62, 93]
+
+
+@pytest.mark.parametrize("option", [{"initial": -1}, {"candidates": 0}, {"xi": -0.1}, {"xi": np.nan}])
+def test_options_that_make_no_sense_are_refused(option: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="bayesian takes"):
+        Bayesian(box(), 1, fitness=FITNESS, **option)
