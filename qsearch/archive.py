@@ -164,12 +164,14 @@ class Archive:
             yield
         except sqlite3.IntegrityError:
             raise
-        except sqlite3.OperationalError as error:
-            raise DiskError(
-                f"{self.path} cannot be read or written ({error}): is the disk full or read-only? "
-                "All trials recorded so far are kept; make room and resume."
-            ) from error
         except (sqlite3.DatabaseError, zlib.error, ValueError, TypeError) as error:
+            # SQLITE_ERROR (no such table, say) and Python's own errors are about the content, others about the disk.
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+            if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
+                raise DiskError(
+                    f"{self.path} cannot be read or written ({error}): is the disk full or read-only? "
+                    "All trials recorded so far are kept; make room and resume."
+                ) from error
             raise InputError(
                 f"{self.path} is damaged ({error}): restore it from a copy, or start a new run."
             ) from error

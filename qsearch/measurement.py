@@ -32,6 +32,11 @@ class Measurement:
                 f"a measurement of N images has sizes [N] and ranks [K, N], N >= 1; "
                 f"got {self.size_bytes.shape} and {self.ranks.shape}."
             )
+        if not isinstance(self.pixels, int | np.integer) or self.pixels < 1 or self.size_bytes.min() < 1:
+            raise InputError(
+                f"images have at least one pixel and files at least one byte, got {self.pixels!r} pixels and "
+                f"{self.size_bytes.min()} bytes."
+            )
         if self.psnr_db is not None and self.psnr_db.shape != (images,):
             raise InputError(f"a measurement of {images} images has PSNR [{images}], got {self.psnr_db.shape}.")
         for array in (self.size_bytes, self.ranks, self.psnr_db):

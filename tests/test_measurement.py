@@ -56,10 +56,13 @@ def test_psnr_is_the_mean_over_images_or_none() -> None:
         {"size_bytes": np.ones((2, 2), dtype=np.int64)},
         {"size_bytes": np.empty(0, dtype=np.int64), "ranks": np.empty((1, 0), dtype=np.int32)},
         {"psnr_db": np.ones(3)},
+        {"pixels": 0},
+        {"pixels": None},
+        {"size_bytes": np.array([10, 20, 30, 0])},
     ],
 )
 def test_arrays_that_do_not_fit_together_are_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="a measurement of"):
+    with pytest.raises(InputError, match="a measurement of|at least one"):
         measurement(**changes)
 
 
