@@ -46,7 +46,7 @@ class TableSheet:
     def comments(self, *usage: str) -> list[str]:
         """Title, origin, digest and ``usage``, each line of it one line of printable ASCII."""
         lines = [self.title, *self.origin, f"SHA-256 of the tables: {self.tables.digest}", *usage]
-        return [" ".join(line.split()).encode("ascii", "backslashreplace").decode() for line in lines]
+        return [_printable_ascii(" ".join(line.split())) for line in lines]
 
 
 def render(sheet: TableSheet, format_: str) -> bytes:
@@ -174,6 +174,12 @@ def _switched_on(encoder: CodecSettings) -> list[str]:
 
 def _rows(table: Table, separator: str) -> list[str]:
     return [separator.join(f"{entry:3d}" for entry in row) for row in table.tolist()]
+
+
+def _printable_ascii(text: str) -> str:
+    return (
+        "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text).encode("ascii", "backslashreplace").decode()
+    )
 
 
 def _text(lines: Iterable[str]) -> bytes:

@@ -26,30 +26,32 @@ def choose_trial(results: Results, label: str) -> Choice:
 def choose_at_rate(results: Results, rate: float) -> Choice:
     """The most accurate table of the frontier that compresses by ``rate`` or more.
 
-    InputError where ``rate`` lies outside the frontier, naming its ends.
+    Rates count as they are printed, to two decimals. InputError where ``rate`` lies outside the frontier, naming its
+    ends.
     """
     trials = _frontier(results)
-    ends = [measured(trial).rate for trial in (trials[0], trials[-1])]
+    ends = [_printed(measured(trial).rate) for trial in (trials[0], trials[-1])]
     if not ends[0] <= rate <= ends[1]:
         where = f"reaches from rate {ends[0]:.2f} to {ends[1]:.2f}" if len(trials) > 1 else f"is rate {ends[0]:.2f}"
         raise InputError(f"the frontier of run {results.name} {where} and has no table at rate {rate:g}.")
-    trial = _first(trials, lambda measurement: measurement.rate >= rate)
+    trial = _first(trials, lambda measurement: _printed(measurement.rate) >= rate)
     return Choice(trial, f"the most accurate table of the frontier at a rate of {rate:g} or more")
 
 
 def choose_at_top1(results: Results, top1: float) -> Choice:
     """The table of the frontier with the highest rate whose top-1 (0..1) is ``top1`` or more.
 
-    InputError where ``top1`` lies outside the frontier, naming its ends.
+    Accuracies count as they are printed, in per cent to two decimals. InputError where ``top1`` lies outside the
+    frontier, naming its ends.
     """
     trials = _frontier(results)
-    ends = [measured(trial).top1 for trial in (trials[-1], trials[0])]
-    if not ends[0] <= top1 <= ends[1]:
-        percent = [f"{100 * end:.2f} %" for end in ends]
-        where = f"reaches from top-1 {percent[0]} to {percent[1]}" if len(trials) > 1 else f"is top-1 {percent[0]}"
-        raise InputError(f"the frontier of run {results.name} {where} and has no table at {100 * top1:.2f} %.")
-    trial = _first(trials[::-1], lambda measurement: measurement.top1 >= top1)
-    return Choice(trial, f"the table of the frontier with the highest rate at a top-1 of {100 * top1:.2f} % or more")
+    percent = _printed(100 * top1)
+    ends = [_printed(100 * measured(trial).top1) for trial in (trials[-1], trials[0])]
+    if not ends[0] <= percent <= ends[1]:
+        where = f"reaches from top-1 {ends[0]:.2f} % to {ends[1]:.2f} %" if len(trials) > 1 else f"is {ends[0]:.2f} %"
+        raise InputError(f"the frontier of run {results.name} {where} and has no table at {percent:.2f} %.")
+    trial = _first(trials[::-1], lambda measurement: _printed(100 * measurement.top1) >= percent)
+    return Choice(trial, f"the table of the frontier with the highest rate at a top-1 of {percent:.2f} % or more")
 
 
 def choose_like_quality(results: Results, quality: int) -> Choice:
@@ -80,6 +82,10 @@ def _frontier(results: Results) -> list[Trial]:
     if not results.frontier:
         raise InputError(f"run {results.name} has no finished trial to choose from yet: resume it first.")
     return results.frontier
+
+
+def _printed(value: float) -> float:
+    return round(value, 2)
 
 
 def _first(trials: list[Trial], wanted: Callable[[Measurement], bool]) -> Trial:

@@ -1,5 +1,6 @@
 """``qsearch export``: a table of a run, standard tables or published ones as a file for another encoder."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -68,7 +69,7 @@ def export(
     else:
         sheet = _chosen(spec, runs, trial, rate, top1, like_quality)
     if out is None:
-        click.get_binary_stream("stdout").write(render(sheet, format_))
+        sys.stdout.buffer.write(render(sheet, format_))
     else:
         export_tables(sheet, format_, out)
         click.echo(f"wrote {out}", err=True)

@@ -42,8 +42,12 @@ def standard_sheet(quality: int) -> TableSheet:
 def published_sheet(name: str, quality: int = 50) -> TableSheet:
     """The published tables ``name`` at ``quality`` 1..100; 50 is as published."""
     tables = published_tables(name, quality)
-    scaled = "as published" if quality == 50 else f"scaled to quality {quality} by libjpeg's formula"
-    return TableSheet(tables, f"tables {name}, {scaled}", (f"{published_source(name)}.",))
+    title = f"published tables {name}" + ("" if quality == 50 else f" at quality {quality}")
+    origin = (
+        f"{published_source(name)}.",
+        "Scaled by libjpeg's formula (50: as published), rounded, clipped to 1..255.",
+    )
+    return TableSheet(tables, title, origin)
 
 
 def _quality(text: str, spec: str) -> int:

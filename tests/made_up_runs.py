@@ -1,0 +1,61 @@
+"""A run folder with measurements made up, for what only reads runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from qsearch.archive import Archive
+from qsearch.measurement import Measurement, Series, Trial
+from qsearch.run import ARCHIVE_FILE, SETTINGS_FILE
+from qsearch.settings import CodecSettings, Recorded, RunSettings, save_settings
+from qsearch.tables import QuantTables
+
+IMAGES = 200
+PIXELS = 128 * 128
+
+
+def measurement(rate: float, top1: float) -> Measurement:
+    """Of 200 images, about ``rate``, and ``top1`` to 0.5 %."""
+    ranks = np.ones((1, IMAGES), dtype=np.int32)
+    ranks[0, : round(top1 * IMAGES)] = 0
+    return Measurement(np.full(IMAGES, round(3 * PIXELS / rate), dtype=np.int64), ranks, PIXELS)
+
+
+def tables(number: int) -> QuantTables:
+    """Tables that differ from trial to trial."""
+    return QuantTables(np.full((8, 8), 20 + number), np.arange(64) + 1 + number)
+
+
+def done(number: int, rate: float, top1: float, series: Series = "search") -> Trial:
+    """A trial that was measured."""
+    own = tables(number) if series == "search" else QuantTables.standard(number)
+    name = "sorted-random" if series == "search" else "standard"
+    return Trial(series, number, name, own, "done", measurement(rate, top1))
+
+
+def failed(number: int) -> Trial:
+    """A trial that was not."""
+    return Trial("search", number, "sorted-random", tables(number), "failed", reason="it broke")
+
+
+REFERENCE = (done(50, 20, 0.70, "reference"), done(75, 15, 0.80, "reference"))
+SEARCH = (done(0, 10, 0.90), done(1, 18, 0.82), failed(2), done(3, 22, 0.75), done(4, 21, 0.60), done(5, 30, 0.55))
+"""The frontier is 0, 1, 3, 5; trial 4 is beaten by trial 3."""
+
+
+def make_run(path: Path, search: Sequence[Trial] = SEARCH, codec: CodecSettings | None = None) -> Path:
+    """A run at ``path`` as a search leaves it."""
+    codec = codec or CodecSettings()
+    recorded = Recorded(
+        dataset={"name": "folder:/home/ann/photos", "digest": "0" * 64, "images": IMAGES, "height": 128, "width": 128},
+        classifiers=[{"name": "textures-cnn"}],
+        codec={"name": codec.name, "subsampling": codec.subsampling},
+    )
+    path.mkdir(parents=True)
+    settings = RunSettings(qsearch="0.1.0", created="2026-11-20T10:00:00+00:00", codec=codec, recorded=recorded)
+    save_settings(settings, path / SETTINGS_FILE)
+    with Archive.create(path / ARCHIVE_FILE) as archive:
+        for trial in (*REFERENCE, *search):
+            archive.add(trial)
+    return path
