@@ -15,6 +15,7 @@ from qsearch.errors import DiskError, QSearchError
 COMMANDS = {
     "run": "qsearch.cli.run:run",
     "resume": "qsearch.cli.run:resume",
+    "validate": "qsearch.cli.validate:validate",
     "show": "qsearch.cli.show:show",
     "trials": "qsearch.cli.trials:trials",
     "plot": "qsearch.cli.plot:plot",
@@ -22,6 +23,7 @@ COMMANDS = {
     "export": "qsearch.cli.export:export",
     "encode": "qsearch.cli.encode:encode",
     "list": "qsearch.cli.list:list_",
+    "dataset": "qsearch.cli.dataset:dataset",
 }
 INTERRUPTED = 130
 

@@ -83,7 +83,7 @@ informed_options = _options(
     ),
     guidance_options,
 )
-measuring_options = _options(
+dataset_options = _options(
     click.option(
         "--dataset", help=f"textures[:SPLIT], folder:PATH, ...; see 'qsearch list'.  [default: {DEFAULTS.dataset.spec}]"
     ),
@@ -97,12 +97,9 @@ measuring_options = _options(
         type=click.Choice(["crop", "stretch"]),
         help="Shorter side to 256/224 of the size and centre crop, or the whole image.  [default: crop]",
     ),
-    click.option(
-        "--split",
-        type=click.Choice(KINDS),
-        help="Search on half of the classes, or of each class's images; 'validate --split' takes the other half.",
-    ),
     click.option("--skip-unreadable/--no-skip-unreadable", default=None, help="Leave out files that cannot be read."),
+)
+classifier_options = _options(
     click.option(
         "--classifier",
         multiple=True,
@@ -114,6 +111,15 @@ measuring_options = _options(
         "--device", type=click.Choice(DEVICES), help="Where the network runs.  [default: auto, a GPU if there is one]"
     ),
     click.option("--precision", type=click.Choice(PRECISIONS), help="On a GPU.  [default: float32]"),
+)
+measuring_options = _options(
+    dataset_options,
+    click.option(
+        "--split",
+        type=click.Choice(KINDS),
+        help="Search on half of the classes, or of each class's images; 'validate --split' takes the other half.",
+    ),
+    classifier_options,
     click.option("--codec", help=f"[default: {DEFAULTS.codec.name}]"),
     click.option(
         "--subsampling",
@@ -132,13 +138,8 @@ json_option = click.option("--json", "json_", is_flag=True, help="Print the summ
 
 def settings_of(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
     """``settings`` with what the user gave on the command line in place of theirs."""
-
-    def replaced(part: Any, **names: str) -> Any:
-        chosen = {field: given[option] for field, option in names.items() if given[option] is not None}
-        return msgspec.structs.replace(part, **chosen)
-
     same_names = ("strategy", "trials", "seed", "look_ahead", "around", "window", "sigma", "warm_up")
-    search = replaced(settings.search, **{name: name for name in same_names})
+    search = _replaced(settings.search, given, **{name: name for name in same_names})
     if search.strategy != settings.search.strategy:
         search = msgspec.structs.replace(search, options={})
     search = _with_warm_up(search, given)
@@ -146,27 +147,43 @@ def settings_of(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
     if given["draw"] is not None:
         options["draw"] = given["draw"]
     layout = given["layout"] or default_layout(search.strategy, settings.search.layout)
-    dataset = replaced(settings.dataset, spec="dataset", size="size", fit="fit", skip_unreadable="skip_unreadable")
+    codec = {name: name for name in ("subsampling", "optimize", "progressive")}
+    settings = measured_settings(settings, given)
     if given["split"]:
-        dataset = msgspec.structs.replace(dataset, split=f"{given['split']}:1")
-    codec = replaced(
-        settings.codec, name="codec", subsampling="subsampling", optimize="optimize", progressive="progressive"
-    )
-    classifiers = [ClassifierSettings(spec=_absolute(spec)) for spec in given["classifier"]] or settings.classifiers
-    if given["weights"] and len(classifiers) > 1:
-        raise click.UsageError("--weights belongs to one classifier, and there are several: leave it out.")
-    weights = given["weights"] and _absolute(given["weights"])
-    given = {**given, "weights": weights}
+        settings = msgspec.structs.replace(
+            settings, dataset=msgspec.structs.replace(settings.dataset, split=f"{given['split']}:1")
+        )
     return msgspec.structs.replace(
         settings,
         search=msgspec.structs.replace(search, options=options, layout=layout),
-        dataset=msgspec.structs.replace(dataset, spec=_absolute(dataset.spec)),
-        classifiers=tuple(
-            replaced(each, weights="weights", device="device", precision="precision") for each in classifiers
-        ),
-        codec=codec,
+        codec=_replaced(settings.codec, given, name="codec", **codec),
         psnr=settings.psnr if given["psnr"] is None else given["psnr"],
     )
+
+
+def measured_settings(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
+    """``settings`` with the images and networks that the user gave in place of theirs."""
+    if given["dataset"]:
+        settings = msgspec.structs.replace(
+            settings, dataset=msgspec.structs.replace(settings.dataset, spec=_absolute(given["dataset"]), split=None)
+        )
+    dataset = _replaced(settings.dataset, given, size="size", fit="fit", skip_unreadable="skip_unreadable")
+    classifiers = [ClassifierSettings(spec=_absolute(spec)) for spec in given["classifier"]] or settings.classifiers
+    if given["weights"] and len(classifiers) > 1:
+        raise click.UsageError("--weights belongs to one classifier, and there are several: leave it out.")
+    given = {**given, "weights": given["weights"] and _absolute(given["weights"])}
+    same_names = {name: name for name in ("weights", "device", "precision")}
+    return msgspec.structs.replace(
+        settings,
+        dataset=dataset,
+        classifiers=tuple(_replaced(each, given, **same_names) for each in classifiers),
+    )
+
+
+def _replaced(part: Any, given: Mapping[str, Any], **options: str) -> Any:
+    """``part`` with each field whose option was given."""
+    chosen = {field: given[option] for field, option in options.items() if given[option] is not None}
+    return msgspec.structs.replace(part, **chosen)
 
 
 def _with_warm_up(search: SearchSettings, given: Mapping[str, Any]) -> SearchSettings:

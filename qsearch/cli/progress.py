@@ -12,9 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from qsearch.analysis.results import Results
 from qsearch.analysis.summary import summarize
+from qsearch.cli.summary import measured_on
+from qsearch.evaluator import Evaluator
 from qsearch.measurement import Trial
 from qsearch.run import Run
 
+INTERRUPTED = 130
+"""The exit status of a command that Ctrl-C or SIGTERM ended."""
 PLAIN_LINE_EVERY_S = 15.0
 GAIN_EVERY_S = 1.0
 """The best gain needs a frontier over all trials: now and then is enough."""
@@ -90,3 +94,20 @@ class SearchProgress:
 
 def _echo(line: str) -> None:
     click.echo(line, err=True)
+
+
+def measure(
+    run: Run, evaluator: Evaluator, workers: int, *, trials: int | None = None, allow_changed: bool = False
+) -> int:
+    """Goes on with ``run`` and shows how far it is. Returns :data:`INTERRUPTED` where the user stopped it, else 0."""
+    for note in evaluator.dataset.notes:
+        click.echo(note, err=True)
+    click.echo(f"{run.path}: {measured_on(run)}, {workers} worker{'s' * (workers > 1)}", err=True)
+    with SearchProgress(run, trials or run.settings.search.trials) as progress:
+        try:
+            run.resume(
+                workers=workers, trials=trials, allow_changed=allow_changed, evaluator=evaluator, on_trial=progress
+            )
+        except KeyboardInterrupt:
+            return INTERRUPTED
+    return 0

@@ -16,15 +16,13 @@ from qsearch.cli.options import (
     settings_of,
     workers_option,
 )
-from qsearch.cli.progress import SearchProgress
+from qsearch.cli.progress import measure
 from qsearch.cli.runs import find_run, runs_option
-from qsearch.cli.summary import as_json, as_text, measured_on, summary_of
+from qsearch.cli.summary import as_json, as_text, summary_of
 from qsearch.evaluator import Evaluator
 from qsearch.parts import build_evaluator, check_search, default_workers
 from qsearch.run import Run, guided
 from qsearch.settings import load_settings
-
-INTERRUPTED = 130
 
 
 @click.command()
@@ -105,22 +103,12 @@ def _search(
     trials: int | None = None,
     allow_changed: bool = False,
 ) -> None:
-    for note in evaluator.dataset.notes:
-        click.echo(note, err=True)
-    click.echo(f"{run.path}: {measured_on(run)}, {workers} worker{'s' * (workers > 1)}", err=True)
-    interrupted = False
-    with SearchProgress(run, trials or run.settings.search.trials) as progress:
-        try:
-            run.resume(
-                workers=workers, trials=trials, allow_changed=allow_changed, evaluator=evaluator, on_trial=progress
-            )
-        except KeyboardInterrupt:
-            interrupted = True
+    interrupted = measure(run, evaluator, workers, trials=trials, allow_changed=allow_changed)
     summary = summary_of(run)
     click.echo(json.dumps(as_json(run, summary), indent=2) if json_ else "\n" + as_text(run, summary))
     if interrupted:
         click.echo(f"interrupted; go on with: qsearch resume {run.path}", err=True)
-        ctx.exit(INTERRUPTED)
+        ctx.exit(interrupted)
 
 
 def _free_name(runs: Path, strategy: str) -> str:

@@ -1,0 +1,61 @@
+"""Transfer: what a search's tables gain on images they were not chosen on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from qsearch.analysis.gains import Gains, bootstrap_gains
+from qsearch.analysis.results import Results, measured
+from qsearch.analysis.summary import gain_points
+from qsearch.errors import InputError
+from qsearch.measurement import Trial
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """One validated table: its label, where it lies on the validation images, and its gains there with intervals.
+
+    searched_gain_points: its gain on the images it was chosen on, in points; None where it was not chosen by a search.
+    """
+
+    label: str
+    rate: float
+    top1: float
+    gains: Gains
+    searched_gain_points: float | None
+
+
+def transfer(searched: Results, validated: Results, labels: Sequence[str] | None = None) -> list[Transfer]:
+    """The validated tables by rising rate; those of ``labels`` only, where given.
+
+    InputError where the validation has not measured the standard curve yet.
+    """
+    found = []
+    known = {trial.tables: trial for trial in searched.done}
+    for trial in sorted(validated.done, key=lambda trial: measured(trial).rate):
+        if labels is None or trial.label in labels:
+            origin = known.get(trial.tables)
+            found.append(
+                Transfer(
+                    trial.label,
+                    measured(trial).rate,
+                    measured(trial).top1,
+                    bootstrap_gains(validated, trial),
+                    None if origin is None else gain_points(searched, origin),
+                )
+            )
+    return found
+
+
+def of_classifier(results: Results, index: int, name: str) -> Results:
+    """``results`` as one of several classifiers saw them, called ``name``."""
+
+    def one(trial: Trial) -> Trial:
+        if trial.measurement is None:
+            return trial
+        if index >= len(trial.measurement.ranks):
+            raise InputError(
+                f"run {results.name} has {len(trial.measurement.ranks)} classifiers, asked for {index + 1}."
+            )
+        return replace(trial, measurement=trial.measurement.of_classifier(index))
+
+    return Results(name, [one(trial) for trial in results.reference], [one(trial) for trial in results.search])
