@@ -115,6 +115,8 @@ class _Loop:
         self.strategy.replay(gapless, self.look_ahead)
         self.asked = len(gapless)
         if gapless:
+            if not self.strategy.adaptive:
+                self._check_proposal(gapless[-1], self.strategy.ask(gapless[-1].number))
             self.told = self.strategy.told_before(gapless[-1].number, self.look_ahead)
 
     def run(self) -> None:
