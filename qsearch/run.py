@@ -84,7 +84,12 @@ class Run:
         if not (path / SETTINGS_FILE).is_file():
             siblings = [entry.parent.name for entry in path.parent.glob(f"[!.]*/{SETTINGS_FILE}")]
             raise InputError(f"{path} is not a run (it has no {SETTINGS_FILE}): {nearest_names(path.name, siblings)}")
-        return cls(path, load_settings(path / SETTINGS_FILE))
+        settings = load_settings(path / SETTINGS_FILE)
+        if settings.recorded is None or not settings.recorded.versions:  # what run.toml ends with
+            raise InputError(
+                f"{path / SETTINGS_FILE} does not say what the run was measured on, so it was cut short: restore it."
+            )
+        return cls(path, settings)
 
     @property
     def name(self) -> str:
@@ -123,6 +128,8 @@ class Run:
             workers = workers or default_workers(self.settings)
             evaluator = evaluator or build_evaluator(self.settings, workers)
             self._check_unchanged(evaluator, allow_changed, archive.count("search"))
+            if trials is not None and trials < (recorded := archive.count("search")):
+                raise InputError(f"{self.path} has {recorded} trials already: go on to more than {trials}.")
             if trials is not None and trials != self.settings.search.trials:
                 self._save(search=check_search(msgspec.structs.replace(self.settings.search, trials=trials)))
             with executor_for(evaluator, workers, gpus_for(self.settings)) as executor:

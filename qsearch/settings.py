@@ -1,22 +1,23 @@
 """Settings of a run: all that decides what it measures, read from and written to TOML."""
 
-import contextlib
-import os
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import tomli_w
 
+from qsearch.atomic import replacing
 from qsearch.errors import DiskError, InputError
 from qsearch.pareto.hypervolume import REFERENCE_POINT
 from qsearch.strategies.standard import REFERENCE_QUALITIES
 
 FORMAT = 1
 """What this version writes as ``format``; a file with a higher number is refused."""
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Quality = Annotated[int, msgspec.Meta(ge=1, le=100)]
 
 
 class GuidanceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -40,16 +41,16 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     strategy: str = "sorted-random"
     options: dict[str, Any] = {}
-    trials: int = 1000
-    seed: int = 0
+    trials: Count = 1000
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
     layout: str = "shared"
-    look_ahead: int = 4
-    warm_up: int = 0
-    around: int = 50
+    look_ahead: Count = 4
+    warm_up: Annotated[int, msgspec.Meta(ge=0)] = 0
+    around: Quality = 50
     window: tuple[float, float] | None = None
     sigma: float = 0.5
     guidance: GuidanceSettings | None = None
-    qualities: tuple[int, ...] = REFERENCE_QUALITIES
+    qualities: tuple[Quality, ...] = REFERENCE_QUALITIES
     hypervolume_reference: tuple[float, float] = REFERENCE_POINT
 
 
@@ -154,15 +155,8 @@ def save_settings(settings: RunSettings, path: Path) -> None:
     """Writes ``path`` whole or not at all. DiskError where the disk refuses."""
     data = tomli_w.dumps(_without_none(msgspec.to_builtins(settings)))
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(data)
-            Path(temporary).replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-            raise
+        with replacing(path) as file:
+            file.write(data.encode())
     except OSError as error:
         raise DiskError(f"{path} cannot be written ({error}): is the disk full or read-only?") from error
 

@@ -51,6 +51,7 @@ def make_run(path: Path, search: Sequence[Trial] = SEARCH, codec: CodecSettings 
         dataset={"name": "folder:/home/ann/photos", "digest": "0" * 64, "images": IMAGES, "height": 128, "width": 128},
         classifiers=[{"name": "textures-cnn"}],
         codec={"name": codec.name, "subsampling": codec.subsampling},
+        versions={"qsearch": "0.1.0"},
     )
     path.mkdir(parents=True)
     settings = RunSettings(qsearch="0.1.0", created="2026-11-20T10:00:00+00:00", codec=codec, recorded=recorded)
