@@ -1,7 +1,8 @@
 """Files and whole folders to JPEG files at given tables: what is to be done, done in parallel, and what came of it."""
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -100,20 +101,34 @@ def compress_files(
     is replaced unless it is encoded like this already). What fails is told and the rest goes on; targets that several
     sources share all fail. Encoding is :func:`qsearch.compress.encode_image`'s.
     """
-    from joblib import Parallel, delayed
-
     job = _Job(tables, codec or PillowCodec(), strip, overwrite, plan.in_place)
     claims: dict[Path, list[Path]] = {}
     for source, target in plan.jobs:
         claims.setdefault(target, []).append(source)
-    # Threads: Pillow decodes, and encodes into a file, without the interpreter's lock.
-    parallel = Parallel(n_jobs=workers, prefer="threads", return_as="generator_unordered")
+    alone = [(sources[0], target) for target, sources in claims.items() if len(sources) == 1]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")  # of large images and odd metadata, both harmless here
         yield from _clashes(claims)
-        yield from parallel(
-            delayed(job.run)(sources[0], target) for target, sources in claims.items() if len(sources) == 1
-        )
+        yield from _in_threads(job.run, alone, workers)
+
+
+def _in_threads(
+    run: Callable[[Path, Path], Outcome], jobs: Iterable[tuple[Path, Path]], workers: int
+) -> Iterator[Outcome]:
+    """Outcomes as they come. Whoever stops listening waits for the files that are being written."""
+    pending: set[Future[Outcome]] = set()
+    # Threads: Pillow decodes, and encodes into a file, without the interpreter's lock.
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for job in jobs:
+                pending.add(pool.submit(run, *job))
+                if len(pending) >= 2 * workers:
+                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in done)
+            yield from (future.result() for future in as_completed(pending))
+        finally:
+            for future in pending:
+                future.cancel()
 
 
 def _clashes(claims: dict[Path, list[Path]]) -> Iterable[Outcome]:
@@ -168,9 +183,7 @@ def _images(folder: Path, suffixes: set[str], what: str) -> tuple[list[Path], in
     files = list(walk(folder))
     images = [path for path in files if path.suffix.lower() in suffixes]
     if not images:
-        raise InputError(
-            f"{folder} holds no images to encode: expected files called {', '.join(sorted(suffixes)[:5])}."
-        )
+        raise InputError(f"{folder} holds no {what}: give a folder with some, in it or in its folders.")
     return images, len(files) - len(images)
 
 

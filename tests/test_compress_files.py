@@ -1,0 +1,281 @@
+"""Folders are encoded whole: what is there is kept, what fails is told, and nothing is ever left half-written."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from qsearch.atomic import replacing
+from qsearch.codecs.pillow import PillowCodec
+from qsearch.compress_files import Outcome, compress_files, plan_files, plan_in_place
+from qsearch.errors import InputError
+from qsearch.jpeg_markers import read_frame
+from qsearch.tables import QuantTables
+
+TABLES = QuantTables.standard(40)
+
+
+def picture(path: Path, seed: int = 0, **options: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Three images in two folders, a text, and what the desktop leaves behind."""
+    source = tmp_path / "photos"
+    picture(source / "a.png", 1)
+    picture(source / "cats" / "b.jpeg", 2, quality=90)
+    picture(source / "cats" / "c.BMP", 3, format="BMP")
+    (source / "cats" / "notes.txt").write_text("hello")
+    (source / ".thumbs").mkdir()
+    picture(source / ".thumbs" / "d.png", 4)
+    return source
+
+
+def run(source: Path, destination: Path, tables: QuantTables = TABLES, **options: Any) -> dict[str, Outcome]:
+    """The outcomes by the source's name."""
+    found = compress_files(plan_files(source, destination), tables, **options)
+    return {outcome.source.name: outcome for outcome in found}
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def statuses(outcomes: dict[str, Outcome]) -> dict[str, str]:
+    return {name: outcome.status for name, outcome in outcomes.items()}
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_tree_keeps_its_structure(tree: Path, tmp_path: Path, workers: int) -> None:
+    out = tmp_path / "out"
+    outcomes = run(tree, out, workers=workers, codec=PillowCodec(subsampling="4:4:4"))
+    assert files(out) == ["a.jpg", "cats/b.jpg", "cats/c.jpg"]
+    assert statuses(outcomes) == dict.fromkeys(["a.png", "b.jpeg", "c.BMP"], "encoded")
+    assert [name for name, outcome in outcomes.items() if outcome.recompressed] == ["b.jpeg"]
+    for outcome in outcomes.values():
+        frame = read_frame(outcome.target.read_bytes())
+        assert (frame.tables, frame.subsampling) == (TABLES, "4:4:4")
+        assert outcome.bytes_before == outcome.source.stat().st_size
+        assert outcome.bytes_after == outcome.target.stat().st_size
+
+
+def test_files_that_are_no_images_are_counted(tree: Path, tmp_path: Path) -> None:
+    assert plan_files(tree, tmp_path / "out").left_out == 1
+
+
+def test_what_is_done_is_not_done_again(tree: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(tree, out)
+    (out / "a.jpg").unlink()
+    stamps = {name: (out / name).stat().st_mtime_ns for name in ("cats/b.jpg", "cats/c.jpg")}
+    assert statuses(run(tree, out)) == {"a.png": "encoded", "b.jpeg": "present", "c.BMP": "present"}
+    assert stamps == {name: (out / name).stat().st_mtime_ns for name in stamps}
+
+
+def test_a_greyscale_file_is_done_when_its_luma_table_is(tmp_path: Path) -> None:
+    source = tmp_path / "grey.png"
+    Image.new("L", (16, 16), 100).save(source)
+    assert statuses(run(source, tmp_path / "x.jpg")) == {"grey.png": "encoded"}
+    assert statuses(run(source, tmp_path / "x.jpg")) == {"grey.png": "present"}
+    assert statuses(run(source, tmp_path / "x.jpg", QuantTables.standard(41))) == {"grey.png": "failed"}
+
+
+def spoil_tables(source: Path, target: Path) -> None:
+    picture(target, 9, quality=77)
+
+
+def spoil_content(source: Path, target: Path) -> None:
+    target.write_text("letters of 1912")
+
+
+def spoil_age(source: Path, target: Path) -> None:
+    os.utime(target, (1, 1))
+
+
+def spoil_settings(source: Path, target: Path) -> None:
+    target.unlink()
+    run(source, target, codec=PillowCodec(progressive=True))
+
+
+@pytest.mark.parametrize("spoil", [spoil_tables, spoil_content, spoil_age, spoil_settings])
+def test_another_file_in_the_way_is_replaced_only_when_asked(tmp_path: Path, spoil: Any) -> None:
+    source, target = picture(tmp_path / "a.png"), tmp_path / "a.jpg"
+    run(source, target)
+    spoil(source, target)
+    before = target.read_bytes()
+    outcome = run(source, target)["a.png"]
+    assert outcome.status == "failed"
+    assert "--overwrite" in outcome.reason
+    assert target.read_bytes() == before
+    assert run(source, target, overwrite=True)["a.png"].status == "encoded"
+    assert read_frame(target.read_bytes()).tables == TABLES
+
+
+def test_sources_of_one_name_all_fail_and_the_rest_is_done(tree: Path, tmp_path: Path) -> None:
+    picture(tree / "a.bmp", 5)
+    outcomes = run(tree, tmp_path / "out")
+    assert "a.bmp would become a.jpg too" in outcomes["a.png"].reason
+    assert "a.png would become a.jpg too" in outcomes["a.bmp"].reason
+    assert files(tmp_path / "out") == ["cats/b.jpg", "cats/c.jpg"]
+
+
+def test_failures_are_told_and_the_rest_is_done(tree: Path, tmp_path: Path) -> None:
+    (tree / "broken.png").write_bytes(b"no")
+    (tree / "dangling.png").symlink_to(tree / "nowhere")
+    outcomes = run(tree, tmp_path / "out", workers=2)
+    assert {name for name, status in statuses(outcomes).items() if status == "failed"} == {"broken.png", "dangling.png"}
+    assert outcomes["broken.png"].reason == "not an image"
+    assert len(files(tmp_path / "out")) == 3
+
+
+def test_a_folder_in_the_way_fails_that_file_alone(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "out" / "a.jpg").mkdir(parents=True)
+    outcomes = run(tree, tmp_path / "out", overwrite=True)
+    assert statuses(outcomes) == {"a.png": "failed", "b.jpeg": "encoded", "c.BMP": "encoded"}
+    assert files(tmp_path / "out") == ["cats/b.jpg", "cats/c.jpg"]
+
+
+def test_in_place_replaces_jpeg_files_and_nothing_else(tree: Path) -> None:
+    (tree / "cats" / "b.jpeg").chmod(0o640)
+    (tree / "link.jpg").symlink_to(tree / "cats" / "b.jpeg")
+    (tree / "cats" / "png-inside.jpg").write_bytes((tree / "a.png").read_bytes())
+    before = {name: (tree / name).read_bytes() for name in files(tree)}
+    (tree / "link.jpg").unlink()
+    plan = plan_in_place(tree)
+    outcomes = {outcome.source.name: outcome for outcome in compress_files(plan, TABLES)}
+    assert statuses(outcomes) == {"b.jpeg": "encoded", "png-inside.jpg": "failed"}
+    assert "PNG in spite of its name" in outcomes["png-inside.jpg"].reason
+    assert read_frame((tree / "cats" / "b.jpeg").read_bytes()).tables == TABLES
+    assert (tree / "cats" / "b.jpeg").stat().st_mode & 0o777 == 0o640
+    changed = {name for name in files(tree) if (tree / name).read_bytes() != before[name]}
+    assert changed == {"cats/b.jpeg"}
+    assert [outcome.status for outcome in compress_files(plan, TABLES)].count("present") == 1
+
+
+def test_in_place_follows_links_only_within_the_folder(tree: Path, tmp_path: Path) -> None:
+    outside = picture(tmp_path / "elsewhere" / "x.jpg", quality=90)
+    content = outside.read_bytes()
+    (tree / "x.jpg").symlink_to(outside)
+    (tree / "y.jpg").symlink_to(tree / "cats" / "b.jpeg")
+    plan = plan_in_place(tree)
+    assert plan.left_out == 4  # a.png, c.BMP, notes.txt and the link that leads outside
+    assert {outcome.status for outcome in compress_files(plan, TABLES)} == {"failed"}  # b.jpeg under two names
+    assert outside.read_bytes() == content
+
+
+def test_a_photograph_of_several_pictures_is_not_replaced_by_its_first(tmp_path: Path) -> None:
+    first = Image.new("RGB", (16, 16), "red")
+    first.save(tmp_path / "phone.jpg", "MPO", save_all=True, append_images=[Image.new("RGB", (8, 8))])
+    (outcome,) = compress_files(plan_in_place(tmp_path / "phone.jpg"), TABLES)
+    assert "only the first would remain" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "sentence"),
+    [
+        ("photos", "photos/out", "one inside the other"),
+        ("photos/cats", "photos", "one inside the other"),
+        ("photos", "photos", "--in-place"),
+        ("photos", "file.txt", "is a file"),
+        ("photos/a.png", "out.png", r"call it out\.jpg"),
+        ("photos/cats/b.jpeg", "photos/cats/b.jpeg", "--in-place"),
+        ("missing", "out", "is not there"),
+        ("empty", "out", "holds no images"),
+    ],
+)
+def test_what_cannot_be_planned_is_a_sentence(
+    tree: Path, tmp_path: Path, source: str, destination: str, sentence: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file.txt").touch()
+    before = files(tmp_path)
+    with pytest.raises(InputError, match=sentence):
+        plan_files(tmp_path / source, tmp_path / destination)
+    assert files(tmp_path) == before
+
+
+def test_a_destination_that_links_into_the_source_is_refused(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tree / "cats")
+    with pytest.raises(InputError, match="one inside the other"):
+        plan_files(tree, tmp_path / "link")
+
+
+def test_in_place_needs_a_jpeg_file(tree: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no JPEG file"):
+        plan_in_place(tree / "a.png")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no JPEG files"):
+        plan_in_place(tmp_path / "empty")
+
+
+@contextmanager
+def file_size_limit(size_bytes: int) -> Iterator[None]:
+    """The system refuses to write files larger than that, as a full disk would."""
+    resource = pytest.importorskip("resource")
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("missing_bytes", [1, 1500])
+def test_a_disk_that_fills_up_leaves_no_half_written_file(
+    tmp_path: Path, missing_bytes: int, progressive: bool
+) -> None:
+    codec = PillowCodec(progressive=progressive)
+    source, target = picture(tmp_path / "a.png"), tmp_path / "out" / "a.jpg"
+    target.parent.mkdir()
+    size_bytes = run(source, target, codec=codec)["a.png"].bytes_after
+    for there in (True, False):
+        if not there:
+            target.unlink()
+        with file_size_limit(size_bytes - missing_bytes):
+            outcome = run(source, target, codec=codec, overwrite=True)["a.png"]
+        assert outcome.status == "failed"
+        assert "cannot be written" in outcome.reason
+        assert files(tmp_path / "out") == (["a.jpg"] if there else [])
+        assert not there or target.stat().st_size == size_bytes
+
+
+def test_stopping_half_way_leaves_whole_files_only(tmp_path: Path) -> None:
+    for index in range(20):
+        picture(tmp_path / "in" / f"{index}.png", index)
+    found = compress_files(plan_files(tmp_path / "in", tmp_path / "out"), TABLES, workers=2)
+    next(found)
+    found.close()  # type: ignore[attr-defined]
+    done = files(tmp_path / "out")
+    assert not any("partial" in name for name in done)
+    assert 1 <= len(done) < 20
+    for name in done:
+        with Image.open(tmp_path / "out" / name) as image:
+            image.load()
+    assert statuses(run(tmp_path / "in", tmp_path / "out")) == {
+        f"{index}.png": "present" if f"{index}.jpg" in done else "encoded" for index in range(20)
+    }
+
+
+@pytest.mark.parametrize("name", ["kept", "new"])
+def test_an_error_while_writing_leaves_what_was_there(tmp_path: Path, name: str) -> None:
+    (tmp_path / "kept").write_text("old")
+
+    def write() -> None:
+        with replacing(tmp_path / name) as file:
+            file.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert files(tmp_path) == ["kept"]
+    assert (tmp_path / "kept").read_text() == "old"
