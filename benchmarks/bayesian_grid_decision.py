@@ -13,6 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 import numpy as np
+import scipy.linalg  # noqa: F401 - a limit reaches only libraries that are loaded
 from threadpoolctl import threadpool_limits
 
 from qsearch.strategies.bayesian_grid import AREA_OF_INTEREST
@@ -88,7 +89,7 @@ def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--observations", type=int, nargs="+", default=[100, 600])
-    parser.add_argument("--levels", type=int, nargs="+", default=[7, 12], help="values listed of each entry")
+    parser.add_argument("--levels", type=int, nargs="+", default=[6, 11], help="values listed of each entry")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument(
         "--repeats", type=int, default=3, help="the least time of so many counts, for the factorised side"

@@ -66,6 +66,7 @@ class Bayesian(Strategy):
 
     def ask(self, number: int) -> QuantTables:
         """See :meth:`Strategy.ask`."""
+        import scipy.linalg  # noqa: F401 - the limit below reaches only libraries that are loaded
         from threadpoolctl import threadpool_limits
 
         random = rng(self.seed, number)

@@ -60,7 +60,7 @@ class BayesianGrid(Bayesian):
         xi: float = 1e-3,
         rounds: int = 20,
         entries: int = 5,
-        combinations: int = 250_000,
+        combinations: int = 200_000,
     ) -> None:
         super().__init__(space, seed, fitness=fitness, initial=initial, candidates=candidates, xi=xi)
         if rounds < 0 or not 1 <= entries <= 5 or combinations < 3**entries:

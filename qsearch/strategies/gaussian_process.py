@@ -162,17 +162,17 @@ def argmax_below(bound: Floats, evaluate: Callable[[Indices], Floats], floor: fl
 
     Of equal values the first index; (-1, ``floor``) where none is above ``floor``.
     """
-    order = np.flatnonzero(bound > floor)
-    order = order[np.argsort(-bound[order], kind="stable")]
-    falling = -bound[order]
-    index, best = -1, floor
-    start, size = 0, 64
-    while start < (stop := int(np.searchsorted(falling, -best, side="right"))):
-        chunk = order[start : min(start + size, stop)]
+    left = np.flatnonzero(bound > floor)
+    index, best, size = -1, floor, 64
+    while left.size:
+        # The highest bounds first: what they evaluate to rules out most of the others.
+        rank = np.argpartition(-bound[left], min(size, left.size) - 1)
+        chunk, left = left[rank[:size]], left[rank[size:]]
         values = evaluate(chunk)
         top = float(values.max())
         first = int(chunk[values == top].min())
         if top > best or (top == best and first < index):
             index, best = first, top
-        start, size = start + len(chunk), min(2 * size, 4096)
+        left = left[bound[left] >= best]
+        size = min(2 * size, 4096)
     return index, best

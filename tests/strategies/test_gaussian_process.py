@@ -84,7 +84,7 @@ def test_the_best_of_a_list_is_the_best_one_by_one(prior: Prior, seed: int, coun
     assert (process.variance_bound(cross) >= process.variance(cross)).all()
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), max_size=300), st.integers(-1, 9))
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), max_size=120), st.integers(-1, 9))
 def test_argmax_is_the_first_largest_above_the_floor(pairs: list[tuple[int, int]], floor: int) -> None:
     values, slack = np.array(pairs, dtype=float).reshape(-1, 2).T
     expected = int(values.argmax()) if len(values) and values.max() > floor else -1
@@ -108,9 +108,9 @@ def test_argmax_evaluates_where_the_bound_leaves_a_chance() -> None:
 def test_fit_finds_the_scales_of_a_function_and_is_quiet() -> None:
     truth = Prior(0.02, 0.05, 1.0, 0.002)
     random = np.random.RandomState(0)
-    points = random.random_sample((300, 3))
-    covariance = GaussianProcess(truth, points, np.zeros(300)).cross(points)
-    values = truth.mean + random.multivariate_normal(np.zeros(300), covariance) + truth.noise * random.normal(size=300)
+    points = random.random_sample((120, 3))
+    covariance = GaussianProcess(truth, points, np.zeros(120)).cross(points)
+    values = truth.mean + random.multivariate_normal(np.zeros(120), covariance) + truth.noise * random.normal(size=120)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fitted = fit_prior(points, values, np.random.RandomState(1))

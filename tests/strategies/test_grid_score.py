@@ -36,7 +36,7 @@ def one_by_one(process: GaussianProcess, grid: Grid, xi: float) -> tuple[Floats,
 
 
 @given(problems(), st.floats(0, 1.2))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 def test_the_grids_best_is_the_lists_best(problem: tuple[GaussianProcess, Grid], share: float) -> None:
     process, grid = problem
     every, _ = one_by_one(process, grid, 1e-3)
@@ -54,7 +54,7 @@ def test_the_grids_best_is_the_lists_best(problem: tuple[GaussianProcess, Grid],
 
 
 @given(problems())
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 def test_the_bound_of_the_variance_holds_everywhere(problem: tuple[GaussianProcess, Grid]) -> None:
     process, grid = problem
     _, variance = one_by_one(process, grid, 0.0)
