@@ -1,0 +1,69 @@
+"""``qsearch export``: the table that was asked for, explained, in a file that says where it comes from."""
+
+from pathlib import Path
+
+import pytest
+
+from qsearch.table_files import read_tables
+from qsearch.tables import QuantTables
+from tests.cli.conftest import Call
+from tests.made_up_runs import make_run, tables
+
+
+@pytest.mark.parametrize(
+    ("selector", "trial", "reason"),
+    [
+        ((), 3, "standard quality 50's 20.0"),
+        (("--rate", "18.5"), 3, "rate of 18.5 or more"),
+        (("--top1", "82%"), 1, "82.00 % or more"),
+        (("--like-quality", "75"), 1, "quality 75"),
+        (("--trial", "4"), 4, "named by you"),
+    ],
+)
+def test_the_choice_is_explained_in_one_line(
+    call: Call, tmp_path: Path, selector: tuple[str, ...], trial: int, reason: str
+) -> None:
+    make_run(tmp_path / "runs" / "demo")
+    finished = call("export", "demo", *selector, "--out", "tables.txt")
+    assert finished.returncode == 0, finished.stderr
+    explained, wrote = finished.stderr.splitlines()
+    assert f"demo:{trial}" in explained
+    assert reason in explained
+    assert wrote == "wrote tables.txt"
+    assert read_tables(tmp_path / "tables.txt").tables == tables(trial)
+    assert f"trial {trial} of run demo" in (tmp_path / "tables.txt").read_text()
+
+
+def test_tables_of_others_and_conversion(call: Call, tmp_path: Path) -> None:
+    call("export", "--published", "luo-2021:80", "--out", "luo.npz")
+    converted = call("export", "luo.npz", "--format", "json")
+    assert converted == call("export", "published:luo-2021:80", "--format", "json")
+    assert '"luma"' in converted.stdout
+    call("export", "standard:50", "--format", "json", "--out", "odd.name")
+    assert read_tables(tmp_path / "odd.name").tables == QuantTables.standard(50)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (("demo", "--rate", "99", "--format", "json"), 2, "from rate 10.00 to 30.01"),
+        (("demo", "--rate", "20", "--top1", "0.5", "--format", "json"), 2, "--rate and --top1"),
+        (("demo", "--top1", "57", "--format", "json"), 2, "0.57 or 57%, got '57'"),
+        (("demo",), 2, "--format"),
+        (("demo", "--out", "tables"), 2, "does not tell its format"),
+        (("standard:50", "--rate", "20", "--format", "json"), 2, "is not one"),
+        (("dmeo", "--format", "json"), 2, "did you mean demo"),
+        (("--format", "json"), 2, "say what to export"),
+        (("demo", "--published", "luo-2021", "--format", "json"), 2, "say what to export"),
+        (("demo", "--out", "no/folder/x.json"), 1, "cannot be written"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    call: Call, tmp_path: Path, arguments: tuple[str, ...], status: int, sentence: str
+) -> None:
+    make_run(tmp_path / "runs" / "demo")
+    finished = call("export", *arguments)
+    assert finished.returncode == status
+    assert sentence in finished.stderr
+    assert finished.stderr.splitlines()[-1].startswith("qsearch: ")
+    assert finished.stdout == ""
