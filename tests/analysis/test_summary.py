@@ -1,0 +1,130 @@
+"""The summary of a run, against gains worked by hand."""
+
+import numpy as np
+import pytest
+
+from qsearch.analysis.results import Results, measured
+from qsearch.analysis.summary import gain_points, saving_percent, summarize
+from qsearch.errors import InputError
+from qsearch.measurement import Measurement, Trial
+from qsearch.tables import QuantTables
+
+IMAGES, PIXELS = 100, 1000
+RAW = 3 * PIXELS
+"""Bytes of one raw image; an image of RAW / r bytes has rate r."""
+
+
+def trial(number: int, rate: float, hits: int, series: str = "search") -> Trial:
+    """Of 100 images, ``hits`` right."""
+    ranks = np.where(np.arange(IMAGES) < hits, 0, 3).astype(np.int32)[None]
+    measurement = Measurement(np.full(IMAGES, round(RAW / rate)), ranks, PIXELS)
+    tables = QuantTables.standard(number) if series == "reference" else QuantTables.shared(np.full((8, 8), 1 + number))
+    return Trial(series, number, "s", tables, "done", measurement)  # type: ignore[arg-type]
+
+
+def failed(number: int) -> Trial:
+    return Trial("search", number, "s", QuantTables.standard(3), "failed", reason="no")
+
+
+STANDARD = (trial(90, 5, 90, "reference"), trial(50, 10, 80, "reference"), trial(20, 30, 40, "reference"))
+"""A curve of two straight pieces: from (5, 90 %) over (10, 80 %) to (30, 40 %)."""
+
+SEARCH = (
+    trial(0, 6, 91),
+    trial(1, 12, 84),
+    trial(2, 15, 80),
+    trial(3, 9, 85),  # below the rate of quality 50
+    trial(4, 15, 70),  # beaten by trial 2
+    trial(5, 25, 60),
+    failed(6),
+)
+
+
+def results(search: tuple[Trial, ...] = SEARCH, reference: tuple[Trial, ...] = STANDARD) -> Results:
+    return Results("demo", reference, search)
+
+
+def test_the_headline_against_the_curve_by_hand() -> None:
+    summary = summarize(results(), (1.0, 0.0))
+    assert summary.standard is not None
+    assert (summary.standard.label, summary.standard.rate, summary.standard.top1) == ("standard:50", 10, 0.8)
+    assert summary.best_at_rate is not None
+    assert summary.best_at_rate.label == "1"  # 84 % at rate 12, where the curve has 80 - 2 * 2 = 76 %
+    assert summary.gain_points == pytest.approx(8)
+    assert summary.best_at_accuracy is not None
+    assert summary.best_at_accuracy.label == "2"  # 80 % at rate 15, for which the curve needs rate 10
+    assert summary.saving_percent == pytest.approx(100 * (1 - 10 / 15))
+
+
+def test_counts_and_frontier() -> None:
+    summary = summarize(results((*SEARCH, trial(1, 12, 84))), (1.0, 0.0))
+    assert summary.trials_done == 7
+    assert summary.trials_failed == 1
+    assert summary.distinct_tables == 6
+    assert [point.label for point in summary.frontier] == ["0", "3", "1", "2", "5"]
+    assert [point.top1 for point in summary.frontier] == [0.91, 0.85, 0.84, 0.8, 0.6]
+
+
+def test_hypervolumes_by_hand() -> None:
+    summary = summarize(results(), (1.0, 0.0))
+    assert summary.standard_hypervolume == pytest.approx(4 * 0.9 + 5 * 0.8 + 20 * 0.4, abs=0.01)
+    assert summary.hypervolume == pytest.approx(
+        5 * 0.91 + (9 - 6) * 0.85 + (12 - 9) * 0.84 + 3 * 0.8 + 10 * 0.6, abs=0.02
+    )
+    assert summarize(results(), (25.0, 0.5)).hypervolume == 0
+
+
+def test_gains_of_any_trial_interpolate_the_curve() -> None:
+    assert gain_points(results(), SEARCH[5]) == pytest.approx(60 - 50)
+    assert saving_percent(results(), SEARCH[5]) == pytest.approx(100 * (1 - 20 / 25))
+    assert gain_points(results(), SEARCH[4]) == pytest.approx(70 - 70)
+    worse = trial(9, 10, 60)
+    assert gain_points(results(), worse) == pytest.approx(-20)
+    assert saving_percent(results(), worse) == pytest.approx(100 * (1 - 20 / 10))
+
+
+def test_outside_the_measured_curve_there_is_no_gain() -> None:
+    assert gain_points(results(), trial(9, 40, 60)) is None
+    assert gain_points(results(), trial(9, 4, 95)) is None
+    assert saving_percent(results(), trial(9, 12, 95)) is None
+    assert saving_percent(results(), trial(9, 12, 30)) is None
+
+
+def test_a_frontier_that_does_not_reach_quality_50_has_no_headline() -> None:
+    summary = summarize(results((trial(0, 8, 79),)), (1.0, 0.0))
+    assert summary.best_at_rate is None
+    assert summary.gain_points is None
+    assert summary.best_at_accuracy is None
+    assert summary.saving_percent is None
+
+
+def test_before_anything_is_measured() -> None:
+    summary = summarize(results((), ()), (1.0, 0.0))
+    assert summary.trials_done == 0
+    assert summary.standard is None
+    assert summary.hypervolume == 0
+    assert summary.standard_hypervolume == 0
+    assert summary.frontier == ()
+    alone = summarize(results(reference=(STANDARD[1],)), (1.0, 0.0))
+    assert alone.best_at_rate is not None
+    assert alone.gain_points is None  # one point is no curve
+
+
+def test_a_failed_reference_is_left_out() -> None:
+    broken = Trial("reference", 50, "standard", QuantTables.standard(50), "failed", reason="no")
+    summary = summarize(results(reference=(STANDARD[0], broken, STANDARD[2])), (1.0, 0.0))
+    assert summary.standard is None
+    assert summary.trials_failed == 1
+
+
+def test_results_know_their_trials() -> None:
+    found = results()
+    assert found.trial("standard:50") is STANDARD[1]
+    assert found.trial("5") is SEARCH[5]
+    assert list(found.standard) == [90, 50, 20]
+    np.testing.assert_allclose(found.rate, [6, 12, 15, 9, 15, 25], rtol=1e-2)
+    for label in ("17", "standard:51", ""):
+        with pytest.raises(InputError, match=f"run demo has no trial '{label}': "):
+            found.trial(label)
+    with pytest.raises(InputError, match=r"trial 6 failed \(no\): it has no measurement"):
+        measured(SEARCH[6])

@@ -1,0 +1,89 @@
+"""Plots: what is drawn is what was measured, and files are of the format of their name."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from qsearch.analysis.results import Results
+from qsearch.errors import DiskError, InputError
+from qsearch.report.axes import COLOURS, MARKERS
+from qsearch.report.plots import plot_frontiers, save_figure
+from tests.analysis.test_summary import SEARCH, STANDARD, results
+
+MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
+
+
+def axes_of(figure: Figure) -> Axes:
+    (axes,) = figure.axes
+    return axes
+
+
+def line(axes: Axes, label: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    (found,) = [each for each in axes.lines if str(each.get_label()).startswith(label)]
+    return np.asarray(found.get_xydata())
+
+
+def test_trials_frontier_and_standard_curve_are_drawn_where_they_were_measured() -> None:
+    figure = plot_frontiers([results()], "15 images")
+    axes = axes_of(figure)
+    points = np.asarray(axes.collections[0].get_offsets())
+    np.testing.assert_allclose(points[:, 0], results().rate)
+    np.testing.assert_allclose(points[:, 1], results().top1)
+    np.testing.assert_allclose(line(axes, "demo: frontier of 6 trials")[:, 1], [0.91, 0.85, 0.84, 0.8, 0.6])
+    np.testing.assert_allclose(line(axes, "standard tables")[:, 1], [0.4, 0.8, 0.9])
+    written = {text.get_text() for text in figure.findobj(Text) if isinstance(text, Text)}
+    assert {"20", "50", "90", "15 images"} <= written
+    assert "rate" in axes.get_xlabel()
+    assert "top-1" in axes.get_ylabel()
+
+
+def test_several_runs_are_told_apart_by_colour_and_marker() -> None:
+    runs = [Results(f"run {index}", STANDARD, SEARCH) for index in range(8)]
+    axes = axes_of(plot_frontiers(runs, ""))
+    frontiers = [each for each in axes.lines if "frontier" in str(each.get_label())]
+    assert len({each.get_color() for each in frontiers}) == len(COLOURS) == 8
+    assert len({each.get_marker() for each in frontiers}) == len(MARKERS) == 8
+
+
+def test_a_window_zooms_on_what_lies_in_it() -> None:
+    axes = axes_of(plot_frontiers([results()], "", window=(8, 16)))
+    assert axes.get_xlim() == (8, 16)
+    low, high = axes.get_ylim()
+    assert low < 0.7
+    assert 0.85 < high < 0.9
+
+
+@pytest.mark.parametrize("window", [(100.0, 200.0), (20.0, 10.0), (float("nan"), 9.0)])
+def test_a_window_without_points_is_refused_with_the_rates_there_are(window: tuple[float, float]) -> None:
+    with pytest.raises(InputError, match=r"no point has a rate from .*: they go from 5.0 to 30.0"):
+        plot_frontiers([results()], "", window)
+
+
+def test_a_run_without_trials_is_drawn_as_its_curve() -> None:
+    axes = axes_of(plot_frontiers([results(search=())], ""))
+    assert len(line(axes, "standard tables")) == 3
+    with pytest.raises(InputError, match="there are none yet"):
+        plot_frontiers([results(search=(), reference=())], "", (1, 2))
+
+
+@pytest.mark.parametrize("suffix", [*MAGIC, ".PNG"])
+def test_files_are_of_the_format_of_their_suffix(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"pareto{suffix}"
+    save_figure(plot_frontiers([results()], "15 images"), path)
+    assert path.read_bytes().startswith(MAGIC[suffix.lower()])
+
+
+@pytest.mark.parametrize("name", ["pareto.jpg", "pareto", "png"])
+def test_another_suffix_is_refused_with_the_known_ones(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"\.png, \.svg, \.pdf, got"):
+        save_figure(plot_frontiers([results()], ""), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DiskError, match=r"nowhere/pareto\.png cannot be written"):
+        save_figure(plot_frontiers([results()], ""), tmp_path / "nowhere" / "pareto.png")
