@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from qsearch.datasets.atomic import replacing
 from qsearch.datasets.base import Dataset, digest_of
 from qsearch.errors import InputError
 
@@ -126,7 +127,7 @@ class _Entry:
         return None
 
     def write(self, prepared: PreparedImages) -> None:
-        with _replacing(self.pixels) as file:
+        with replacing(self.pixels) as file:
             np.save(file, prepared.images, allow_pickle=False)
         description: dict[str, Any] = {
             "format": FORMAT,
@@ -137,27 +138,12 @@ class _Entry:
             "labels": prepared.labels.tolist(),
             "image_names": prepared.image_names,
         }
-        with _replacing(self.description) as file:
+        with replacing(self.description) as file:
             file.write(json.dumps(description).encode())
 
     def _stamp(self) -> list[int]:
         status = self.pixels.stat()
         return [status.st_size, status.st_mtime_ns]
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that becomes ``path`` once it is complete and on the disk, or leaves nothing behind."""
-    temporary = path.with_name(f".{path.name}.partial")  # one writer at a time holds the lock
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager
