@@ -8,6 +8,7 @@ DATASETS: Registry[DatasetLoader] = Registry(
     {
         "textures": "qsearch.datasets.textures:load",
         "folder": "qsearch.datasets.folder:load",
+        "imagenetv2": "qsearch.datasets.imagenetv2.dataset:load",
     },
 )
 

@@ -1,0 +1,63 @@
+"""``imagenetv2:PATH``: a rebuilt ImageNetV2, checked against its manifest."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from qsearch.datasets.base import Dataset, DatasetOptions
+from qsearch.datasets.cache import PreparedImages, cached_pixels
+from qsearch.datasets.imagenetv2.manifest import MANIFEST_FILE, Entry, read_manifest, read_settings
+from qsearch.errors import InputError
+
+
+def load(argument: str, options: DatasetOptions) -> Dataset:
+    """ImageNetV2 rebuilt by 'qsearch dataset build imagenetv2', in the folder given: classes by WordNet id.
+
+    Images are named by candidate id and are as they were prepared, 224x224. InputError where the folder holds no
+    finished build, where files are missing or changed, and where another size is asked for.
+    """
+    folder = Path(argument).expanduser().absolute()
+    if not argument:
+        raise InputError("the folder of a rebuilt ImageNetV2 is missing: give imagenetv2:PATH.")
+    size = read_settings(folder).size
+    if options.size not in (None, size):
+        raise InputError(f"{argument} was prepared at {size} pixels, got --size {options.size}: leave --size out.")
+    entries = read_manifest(folder)
+    _check_files(folder, entries)
+    manifest_sha256 = hashlib.sha256((folder / MANIFEST_FILE).read_bytes()).hexdigest()
+    prepared = cached_pixels(f"imagenetv2-{manifest_sha256[:32]}", lambda: _prepare(folder, entries, size))
+    return prepared.named(f"imagenetv2:{argument}")
+
+
+def _check_files(folder: Path, entries: Sequence[Entry]) -> None:
+    lost = [entry.prepared for entry in entries if not entry.is_prepared(folder)]
+    if lost:
+        raise InputError(
+            f"{len(lost)} of the {len(entries)} images in the manifest of {folder} are missing or changed "
+            f"({', '.join(lost[:3])}): give the build command again, which restores them."
+        )
+
+
+def _prepare(folder: Path, entries: Sequence[Entry], size: int) -> PreparedImages:
+    from PIL import Image
+
+    wnids = sorted({entry.wnid for entry in entries})
+    labels = np.array([wnids.index(entry.wnid) for entry in entries], dtype=np.int64)
+    images = np.empty((len(entries), size, size, 3), dtype=np.uint8)
+    for image, entry in zip(images, entries, strict=True):
+        path = folder / entry.prepared
+        if hashlib.sha256(path.read_bytes()).hexdigest() != entry.prepared_sha256:
+            raise InputError(f"{path} is not the file in the manifest: remove it and give the build command again.")
+        with Image.open(path) as prepared:
+            image[...] = np.asarray(prepared)
+    return PreparedImages(images, labels, tuple(wnids), tuple(entry.candidate for entry in entries), _notes(entries))
+
+
+def _notes(entries: Sequence[Entry]) -> tuple[str, ...]:
+    public = sum(entry.origin == "public" for entry in entries)
+    return (
+        f"{len(entries) - public} of {len(entries)} images are made from the original photographs, {public} from the "
+        f"public copies of at most 500 pixels.",
+    )

@@ -1,0 +1,107 @@
+"""The public images of at most 500 pixels: their tarballs, and the images in them by candidate id."""
+
+import re
+import tarfile
+import zlib
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path, PurePosixPath
+
+from qsearch.datasets.cache import cache_folder
+from qsearch.datasets.download import DamagedError, Downloader, DownloadError
+from qsearch.datasets.imagenetv2.publication import Addresses, public_set
+from qsearch.errors import InputError, RunError
+
+Progress = Callable[[str, int, int], None]
+"""Hears of a stage by name, how much of it is done, and how much there is, 0 where that is not known."""
+
+_CANDIDATE = re.compile(r"[0-9a-f]{40}")
+_UNREADABLE = (tarfile.TarError, EOFError, zlib.error, OSError)
+
+
+def downloads_folder() -> Path:
+    """Where tarballs are kept unless the user says otherwise."""
+    return cache_folder() / "downloads"
+
+
+def fetch_tarball(
+    sampling: str,
+    folder: Path,
+    downloader: Downloader,
+    addresses: Addresses,
+    progress: Progress = lambda stage, done, total: None,
+) -> Path:
+    """Downloads the tarball of a test set into ``folder``, unless it is there, and returns its path.
+
+    progress hears of bytes. RunError where it cannot be had or kept; the next call goes on where this one stopped.
+    """
+    name = public_set(sampling).tarball
+    path = folder / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        downloader.save(
+            f"{addresses.hub}/{name}", path, check_tarball, lambda done, total: progress("tarball", done, total)
+        )
+    except DownloadError as error:
+        raise RunError(
+            f"{name} cannot be downloaded from {addresses.hub} ({error}): try again, which goes on where this stopped, "
+            f"or name a mirror with --hub URL."
+        ) from error
+    except OSError as error:
+        raise RunError(
+            f"{path} cannot be written ({error.strerror or error}): make room there, or choose another folder."
+        ) from error
+    return path
+
+
+def check_tarball(path: Path) -> None:
+    """DamagedError where the tarball cannot be read to its end, or holds no image named by a candidate id."""
+    try:
+        with tarfile.open(path) as tarball:
+            images = sum(_candidate(member.name) is not None for member in tarball)
+    except _UNREADABLE as error:
+        raise DamagedError(f"a file that is no whole tarball ({error})") from error
+    if not images:
+        raise DamagedError("a tarball without images named by their ids")
+
+
+def check_public_images(path: Path) -> None:
+    """InputError where ``path`` does not exist."""
+    if not path.exists():
+        raise InputError(f"{path} is not there: give a tarball of public ImageNetV2 images, or a folder of them.")
+
+
+def public_images(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes, str]]:
+    """Of the wanted candidates those in a tarball, or in a folder it was unpacked to: id, file, where it was.
+
+    InputError where there is neither, or it cannot be read.
+    """
+    check_public_images(path)
+    try:
+        yield from _in_folder(path, wanted) if path.is_dir() else _in_tarball(path, wanted)
+    except _UNREADABLE as error:
+        raise InputError(
+            f"{path} cannot be read as a tarball of public ImageNetV2 images ({error}): get it with "
+            f"'qsearch dataset fetch'."
+        ) from error
+
+
+def _in_tarball(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes, str]]:
+    with tarfile.open(path) as tarball:
+        for member in tarball:
+            candidate = _candidate(member.name)
+            file = tarball.extractfile(member) if candidate in wanted else None
+            if candidate is not None and file is not None:
+                yield candidate, file.read(), f"{path.name}/{member.name}"
+
+
+def _in_folder(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes, str]]:
+    for file in sorted(path.rglob("*")):
+        candidate = _candidate(file.name)
+        if candidate is not None and candidate in wanted:
+            yield candidate, file.read_bytes(), f"{path.name}/{file.relative_to(path).as_posix()}"
+
+
+def _candidate(name: str) -> str | None:
+    """The candidate id that a file is named by: the tarballs hold ``FOLDER/CLASS/ID.jpeg``."""
+    path = PurePosixPath(name)
+    return path.stem if path.suffix in (".jpeg", ".jpg") and _CANDIDATE.fullmatch(path.stem) else None

@@ -1,0 +1,80 @@
+"""A finished build as a dataset: what it holds, and what is refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from qsearch.datasets import load_dataset
+from qsearch.datasets.base import DatasetOptions
+from qsearch.datasets.download import Downloader
+from qsearch.errors import InputError
+from tests.datasets.imagenetv2.builds import drawn, files, run
+from tests.datasets.imagenetv2.world import World
+
+
+def built(world: World, downloader: Downloader, tmp_path: Path) -> Path:
+    world.publish(drawn(world))
+    run(world, tmp_path / "out", downloader)
+    return tmp_path / "out"
+
+
+def test_holds_what_was_prepared(world: World, downloader: Downloader, tmp_path: Path) -> None:
+    folder = built(world, downloader, tmp_path)
+    dataset = load_dataset(f"imagenetv2:{folder}", DatasetOptions(size=224))
+    photos = drawn(world)
+    assert dataset.image_names == tuple(photo.candidate for photo in photos)
+    assert dataset.class_names == tuple(sorted({photo.wnid for photo in photos}))
+    assert [dataset.class_names[label] for label in dataset.labels] == [photo.wnid for photo in photos]
+    with Image.open(folder / photos[7].wnid / f"{photos[7].candidate}.png") as image:
+        assert np.array_equal(dataset.images[7], np.asarray(image))
+
+
+def test_another_size(world: World, downloader: Downloader, tmp_path: Path) -> None:
+    folder = built(world, downloader, tmp_path)
+    with pytest.raises(InputError, match=r"was prepared at 224 pixels, got --size 299: leave --size out"):
+        load_dataset(f"imagenetv2:{folder}", DatasetOptions(size=299))
+
+
+@pytest.mark.parametrize("name", ["", "nowhere"])
+def test_no_build(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"give imagenetv2:PATH|is no rebuilt ImageNetV2: make one with"):
+        load_dataset(f"imagenetv2:{tmp_path / name if name else ''}")
+
+
+def test_a_lost_file_is_named_and_restored(world: World, downloader: Downloader, tmp_path: Path) -> None:
+    folder = built(world, downloader, tmp_path)
+    before = files(folder)
+    lost = drawn(world)[2]
+    (folder / lost.wnid / f"{lost.candidate}.png").unlink()
+    with pytest.raises(InputError, match=rf"1 of the 12 images .* missing or changed \({lost.wnid}/"):
+        load_dataset(f"imagenetv2:{folder}")
+    run(world, folder, downloader)
+    assert files(folder) == before
+
+
+def test_a_changed_file_of_the_same_size_is_refused(world: World, downloader: Downloader, tmp_path: Path) -> None:
+    folder = built(world, downloader, tmp_path)
+    path = next(folder.glob("n*/*.png"))
+    content = bytearray(path.read_bytes())
+    content[-20] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="is not the file in the manifest"):
+        load_dataset(f"imagenetv2:{folder}")
+
+
+def test_originals_may_be_removed(world: World, downloader: Downloader, tmp_path: Path) -> None:
+    folder = built(world, downloader, tmp_path)
+    for path in (folder / "originals").rglob("*.jpeg"):
+        path.unlink()
+    assert len(load_dataset(f"imagenetv2:{folder}")) == 12
+
+
+def test_a_newer_format(world: World, downloader: Downloader, tmp_path: Path) -> None:
+    folder = built(world, downloader, tmp_path)
+    settings = json.loads((folder / "build.json").read_text())
+    (folder / "build.json").write_text(json.dumps({**settings, "format": 2}))
+    with pytest.raises(InputError, match="has format 2, this qsearch reads 1: install a newer qsearch"):
+        load_dataset(f"imagenetv2:{folder}")
