@@ -64,7 +64,7 @@ def encode(
     sheet = resolve_tables(spec, runs)
     codec = _codec(sheet.encoder, encoder)
     plan = plan_files(source, destination) if destination is not None else plan_in_place(source)
-    click.echo(f"{len(plan.jobs)} files with {sheet.title}, JPEG {codec.subsampling}", err=True)
+    click.echo(f"{_files(len(plan.jobs))} with {sheet.title}, JPEG {codec.subsampling}", err=True)
     found = compress_files(
         plan, sheet.tables, codec, strip=strip, overwrite=overwrite, workers=workers or usable_cores()
     )
@@ -112,23 +112,27 @@ def _as_text(outcomes: list[Outcome], plan: Plan) -> str:
     count = Counter(outcome.status for outcome in outcomes)
     before = sum(outcome.bytes_before for outcome in outcomes)
     after = sum(outcome.bytes_after for outcome in outcomes)
-    lines = [f"encoded: {count['encoded']} files" + (_change(before, after) if before else "")]
+    lines = [f"encoded: {_files(count['encoded'])}" + (_change(before, after) if before else "")]
     if count["present"]:
-        lines.append(f"there already: {count['present']} files, left as they are")
+        lines.append(f"there already: {_files(count['present'])}, left as they are")
     if plan.left_out:
-        lines.append(f"left out: {plan.left_out} files that are no {'JPEG files' if plan.in_place else 'images'}")
+        lines.append(f"left out: {_files(plan.left_out)} of other kinds than {'JPEG' if plan.in_place else 'images'}")
     recompressed = sum(outcome.recompressed for outcome in outcomes)
     if recompressed:
         lines.append(
-            f"recompressed: {recompressed} files that were JPEG already and lost detail a second time; "
+            f"recompressed: {_files(recompressed)} of JPEG, which loses detail a second time; "
             "encode originals where you have them"
         )
     grown = sum(outcome.bytes_after > outcome.bytes_before for outcome in outcomes)
     if grown:
-        lines.append(f"larger than before: {grown} files")
+        lines.append(f"larger than before: {_files(grown)}")
     if count["failed"]:
-        lines.append(f"failed: {count['failed']} files")
+        lines.append(f"failed: {_files(count['failed'])}")
     return "\n".join(lines)
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file{'' if count == 1 else 's'}"
 
 
 def _change(before: int, after: int) -> str:

@@ -37,8 +37,8 @@ def test_a_folder_with_the_table_of_a_run(call: Call, photos: Path, tmp_path: Pa
     before = sum(path.stat().st_size for path in photos.rglob("*.*g"))
     after = sum(path.stat().st_size for path in (tmp_path / "out").rglob("*.jpg"))
     assert f"encoded: 2 files, {before:,} bytes before, {after:,} bytes after" in finished.stdout
-    assert "left out: 1 files" in finished.stdout
-    assert "recompressed: 1 files" in finished.stdout
+    assert "left out: 1 file of other kinds than images" in finished.stdout
+    assert "recompressed: 1 file of JPEG" in finished.stdout
     again = call("encode", "--tables", "demo:3", "photos", "out")
     assert "there already: 2 files" in again.stdout
     assert again.returncode == 0
@@ -73,7 +73,7 @@ def test_in_place_only_when_asked(call: Call, photos: Path) -> None:
         assert (photos / "cats" / "b.jpg").read_bytes() == before
     finished = call("encode", "--tables", "standard:40", "--in-place", "photos")
     assert finished.returncode == 0, finished.stderr
-    assert "left out: 2 files that are no JPEG files" in finished.stdout
+    assert "left out: 2 files of other kinds than JPEG" in finished.stdout
     assert read_frame((photos / "cats" / "b.jpg").read_bytes()).tables == QuantTables.standard(40)
 
 
