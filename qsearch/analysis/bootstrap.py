@@ -1,0 +1,98 @@
+"""Bootstrap: images drawn again with replacement, and the intervals that come of it (Efron 1979)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from qsearch.errors import InputError
+from qsearch.measurement import Measurement
+
+Floats = npt.NDArray[np.float64]
+
+LEVEL = 0.95
+"""How often an interval is meant to hold the truth."""
+RESAMPLES = 2000
+_BLOCK = 1 << 23
+"""Numbers held at once, 64 MB."""
+_COLUMNS = 256
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number and its interval at :data:`LEVEL`.
+
+    value is None where the number is not known. low and high are None where more resamples than an interval leaves
+    out at one end (2.5 %) had no known value (``unknown`` of ``resamples``): then an end of it cannot be told.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    resamples: int
+    unknown: int = 0
+
+    def shifted(self, by: float) -> "Estimate":
+        """The same interval, moved."""
+        ends = [None if end is None else end + by for end in (self.value, self.low, self.high)]
+        return Estimate(*ends, self.resamples, self.unknown)
+
+
+def percentile_estimate(value: float, resampled: npt.ArrayLike) -> Estimate:
+    """``value`` with the percentile interval of its ``resampled`` values [b]; NaN stands for unknown."""
+    values = np.asarray(resampled, dtype=np.float64)
+    known = values[~np.isnan(values)]
+    unknown = len(values) - len(known)
+    low = high = None
+    tail = (1 - LEVEL) / 2
+    if len(known) and unknown <= tail * len(values):
+        low, high = np.quantile(known, [tail, 1 - tail]).tolist()
+    return Estimate(None if np.isnan(value) else float(value), low, high, len(values), unknown)
+
+
+def resample_weights(images: int, resamples: int, seed: int) -> Iterator[Floats]:
+    """How often each of ``images`` (N) is drawn in each of ``resamples``, in blocks float64 [b, N]; rows sum to N.
+
+    InputError for fewer than one resample or image.
+    """
+    if images < 1 or resamples < 1:
+        raise InputError(f"a bootstrap has at least one image and one resample, got {images} and {resamples}.")
+    random = np.random.default_rng(seed)
+    rows = max(1, _BLOCK // images)
+    for start in range(0, resamples, rows):
+        count = min(rows, resamples - start)
+        drawn = random.integers(0, images, size=(count, images))
+        drawn += np.arange(count)[:, np.newaxis] * images
+        yield np.bincount(drawn.ravel(), minlength=count * images).reshape(count, images).astype(np.float64)
+
+
+def weighted_totals(measurements: Sequence[Measurement], weights: Floats) -> tuple[Floats, Floats]:
+    """Bytes [b, m] and top-1 hits [b, m] of m ``measurements`` of the same N images under ``weights`` [b, N].
+
+    Hits are summed over the classifiers. Both are exact while they are below 2^53, so that ties are ties.
+    """
+    size_bytes = np.empty((len(weights), len(measurements)))
+    hits = np.empty_like(size_bytes)
+    for start in range(0, len(measurements), _COLUMNS):
+        some = measurements[start : start + _COLUMNS]
+        columns = slice(start, start + len(some))
+        size_bytes[:, columns] = weights @ np.stack([each.size_bytes for each in some], axis=1).astype(np.float64)
+        counts = [np.count_nonzero(each.ranks == 0, axis=0) for each in some]
+        hits[:, columns] = weights @ np.stack(counts, axis=1).astype(np.float64)
+    return size_bytes, hits
+
+
+def weighted_points(measurements: Sequence[Measurement], weights: Floats) -> tuple[Floats, Floats]:
+    """Rate [b, m] and top-1 [b, m] (0..1) of m ``measurements`` of the same N images under ``weights`` [b, N].
+
+    InputError where no classifier was asked. Weights that are all zero have NaN.
+    """
+    first = measurements[0]
+    classifiers = len(first.ranks)
+    if not classifiers:
+        raise InputError("the images were measured without a classifier: there is no accuracy to compare.")
+    size_bytes, hits = weighted_totals(measurements, weights)
+    images = weights.sum(axis=1, keepdims=True)
+    images[images == 0] = np.nan
+    return 3 * first.pixels * images / size_bytes, hits / (classifiers * images)

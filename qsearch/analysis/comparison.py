@@ -1,0 +1,127 @@
+"""Comparison: tables against one of them, image by image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from qsearch.analysis.bootstrap import (
+    RESAMPLES,
+    Estimate,
+    Floats,
+    percentile_estimate,
+    resample_weights,
+    weighted_totals,
+)
+from qsearch.analysis.significance import detectable_difference, holm, mcnemar_p_value, paired_interval
+from qsearch.errors import InputError
+from qsearch.measurement import Measurement
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """One classifier's answers under a table against those under the baseline.
+
+    won and lost: images whose class is right only under the table, only under the baseline.
+    difference_points: top-1 above the baseline's in percentage points, low and high its interval (Tango 1998).
+    p_value: McNemar's exact test; p_holm: the same, corrected for all tests made together.
+    detectable_points: the smallest true difference the images would have shown with a power of 80 % (Connor 1987).
+    """
+
+    images: int
+    won: int
+    lost: int
+    difference_points: float
+    low_points: float
+    high_points: float
+    p_value: float
+    p_holm: float
+    detectable_points: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A table against the baseline.
+
+    difference_points: mean over the classifiers. Its interval is that of the only test where there is one; over
+        several it is the bootstrap's, for one image's answers go together.
+    byte_ratio: the table's bytes over the baseline's, with the interval of the paired bootstrap.
+    tests: one per classifier.
+    """
+
+    rate: float
+    top1: float
+    difference_points: Estimate
+    byte_ratio: Estimate
+    tests: tuple[PairedTest, ...]
+
+
+def compare(
+    baseline: Measurement, tables: Sequence[Measurement], *, resamples: int = RESAMPLES, seed: int = 0
+) -> list[Comparison]:
+    """Each of ``tables`` against ``baseline``, measured on the same images with the same classifiers.
+
+    InputError where numbers of images or classifiers differ, or no classifier was asked.
+    """
+    for each in tables:
+        if each.ranks.shape != baseline.ranks.shape:
+            raise InputError(
+                f"measurements are compared on the same images and classifiers: the baseline has {_shape(baseline)}, "
+                f"another {_shape(each)}."
+            )
+    if not len(baseline.ranks):
+        raise InputError("the images were measured without a classifier: there is no accuracy to compare.")
+    tests = _corrected([_tests(baseline, each) for each in tables])
+    points, ratios = _resampled([baseline, *tables], resamples, seed)
+    compared = []
+    for index, (each, its_tests) in enumerate(zip(tables, tests, strict=True)):
+        difference = percentile_estimate(100 * (each.top1 - baseline.top1), points[:, index])
+        if len(its_tests) == 1:
+            difference = replace(difference, low=its_tests[0].low_points, high=its_tests[0].high_points)
+        ratio = percentile_estimate(each.total_bytes / baseline.total_bytes, ratios[:, index])
+        compared.append(Comparison(each.rate, each.top1, difference, ratio, its_tests))
+    return compared
+
+
+def _tests(baseline: Measurement, table: Measurement) -> list[PairedTest]:
+    return [_test(*ranks) for ranks in zip(baseline.ranks == 0, table.ranks == 0, strict=True)]
+
+
+def _test(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_]) -> PairedTest:
+    images = len(before)
+    won, lost = int(np.count_nonzero(after & ~before)), int(np.count_nonzero(before & ~after))
+    low, high = paired_interval(lost, won, images)
+    p_value = mcnemar_p_value(lost, won)
+    return PairedTest(
+        images=images,
+        won=won,
+        lost=lost,
+        difference_points=100 * (won - lost) / images,
+        low_points=100 * low,
+        high_points=100 * high,
+        p_value=p_value,
+        p_holm=p_value,
+        detectable_points=100 * detectable_difference(won + lost, images),
+    )
+
+
+def _corrected(tests: list[list[PairedTest]]) -> list[tuple[PairedTest, ...]]:
+    """Holm's correction over the tests of all tables and classifiers."""
+    corrected = iter(holm([test.p_value for its_tests in tests for test in its_tests]))
+    return [tuple(replace(test, p_holm=next(corrected)) for test in its_tests) for its_tests in tests]
+
+
+def _resampled(points: Sequence[Measurement], resamples: int, seed: int) -> tuple[Floats, Floats]:
+    """Differences in points [b, m] and byte ratios [b, m] of all but the first to the first, resample by resample."""
+    classified = points[0].ranks.size
+    differences, ratios = [], []
+    for weights in resample_weights(points[0].images, resamples, seed):
+        size_bytes, hits = weighted_totals(points, weights)
+        differences.append(100 * (hits[:, 1:] - hits[:, :1]) / classified)
+        ratios.append(size_bytes[:, 1:] / size_bytes[:, :1])
+    return np.concatenate(differences), np.concatenate(ratios)
+
+
+def _shape(measurement: Measurement) -> str:
+    return f"{measurement.images} images and {len(measurement.ranks)} classifiers"
