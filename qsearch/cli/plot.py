@@ -1,28 +1,103 @@
 """``qsearch plot``: runs as pictures."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from qsearch.cli.runs import check_comparable, find_run, runs_option
 from qsearch.cli.summary import measured_on
+from qsearch.errors import InputError
+from qsearch.registry import nearest_names
+from qsearch.run import Run
+from qsearch.validation import validations
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FILES = {"frontier": "pareto", "distribution": "distribution", "psnr": "psnr", "validation": "validation"}
+"""The kinds of plot, and what their files are called."""
 
 
 @click.command()
 @click.argument("run", metavar="RUN...", nargs=-1, required=True)
 @runs_option
 @click.option(
+    "--kind",
+    type=click.Choice(list(FILES)),
+    default="frontier",
+    show_default=True,
+    help="Accuracy against rate; how many tables of about one rate beat the standard curve; PSNR against rate (of runs "
+    "with --psnr); the frontier against its validations.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A .png, .svg or .pdf file.  [default: pareto.png in the first run's folder]",
+    help="A .png, .svg or .pdf file.  [default: pareto.png, or KIND.png, in the first run's folder]",
 )
-@click.option("--window", nargs=2, type=float, metavar="LOW HIGH", help="Zoom in on these rates.")
-def plot(run: tuple[str, ...], runs: Path, out: Path | None, window: tuple[float, float] | None) -> None:
-    """Draw all trials, the frontier and the standard curve of one run, or of several on top of each other."""
-    from qsearch.report.plots import plot_frontiers, save_figure
+@click.option(
+    "--window",
+    nargs=2,
+    type=float,
+    metavar="LOW HIGH",
+    help="Only these rates.  [default: all; for distribution those around the standard quality 50's]",
+)
+@click.option("--validation", help="For --kind validation: only the one of this name.  [default: all]")
+def plot(
+    run: tuple[str, ...],
+    runs: Path,
+    kind: str,
+    out: Path | None,
+    window: tuple[float, float] | None,
+    validation: str | None,
+) -> None:
+    """Draw one run, or several on top of each other: all trials, the frontier and the standard curve.
 
+    Other pictures of them are drawn with --kind.
+    """
+    from qsearch.report.plots import save_figure
+
+    if validation is not None and kind != "validation":
+        raise click.UsageError("--validation goes with --kind validation.")
     found = [find_run(name, runs) for name in run]
     check_comparable(found)
-    out = out or found[0].path / "pareto.png"
-    save_figure(plot_frontiers([each.results() for each in found], measured_on(found[0]), window), out)
+    out = out or found[0].path / f"{FILES[kind]}.png"
+    save_figure(_figure(kind, found, window, validation), out)
     click.echo(f"wrote {out}")
+
+
+def _figure(kind: str, found: Sequence[Run], window: tuple[float, float] | None, validation: str | None) -> "Figure":
+    results, subtitle = [each.results() for each in found], measured_on(found[0])
+    if kind == "psnr":
+        from qsearch.report.psnr_plot import plot_psnr
+
+        return plot_psnr(results, subtitle, window)
+    if kind == "distribution":
+        from qsearch.report.distribution_plot import plot_distribution
+
+        return plot_distribution(results, subtitle, window)
+    if kind == "validation":
+        from qsearch.report.validation_plot import ValidatedRun, plot_validations
+
+        pairs = [
+            ValidatedRun(searched, each.results(), measured_on(each))
+            for run, searched in zip(found, results, strict=True)
+            for each in _validations(run, validation)
+        ]
+        return plot_validations(pairs, f"Searched on {subtitle}", window)
+    from qsearch.report.plots import plot_frontiers
+
+    return plot_frontiers(results, subtitle, window)
+
+
+def _validations(run: Run, name: str | None) -> list[Run]:
+    """Those of ``run``, or the one called ``name``; InputError where there is none of that name."""
+    kept = validations(run)
+    if name is None:
+        return kept
+    chosen = [each for each in kept if each.name == name]
+    if not chosen:
+        known = [each.name for each in kept]
+        raise InputError(f"run {run.name} has no validation {name!r}: {nearest_names(name, known)}")
+    return chosen

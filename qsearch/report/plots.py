@@ -6,15 +6,11 @@ from typing import TYPE_CHECKING
 
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import DiskError, InputError
+from qsearch.report.axes import draw_standard, new_figure, rate_axis, standard_points, style_of, top1_axis, zoom
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8F7A00", "#6A3D9A")
-"""Okabe and Ito's palette (colour-blind safe), then two darker ones; runs differ by marker too."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-LABELLED_QUALITIES = (10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 95, 100)
 FORMATS = (".png", ".svg", ".pdf")
 
 
@@ -24,13 +20,9 @@ def plot_frontiers(runs: Sequence[Results], subtitle: str, window: tuple[float, 
     ``runs`` share dataset, classifier and codec; the first one's standard curve is drawn. ``subtitle`` says what was
     measured. ``window`` (rates) zooms in.
     """
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import PercentFormatter
-
-    figure = Figure(figsize=(8, 5.2), layout="constrained")
-    axes = figure.add_subplot()
+    figure, (axes,) = new_figure("Quantization tables: accuracy against rate", subtitle)
     for index, results in enumerate(runs):
-        colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+        colour, marker = style_of(index)
         axes.scatter(results.rate, results.top1, s=9, marker=marker, color=colour, alpha=0.25, linewidths=0)
         axes.plot(
             [measured(trial).rate for trial in results.frontier],
@@ -42,63 +34,14 @@ def plot_frontiers(runs: Sequence[Results], subtitle: str, window: tuple[float, 
             color=colour,
             label=f"{results.name}: frontier of {len(results.done)} trials",
         )
-    _draw_standard(axes, runs[0])
-    _set_limits(axes, runs, window)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.set_xlabel("compression rate (raw RGB bytes / JPEG bytes)")
-    axes.set_ylabel("top-1 accuracy")
-    axes.set_title("Quantization tables: accuracy against rate", loc="left", fontsize=12, fontweight="bold", pad=22)
-    axes.text(0, 1.02, subtitle, transform=axes.transAxes, fontsize=8.5, color="#555555")
-    axes.grid(color="#dddddd", linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
+    standard = standard_points(runs[0])
+    draw_standard(axes, standard, "standard tables, by quality")
+    trials = [point for results in runs for point in zip(results.rate, results.top1, strict=True)]
+    zoom(axes, [*trials, *(point for _, point in standard)], window, least_margin=0.005)
+    rate_axis(axes)
+    top1_axis(axes)
     axes.legend(frameon=False, fontsize=9)
     return figure
-
-
-def _draw_standard(axes: "Axes", results: Results) -> None:
-    points = sorted(results.standard.items())
-    axes.plot(
-        [measurement.rate for _, measurement in points],
-        [measurement.top1 for _, measurement in points],
-        color="#222222",
-        marker="x",
-        markersize=5,
-        linewidth=1.2,
-        linestyle="--",
-        label="standard tables, by quality",
-    )
-    for quality, measurement in points:
-        if quality in LABELLED_QUALITIES:
-            axes.annotate(
-                str(quality),
-                (measurement.rate, measurement.top1),
-                textcoords="offset points",
-                xytext=(-4, -11),
-                ha="center",
-                fontsize=7.5,
-                color="#222222",
-                clip_on=True,
-            )
-
-
-def _set_limits(axes: "Axes", runs: Sequence[Results], window: tuple[float, float] | None) -> None:
-    if window is None:
-        return
-    low, high = window
-    seen = [
-        (measurement.rate, measurement.top1)
-        for results in runs
-        for measurement in (*map(measured, results.done), *results.standard.values())
-        if low <= measurement.rate <= high
-    ]
-    if not seen:
-        rates = [rate for results in runs for rate in results.rate]
-        ends = f"they go from {min(rates):.1f} to {max(rates):.1f}" if rates else "there are none yet"
-        raise InputError(f"no point has a rate from {low} to {high}: {ends}.")
-    accuracies = [top1 for _, top1 in seen]
-    margin = max(0.005, 0.06 * (max(accuracies) - min(accuracies)))
-    axes.set_xlim(low, high)
-    axes.set_ylim(min(accuracies) - margin, max(accuracies) + margin)
 
 
 def save_figure(figure: "Figure", path: Path) -> None:

@@ -1,0 +1,109 @@
+"""Axes: what all figures share: palette, markers, titles, the standard curve, a window of rates."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from qsearch.analysis.results import Results
+from qsearch.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8F7A00", "#6A3D9A")
+"""Okabe and Ito's palette (colour-blind safe), then two darker ones; runs differ by marker too."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+INK = "#222222"
+PALE_INK = "#555555"
+LABELLED_QUALITIES = (10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 95, 100)
+RATE_LABEL = "compression rate (raw RGB bytes / JPEG bytes)"
+TOP1_LABEL = "top-1 accuracy"
+PSNR_LABEL = "mean PSNR in dB"
+
+Point = tuple[float, float]
+"""Rate, and top-1 (0..1) or PSNR (dB)."""
+
+
+def style_of(index: int) -> tuple[str, str]:
+    """Colour and marker of the ``index``-th run."""
+    return COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+
+
+def new_figure(
+    title: str, subtitle: str, rows: int = 1, columns: int = 1, size: tuple[float, float] = (8, 5.2)
+) -> "tuple[Figure, list[Axes]]":
+    """A figure of ``rows`` x ``columns`` axes, each of about ``size`` inches; ``subtitle`` says what was measured."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
+    figure.suptitle(f"{title}\n", x=0.01, ha="left", fontsize=12, fontweight="bold")
+    figure.text(0.01, 0.995 - 0.32 / figure.get_figheight(), subtitle, va="top", fontsize=8.5, color=PALE_INK)
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for each in axes:
+        each.grid(color="#dddddd", linewidth=0.6)
+        each.set_axisbelow(True)
+        each.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def rate_axis(axes: "Axes") -> None:
+    """Names the x axis."""
+    axes.set_xlabel(RATE_LABEL)
+
+
+def top1_axis(axes: "Axes") -> None:
+    """Names the y axis, in per cent."""
+    from matplotlib.ticker import PercentFormatter
+
+    axes.set_ylabel(TOP1_LABEL)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+
+
+def draw_standard(axes: "Axes", points: Sequence[tuple[int, Point]], label: str, colour: str = INK) -> None:
+    """The standard tables as a line through ``points`` by quality, the usual qualities named."""
+    axes.plot(
+        [x for _, (x, _) in points],
+        [y for _, (_, y) in points],
+        color=colour,
+        marker="x",
+        markersize=5,
+        linewidth=1.2,
+        linestyle="--",
+        label=label,
+    )
+    for quality, point in points:
+        if quality in LABELLED_QUALITIES:
+            axes.annotate(
+                str(quality),
+                point,
+                textcoords="offset points",
+                xytext=(-4, -11),
+                ha="center",
+                fontsize=7.5,
+                color=colour,
+                clip_on=True,
+            )
+
+
+def standard_points(results: Results) -> list[tuple[int, Point]]:
+    """(quality, (rate, top-1)) of the standard tables, by quality."""
+    return [(quality, (each.rate, each.top1)) for quality, each in sorted(results.standard.items())]
+
+
+def zoom(axes: "Axes", points: Iterable[Point], window: tuple[float, float] | None, least_margin: float) -> None:
+    """Shows the rates in ``window`` only, and as much of the y axis as ``points`` there fill.
+
+    InputError for a window that holds no point, naming the rates there are.
+    """
+    if window is None:
+        return
+    low, high = window
+    known = list(points)
+    inside = [y for x, y in known if low <= x <= high]
+    if not inside:
+        rates = [x for x, _ in known]
+        ends = f"they go from {min(rates):.1f} to {max(rates):.1f}" if rates else "there are none yet"
+        raise InputError(f"no point has a rate from {low:g} to {high:g}: {ends}.")
+    margin = max(least_margin, 0.06 * (max(inside) - min(inside)))
+    axes.set_xlim(low, high)
+    axes.set_ylim(min(inside) - margin, max(inside) + margin)

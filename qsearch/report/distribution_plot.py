@@ -1,0 +1,97 @@
+"""The distribution plot: how the tables at about one rate fare against the standard curve (Li 2020, Figure 3)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qsearch.analysis.distribution import Distribution, distribution
+from qsearch.analysis.results import Results, measured
+from qsearch.errors import InputError
+from qsearch.pareto.bounds import window_around
+from qsearch.report.axes import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+QUALITY = 50
+"""The standard quality around whose rate tables are counted unless the user says otherwise."""
+MOST_BARS = 41
+OUTCOMES = (("better", "#0072B2"), ("tied", "#999999"), ("worse", "#D55E00"))
+"""What may become of a table, and its colour."""
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts per bar: bar b holds gains from edges[b] to edges[b + 1], in percentage points; one row per outcome.
+
+    counts: by the names of :data:`OUTCOMES`, each as long as there are bars.
+    """
+
+    edges: tuple[float, ...]
+    counts: dict[str, tuple[int, ...]]
+
+
+def default_window(results: Results) -> tuple[float, float]:
+    """The rates around the standard tables' at quality 50; InputError where that was not measured."""
+    standard = results.standard.get(QUALITY)
+    if standard is None:
+        raise InputError(
+            f"run {results.name} has not measured standard quality {QUALITY}: give the rates with --window LOW HIGH."
+        )
+    return window_around(standard.rate)
+
+
+def histogram(found: Distribution, answers: int) -> Histogram:
+    """``found`` in bars of equal width, one of them centred on 0, stacked by outcome.
+
+    ``answers`` (images times classifiers) set the step of an accuracy; a bar is an odd number of steps wide.
+    """
+    step = 100 / answers
+    gains = np.array(found.gain_points, dtype=np.float64)
+    farthest = np.abs(gains).max(initial=0.0)
+    steps = math.ceil(2 * farthest / (MOST_BARS * step)) | 1
+    width = steps * step
+    beside = math.ceil(max(farthest - width / 2, 0.0) / width)
+    edges = width * (np.arange(-beside, beside + 2) - 0.5)
+    better, worse = gains > step / 2, gains < -step / 2
+    outcomes = {"better": better, "tied": ~better & ~worse, "worse": worse}
+    counts = {name: tuple(np.histogram(gains[outcomes[name]], edges)[0].tolist()) for name, _ in OUTCOMES}
+    return Histogram(tuple(edges.tolist()), counts)
+
+
+def plot_distribution(runs: Sequence[Results], subtitle: str, window: tuple[float, float] | None = None) -> "Figure":
+    """How many tables of each run in ``window`` (rates) beat the standard curve, tie with it, and lose.
+
+    The default window is 21/22 to 23/22 of the standard rate at quality 50. InputError as
+    :func:`qsearch.analysis.distribution.distribution` raises it.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = window = window or default_window(runs[0])
+    title = f"Tables of rates {low:.2f} to {high:.2f}: top-1 above the standard curve"
+    figure, all_axes = new_figure(title, subtitle, rows=len(runs), size=(8, 5.2 if len(runs) == 1 else 3.2))
+    for axes, results in zip(all_axes, runs, strict=True):
+        found = distribution(results, window)
+        bars = histogram(found, measured(results.done[0]).ranks.size)
+        base = np.zeros(len(bars.edges) - 1)
+        for name, colour in OUTCOMES:
+            heights = np.array(bars.counts[name])
+            label = f"{name}: {getattr(found, name)} of {len(found.labels)}"
+            axes.bar(
+                bars.edges[:-1], heights, np.diff(bars.edges), base, align="edge", color=colour, label=label, ec="w"
+            )
+            base += heights
+        axes.axvline(0, color="#222222", linewidth=1.2, linestyle="--")
+        axes.set_ylabel("tables")
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        off_curve = f", {found.off_curve} beyond the standard curve's rates left out" if found.off_curve else ""
+        axes.set_title(f"{results.name}{off_curve}", loc="left", fontsize=9.5)
+        axes.legend(frameon=False, fontsize=9)
+    reach = max(abs(end) for axes in all_axes for end in axes.get_xlim())
+    for axes in all_axes:
+        axes.set_xlim(-reach, reach)
+    all_axes[-1].set_xlabel("top-1 above the standard curve at the table's rate, in percentage points")
+    return figure

@@ -1,0 +1,80 @@
+"""The validation plot: the frontier on the search images against the same tables on others (Li 2020, Figures 7-9)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qsearch.analysis.results import Results, measured
+from qsearch.errors import InputError
+from qsearch.measurement import Trial
+from qsearch.report.axes import (
+    PALE_INK,
+    draw_standard,
+    new_figure,
+    rate_axis,
+    standard_points,
+    style_of,
+    top1_axis,
+    zoom,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_COLUMNS = 2
+
+
+@dataclass(frozen=True)
+class ValidatedRun:
+    """A run's results and those of one of its validations; ``measured_on`` says on which images that one looked."""
+
+    searched: Results
+    validated: Results
+    measured_on: str
+
+
+def plot_validations(
+    pairs: Sequence[ValidatedRun], subtitle: str, window: tuple[float, float] | None = None
+) -> "Figure":
+    """A panel per validation: the search frontier, its tables and the standard curve on the validation's images.
+
+    Accuracies on different images differ as a whole: what counts is the distance of tables to the standard curve of the
+    same images. InputError without a validation.
+    """
+    if not pairs:
+        raise InputError("no validation is kept with these runs: make one with 'qsearch validate'.")
+    columns = min(MOST_COLUMNS, len(pairs))
+    rows = -(-len(pairs) // columns)
+    size = (8.0, 5.2) if len(pairs) == 1 else (6.4, 4.6)
+    figure, panels = new_figure("Searched against validated: accuracy against rate", subtitle, rows, columns, size)
+    for axes, pair in zip(panels, pairs, strict=False):
+        _draw(axes, pair, window)
+    for empty in panels[len(pairs) :]:
+        empty.set_visible(False)
+    return figure
+
+
+def validated_by_rate(validated: Results) -> list[Trial]:
+    """The trials of a validation by rising rate."""
+    return sorted(validated.done, key=lambda trial: measured(trial).rate)
+
+
+def _draw(axes: "Axes", pair: ValidatedRun, window: tuple[float, float] | None) -> None:
+    found = validated_by_rate(pair.validated)
+    searched = [(measured(trial).rate, measured(trial).top1) for trial in pair.searched.frontier]
+    validated = [(measured(trial).rate, measured(trial).top1) for trial in found]
+    for index, (points, label) in enumerate(
+        ((searched, "frontier on the search images"), (validated, f"{len(found)} tables on the validation images"))
+    ):
+        colour, marker = style_of(index)
+        axes.plot(*zip(*points, strict=True), marker=marker, markersize=4, linewidth=1.2, color=colour, label=label)
+    own_standard, standard = standard_points(pair.searched), standard_points(pair.validated)
+    draw_standard(axes, own_standard, "standard tables, search images", PALE_INK)
+    draw_standard(axes, standard, "standard tables, validation images")
+    everything = [*searched, *validated, *(point for _, point in (*own_standard, *standard))]
+    zoom(axes, everything, window, least_margin=0.005)
+    rate_axis(axes)
+    top1_axis(axes)
+    axes.set_title(f"{pair.searched.name}, validated on {pair.measured_on}", loc="left", fontsize=9)
+    axes.legend(frameon=False, fontsize=8.5)
