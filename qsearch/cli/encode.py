@@ -14,7 +14,7 @@ from qsearch.cli.runs import runs_option
 from qsearch.cli.tables import TABLES_HELP, resolve_tables
 from qsearch.codecs.base import SUBSAMPLINGS
 from qsearch.codecs.pillow import PillowCodec
-from qsearch.compress_files import Outcome, Plan, compress_files, plan_files, plan_in_place
+from qsearch.encode.files import Outcome, Plan, compress_files, plan_files, plan_in_place
 from qsearch.parts import usable_cores
 from qsearch.settings import CodecSettings
 

@@ -16,8 +16,8 @@ from qsearch.analysis.results import Results, measured
 from qsearch.analysis.summary import QUALITY
 from qsearch.cli.runs import find_run, runs_option
 from qsearch.cli.tables import resolve_tables
-from qsearch.export import FORMATS, TableSheet, export_tables, format_of, render
-from qsearch.provenance import sheet_of
+from qsearch.export.formats import FORMATS, TableSheet, export_tables, format_of, render
+from qsearch.export.provenance import sheet_of
 
 
 @click.command()

@@ -6,10 +6,10 @@ from pathlib import Path
 from qsearch.analysis.choice import choose_trial
 from qsearch.cli.runs import find_run
 from qsearch.errors import InputError
-from qsearch.export import TableSheet
-from qsearch.provenance import sheet_of
-from qsearch.published import published_source, published_tables
-from qsearch.table_files import read_tables
+from qsearch.export.files import read_tables
+from qsearch.export.formats import TableSheet
+from qsearch.export.provenance import sheet_of
+from qsearch.export.published import published_source, published_tables
 from qsearch.tables import QuantTables
 
 TABLES_HELP = "standard:Q, published:NAME[:Q], RUN:TRIAL, a file of tables, or a JPEG file"

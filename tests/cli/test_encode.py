@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from qsearch.jpeg_markers import read_frame
+from qsearch.export.markers import read_frame
 from qsearch.settings import CodecSettings
 from qsearch.tables import QuantTables
 from tests.cli.conftest import Call

@@ -202,4 +202,4 @@ FORMATS = {
     "npz": Format(".npz", _npz),
     "c-header": Format(".h", _c_header),
 }
-"""The formats by name. All but ``c-header`` are read back by :func:`qsearch.table_files.read_tables`."""
+"""The formats by name. All but ``c-header`` are read back by :func:`qsearch.export.files.read_tables`."""

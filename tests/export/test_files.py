@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from qsearch.errors import InputError
-from qsearch.table_files import read_tables
+from qsearch.export.files import read_tables
 from qsearch.tables import QuantTables
 
 ENTRIES = " ".join(map(str, range(1, 65)))

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from qsearch.errors import InputError, RunError
-from qsearch.export import FORMATS, TableSheet, export_tables, format_of, render
-from qsearch.jpeg_markers import Frame, read_frame
+from qsearch.export.files import read_tables
+from qsearch.export.formats import FORMATS, TableSheet, export_tables, format_of, render
+from qsearch.export.markers import Frame, read_frame
 from qsearch.settings import CodecSettings
-from qsearch.table_files import read_tables
 from qsearch.tables import QuantTables
 
 LUMA = np.arange(1, 65)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from qsearch.codecs.pillow import PillowCodec
-from qsearch.compress import JPEG_FORMATS, encode_file
 from qsearch.datasets.folder import image_suffixes, walk
 from qsearch.datasets.pixels import UnusableImageError
+from qsearch.encode.image import JPEG_FORMATS, encode_file
 from qsearch.errors import InputError
-from qsearch.jpeg_markers import read_frame
+from qsearch.export.markers import read_frame
 from qsearch.tables import QuantTables
 
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
@@ -99,7 +99,7 @@ def compress_files(
 
     Every file is written whole or not at all. A target that is there is never replaced without ``overwrite`` (in place:
     is replaced unless it is encoded like this already). What fails is told and the rest goes on; targets that several
-    sources share all fail. Encoding is :func:`qsearch.compress.encode_image`'s.
+    sources share all fail. Encoding is :func:`qsearch.encode.image.encode_image`'s.
     """
     job = _Job(tables, codec or PillowCodec(), strip, overwrite, plan.in_place)
     claims: dict[Path, list[Path]] = {}

@@ -1,4 +1,4 @@
-"""Tables read back from files: those that :mod:`qsearch.export` writes, and the tables of any JPEG file."""
+"""Tables read back from files: those that :mod:`qsearch.export.formats` writes, and the tables of any JPEG file."""
 
 import ast
 import io
@@ -13,8 +13,8 @@ import numpy as np
 
 from qsearch.codecs.base import SUBSAMPLINGS
 from qsearch.errors import InputError
-from qsearch.export import TableSheet
-from qsearch.jpeg_markers import read_frame
+from qsearch.export.formats import TableSheet
+from qsearch.export.markers import read_frame
 from qsearch.settings import CodecSettings
 from qsearch.tables import QuantTables
 

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from qsearch.codecs.pillow import PillowCodec
-from qsearch.compress import encode_file, encode_image
 from qsearch.datasets.pixels import UnusableImageError
-from qsearch.jpeg_markers import read_frame
+from qsearch.encode.image import encode_file, encode_image
+from qsearch.export.markers import read_frame
 from qsearch.tables import QuantTables
 
 FINE = QuantTables.standard(98)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from qsearch.errors import InputError
-from qsearch.jpeg_markers import read_frame
+from qsearch.export.markers import read_frame
 from qsearch.tables import QuantTables
 
 

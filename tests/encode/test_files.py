@@ -12,9 +12,9 @@ from PIL import Image
 
 from qsearch.atomic import replacing
 from qsearch.codecs.pillow import PillowCodec
-from qsearch.compress_files import Outcome, compress_files, plan_files, plan_in_place
+from qsearch.encode.files import Outcome, compress_files, plan_files, plan_in_place
 from qsearch.errors import InputError
-from qsearch.jpeg_markers import read_frame
+from qsearch.export.markers import read_frame
 from qsearch.tables import QuantTables
 
 TABLES = QuantTables.standard(40)

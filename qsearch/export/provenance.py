@@ -3,7 +3,7 @@
 from qsearch.analysis.choice import Choice
 from qsearch.analysis.results import Results, measured
 from qsearch.analysis.summary import QUALITY
-from qsearch.export import TableSheet
+from qsearch.export.formats import TableSheet
 from qsearch.run import Run
 from qsearch.settings import Recorded
 

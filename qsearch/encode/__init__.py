@@ -1,0 +1,1 @@
+"""Images to JPEG files with a table of the user's choice."""

@@ -1,0 +1,1 @@
+"""Tables for other encoders, and back from their files."""
