@@ -80,8 +80,7 @@ class ProcessExecutor(Executor):
             self.capacity,
             initializer=_start_worker,
             initargs=(self._evaluator, os.getpid(), devices),
-            # One process per core: more threads each would only wait for one another.
-            env=dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+            env=_worker_environment(),
         )
 
     def submit(self, key: Hashable, tables: QuantTables) -> None:
@@ -176,8 +175,18 @@ def _visible_device(index: int) -> str:
     return visible.split(",")[index] if visible else str(index)
 
 
+def _worker_environment() -> dict[str, str]:
+    # One process per core: more threads each would only wait for one another.
+    environment = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    # Workers are killed in the end; what a library left open in them, their tracker frees, and need not tell the user.
+    quiet = "ignore:resource_tracker:UserWarning"
+    environment["PYTHONWARNINGS"] = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), quiet)))
+    return environment
+
+
 def _start_worker(evaluator: Evaluator, parent: int, devices: Any) -> None:
     device = devices.get()
+    devices.put(device)  # the pool may replace this worker, and the queue is never empty for the next one
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = device
     global _worker_evaluator  # noqa: PLW0603 - a worker process has one evaluator for its lifetime
