@@ -35,8 +35,8 @@ class Estimate:
 
     def shifted(self, by: float) -> "Estimate":
         """The same interval, moved."""
-        ends = [None if end is None else end + by for end in (self.value, self.low, self.high)]
-        return Estimate(*ends, self.resamples, self.unknown)
+        value, low, high = (None if end is None else end + by for end in (self.value, self.low, self.high))
+        return Estimate(value, low, high, self.resamples, self.unknown)
 
 
 def percentile_estimate(value: float, resampled: npt.ArrayLike) -> Estimate:

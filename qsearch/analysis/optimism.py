@@ -106,7 +106,7 @@ def _pick(candidates: Sequence[Measurement], rule: Rule, weights: Floats) -> npt
     qualifies[:, -1] = ~qualifies[:, :-1].any(axis=1)
     first = np.where(qualifies, first, -np.inf)
     best = first == first.max(axis=1, keepdims=True)
-    return np.where(best, second, -np.inf).argmax(axis=1)
+    return np.asarray(np.where(best, second, -np.inf).argmax(axis=1), dtype=np.int64)
 
 
 def _out_of_bag_loss(

@@ -19,6 +19,8 @@ COMMANDS = {
     "show": "qsearch.cli.show:show",
     "trials": "qsearch.cli.trials:trials",
     "plot": "qsearch.cli.plot:plot",
+    "compare": "qsearch.cli.compare:compare_",
+    "efficiency": "qsearch.cli.efficiency:efficiency",
     "bounds": "qsearch.cli.bounds:bounds",
     "export": "qsearch.cli.export:export",
     "encode": "qsearch.cli.encode:encode",

@@ -1,0 +1,196 @@
+"""``qsearch compare``: tables against one of them, image by image."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from qsearch.analysis.bootstrap import RESAMPLES, Estimate
+from qsearch.analysis.choice import choose_like_quality, choose_trial
+from qsearch.analysis.comparison import Comparison, PairedTest, compare
+from qsearch.analysis.paper_ttest import SAMPLES, WARNING, PaperTTest, paper_ttest
+from qsearch.analysis.results import Results, measured
+from qsearch.analysis.summary import QUALITY
+from qsearch.cli.runs import check_comparable, find_run, runs_option
+from qsearch.cli.summary import measured_on
+from qsearch.errors import InputError
+from qsearch.measurement import Measurement, Trial
+from qsearch.run import SETTINGS_FILE, Run
+from qsearch.settings import Recorded
+
+BEST = "best"
+
+
+@dataclass(frozen=True)
+class _Table:
+    name: str
+    run: Run
+    trial: Trial
+
+    @property
+    def measurement(self) -> Measurement:
+        return measured(self.trial)
+
+
+@click.command("compare")
+@click.argument("baseline", metavar="BASELINE")
+@click.argument("table", metavar="TABLE...", nargs=-1, required=True)
+@runs_option
+@click.option(
+    "--paper-ttest", "t_test", is_flag=True, help="Add the t-test of Li 2020, Table 1, for comparison with its numbers."
+)
+@click.option("--resamples", type=click.IntRange(min=100), default=RESAMPLES, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of resamples and samples.")
+@click.option("--json", "json_", is_flag=True, help="As JSON.")
+def compare_(
+    baseline: str, table: tuple[str, ...], runs: Path, t_test: bool, resamples: int, seed: int, json_: bool
+) -> None:
+    """Compare each TABLE with BASELINE on the images that both were measured on, without encoding anything anew.
+
+    A table is called RUN:TRIAL (demo:17, runs/demo:17), RUN:best (the most accurate at no lower rate than standard
+    quality 50), RUN:standard:75, or standard:75 for the first run named. p-values are corrected for all tests made.
+
+    \b
+    qsearch compare standard:50 demo:17 demo:23
+    qsearch compare standard:50 demo:best bounded:best --paper-ttest
+    """
+    tables = _find_tables([baseline, *table], runs)
+    check_comparable([each.run for each in tables])
+    measurements = [each.measurement for each in tables]
+    compared = compare(measurements[0], measurements[1:], resamples=resamples, seed=seed)
+    t_tests = _paper_ttests(tables, seed) if t_test else None
+    render = _as_json if json_ else _as_text
+    click.echo(render(tables, compared, t_tests))
+
+
+def _find_tables(names: Sequence[str], runs: Path) -> list[_Table]:
+    split = [_split(name, runs) for name in names]
+    default = next((run for run, _ in split if run is not None), None)
+    if default is None:
+        raise InputError(f"none of {', '.join(names)} names a run: say RUN:TRIAL, or RUN:standard:50.")
+    results: dict[Path, Results] = {}
+    tables = []
+    for named, label in split:
+        run = named or default
+        if run.path not in results:
+            results[run.path] = run.results()
+        tables.append(_Table(f"{run.name}:{label}", run, _trial(results[run.path], label)))
+    return tables
+
+
+def _split(name: str, runs: Path) -> tuple[Run | None, str]:
+    """The run and the label of a table called RUN:LABEL; no run for ``standard:50``."""
+    if name.startswith("standard:"):
+        return None, name
+    ends = [index for index, character in enumerate(name) if character == ":"]
+    if not ends:
+        raise InputError(f"a table is called RUN:TRIAL, RUN:{BEST} or standard:{QUALITY}, got {name!r}.")
+    # A path may have colons of its own, and so may a label: the first split that finds a run is meant.
+    for end in ends:
+        if any((folder / SETTINGS_FILE).is_file() for folder in (Path(name[:end]), runs / name[:end])):
+            return find_run(name[:end], runs), name[end + 1 :]
+    return find_run(name[: ends[0]], runs), name[ends[0] + 1 :]
+
+
+def _trial(results: Results, label: str) -> Trial:
+    choice = choose_like_quality(results, QUALITY) if label == BEST else choose_trial(results, label)
+    return choice.trial
+
+
+def _paper_ttests(tables: Sequence[_Table], seed: int) -> list[PaperTTest]:
+    with tables[0].run.archive() as archive:
+        classes = [image.class_name for image in archive.images()]
+    baseline, *others = (each.measurement for each in tables)
+    return [paper_ttest(baseline, other, classes, seed=seed) for other in others]
+
+
+def _as_json(tables: Sequence[_Table], compared: Sequence[Comparison], t_tests: Sequence[PaperTTest] | None) -> str:
+    baseline, *others = tables
+    rows = [
+        {"table": each.name, "trial": each.trial.label, **asdict(comparison)}
+        for each, comparison in zip(others, compared, strict=True)
+    ]
+    for row, t_test in zip(rows, t_tests or [], strict=False):
+        row["paper_ttest"] = {**asdict(t_test), "warning": WARNING}
+    measurement = baseline.measurement
+    place = {
+        "table": baseline.name,
+        "trial": baseline.trial.label,
+        "rate": measurement.rate,
+        "top1": measurement.top1,
+    }
+    return json.dumps({"baseline": place, "comparisons": rows, "notes": _notes(tables)}, indent=2)
+
+
+def _as_text(tables: Sequence[_Table], compared: Sequence[Comparison], t_tests: Sequence[PaperTTest] | None) -> str:
+    baseline, *others = tables
+    tests = sum(len(comparison.tests) for comparison in compared)
+    lines = [f"Measured on {measured_on(baseline.run)}", f"Baseline {_titled(baseline)}"]
+    for index, (table, comparison) in enumerate(zip(others, compared, strict=True)):
+        lines += ["", _titled(table), f"  top-1     {_points(comparison.difference_points)}"]
+        for name, test in zip(_networks(table.run), comparison.tests, strict=True):
+            lines += _test(test, name if len(comparison.tests) > 1 else "", tests)
+        lines.append(f"  bytes     {_ratio(comparison.byte_ratio)}")
+        if t_tests is not None:
+            lines.append(f"  paper's t {_t_test(t_tests[index])}")
+    notes = [*_notes(tables), *([f"The paper's t-test (Li 2020) is {WARNING}."] if t_tests else [])]
+    return "\n".join([*lines, *([""] if notes else []), *notes])
+
+
+def _titled(table: _Table) -> str:
+    measurement = table.measurement
+    called = "" if table.name.endswith(f":{table.trial.label}") else f" (trial {table.trial.label})"
+    return f"{table.name}{called}: rate {measurement.rate:.2f}, top-1 {100 * measurement.top1:.2f} %"
+
+
+def _networks(run: Run) -> list[str]:
+    return [str(classifier["name"]) for classifier in (run.settings.recorded or Recorded()).classifiers]
+
+
+def _points(difference: Estimate) -> str:
+    return f"{difference.value:+.2f} points, 95 % interval {difference.low:+.2f} to {difference.high:+.2f}"
+
+
+def _ratio(ratio: Estimate) -> str:
+    return f"{ratio.value:.4f} of the baseline's, 95 % interval {ratio.low:.4f} to {ratio.high:.4f}"
+
+
+def _test(test: PairedTest, network: str, tests: int) -> list[str]:
+    corrected = f", {test.p_holm:.2g} corrected for {tests} tests (Holm)" if tests > 1 else ""
+    alone = (
+        f"{network}: {test.difference_points:+.2f} points ({test.low_points:+.2f} to {test.high_points:+.2f}), "
+        if network
+        else ""
+    )
+    return [
+        f"  McNemar   {alone}{test.won} images right only with it, {test.lost} only with the baseline: "
+        f"p = {test.p_value:.2g}{corrected}",
+        f"            {test.images} images of which {100 * (test.won + test.lost) / test.images:.1f} % change show a "
+        f"difference of {test.detectable_points:.2f} points four times in five",
+    ]
+
+
+def _t_test(test: PaperTTest) -> str:
+    return (
+        f"p = {test.two_sample_p:.2g} two-sample, {test.paired_p:.2g} paired, over {test.samples} samples of "
+        f"{test.classes} classes x {test.images_per_class} images"
+        + ("" if test.samples == SAMPLES else f" (the paper has {SAMPLES})")
+    )
+
+
+def _notes(tables: Sequence[_Table]) -> list[str]:
+    """What the reader should know before believing the numbers."""
+    notes = []
+    if any(each.trial.series == "search" and each.trial.strategy != "listed" for each in tables):
+        notes.append(
+            "The search chose on these images: the best of its tables are partly lucky, and no test here knows of the "
+            "others it tried. 'qsearch validate' measures them on new images."
+        )
+    for run in {each.run.path: each.run for each in tables}.values():
+        notes += [
+            f"Run {run.name} changed at trial {change.at_trial}: {'; '.join(change.differences)}."
+            for change in run.settings.changes
+        ]
+    return notes

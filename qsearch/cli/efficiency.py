@@ -1,0 +1,115 @@
+"""``qsearch efficiency``: what strategies cost and how soon they are good."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from qsearch.analysis.efficiency import GOOD_POINTS, Efficiency, common_parabola, efficiencies
+from qsearch.analysis.results import Results
+from qsearch.cli.runs import check_comparable, find_run, runs_option
+from qsearch.errors import InputError
+from qsearch.pareto.fitness import GOOD_GAP, Parabola
+from qsearch.run import Run
+from qsearch.strategies.sorted_random import SortedRandom
+
+
+@click.command()
+@click.argument("run", metavar="RUN...", nargs=-1, required=True)
+@runs_option
+@click.option("--csv", "format_", flag_value="csv", help="As comma-separated values.")
+@click.option("--json", "format_", flag_value="json", help="As JSON.")
+def efficiency(run: tuple[str, ...], runs: Path, format_: str | None) -> None:
+    """Compare the strategies of runs (Li 2020, Table 2): decision time, trials until ten good tables, best gap.
+
+    Gaps are to a parabola through the frontier of the sorted-random runs given; without one, to the parabola that a
+    run was guided by, else to that of the first run's own frontier.
+    """
+    found = [find_run(name, runs) for name in run]
+    check_comparable(found)
+    references = {each.settings.search.hypervolume_reference for each in found}
+    if len(references) > 1:
+        raise InputError("the runs' hypervolumes have different reference points and cannot be compared.")
+    results = {each.path: each.results() for each in found}
+    parabola, source = _parabola(found, results)
+    rows = efficiencies(
+        [(results[each.path], each.settings.search.strategy) for each in found], parabola, references.pop()
+    )
+    if format_ == "json":
+        click.echo(
+            json.dumps(
+                {"parabola": {**asdict(parabola), "source": source}, "runs": [asdict(row) for row in rows]}, indent=2
+            )
+        )
+    elif format_ == "csv":
+        import pandas as pd
+
+        pd.DataFrame([asdict(row) for row in rows]).to_csv(sys.stdout, index=False)
+    else:
+        click.echo(_as_text(rows, parabola, source))
+
+
+def _parabola(found: Sequence[Run], results: dict[Path, Results]) -> tuple[Parabola, str]:
+    """One parabola for all runs, and where it comes from, in words."""
+    sorted_random = [each for each in found if each.settings.search.strategy == SortedRandom.name]
+    if sorted_random:
+        names = ", ".join(each.name for each in sorted_random)
+        return common_parabola([results[each.path] for each in sorted_random]), f"fitted on the frontier of {names}"
+    for each in found:
+        if guidance := each.settings.search.guidance:
+            return Parabola(*guidance.parabola), f"that guided {each.name}, from {', '.join(guidance.sources)}"
+    return common_parabola([results[found[0].path]]), f"fitted on the frontier of {found[0].name}"
+
+
+def _as_text(rows: Sequence[Efficiency], parabola: Parabola, source: str) -> str:
+    equal = rows[0].equal_trials
+    titles = (
+        "run",
+        "strategy",
+        "trials",
+        "decision",
+        f"trials to {GOOD_POINTS} good",
+        "good",
+        "best gap",
+        f"hypervolume at {equal}",
+        "at its end",
+    )
+    cells = [titles, *map(_cells, rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(titles))]
+    lines = [
+        f"fitness(rate) = {parabola.a:.6g} rate^2 {parabola.b:+.6g} rate {parabola.c:+.6g}, {source}",
+        f"A table is good where its top-1 - fitness(rate) is above {100 * GOOD_GAP:.1f} points.",
+        "",
+    ]
+    for row in cells:
+        named = "  ".join(cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True))
+        numbers = "  ".join(cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True))
+        lines.append(f"{named}  {numbers}")
+    lines += [
+        f"{row.run}: {row.warm_up_trials} trials of its warm-up before these are not counted."
+        for row in rows
+        if row.warm_up_trials
+    ]
+    return "\n".join(lines)
+
+
+def _cells(row: Efficiency) -> tuple[str, ...]:
+    gap = "none" if row.best_gap_points is None else f"{row.best_gap_points:+.2f} (trial {row.best_gap_trial})"
+    return (
+        row.run,
+        row.strategy,
+        f"{row.trials}" + (f" ({row.failed} failed)" if row.failed else ""),
+        _duration(row.decision_s),
+        "never" if row.trials_to_good is None else str(row.trials_to_good),
+        str(row.good_points),
+        gap,
+        f"{row.equal_hypervolume:.3f}",
+        f"{row.hypervolume:.3f}",
+    )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{1000 * seconds:.2f} ms"
