@@ -57,7 +57,8 @@ def build() -> None:
     "--flickr-key",
     envvar="FLICKR_API_KEY",
     show_envvar=True,
-    help="A Flickr API key, to find the largest sizes and licences.  [default: the addresses of 2018]",
+    help="A Flickr API key, to find the largest sizes and the licences, at two seconds a photo as Flickr allows.  "
+    "[default: the addresses of 2018]",
 )
 @click.option(
     "--public-images",

@@ -1,45 +1,32 @@
 """The rebuild: every photograph fetched, verified, prepared and accounted for, resumable at any point (Li 2020)."""
 
 import shutil
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
-from qsearch.datasets.atomic import replacing
-from qsearch.datasets.download import DamagedError, Downloader, DownloadError, UnavailableError, UnreachableError
-from qsearch.datasets.imagenetv2.flickr import FlickrAPI, Location
+from qsearch.datasets.download import Downloader, DownloadError
+from qsearch.datasets.imagenetv2.flickr import FlickrAPI
 from qsearch.datasets.imagenetv2.manifest import (
-    MANIFEST_FILE,
-    ORIGINALS_FOLDER,
     SETTINGS_FILE,
     BuildSettings,
     Entry,
     Journal,
-    Missing,
-    read_manifest,
     read_settings,
     write_manifest,
     write_settings,
 )
-from qsearch.datasets.imagenetv2.metadata import Photo, fetch_metadata, read_photos
-from qsearch.datasets.imagenetv2.photograph import PREPARED_SIZE, Photograph, photograph_from, photograph_of
-from qsearch.datasets.imagenetv2.public_images import (
-    Progress,
-    check_public_images,
-    downloads_folder,
-    fetch_tarball,
-    public_images,
-)
-from qsearch.datasets.imagenetv2.publication import Addresses, public_set
+from qsearch.datasets.imagenetv2.metadata import fetch_metadata, read_photos
+from qsearch.datasets.imagenetv2.photograph import PREPARED_SIZE
+from qsearch.datasets.imagenetv2.public_images import check_public_images, downloads_folder, fetch_tarball
+from qsearch.datasets.imagenetv2.publication import Addresses, Progress, public_set
 from qsearch.datasets.imagenetv2.selection import select
+from qsearch.datasets.imagenetv2.stages import Stages
 from qsearch.errors import InputError, RunError
-
-FAILURES_IN_A_ROW = 10
-"""So many photographs that no server answered for mean that there is no network, not that they are gone."""
 
 WORKING_FOLDER = ".building"
 
@@ -87,8 +74,7 @@ def build(
     _check_folder(folder, settings)
     if sources.public_images is not None:
         check_public_images(sources.public_images)
-    progress("metadata", 0, 0)
-    metadata = sources.metadata or fetch_metadata(settings.sampling, downloader, sources.addresses)
+    metadata = sources.metadata or fetch_metadata(settings.sampling, downloader, sources.addresses, progress)
     photos = select(
         read_photos(metadata, settings.sampling),
         settings.classes,
@@ -98,11 +84,25 @@ def build(
     )
     api = _flickr(sources, downloader)
     with _disk_errors_explained(folder), _working_in(folder, settings) as journal:
-        work = _Build(folder, settings, sources, downloader, progress, photos, journal, api)
-        work.fetch_photographs()
-        work.distrust_equal_files()
-        work.fill_in_public_images()
-        entries = work.entries()
+        stages = Stages(
+            folder=folder,
+            keep_originals=settings.originals,
+            photos={photo.candidate: photo for photo in photos},
+            journal=journal,
+            downloader=downloader,
+            api=api,
+            unreachable_as_missing=sources.unreachable_as_missing,
+            progress=progress,
+        )
+        stages.take_over()
+        stages.fetch_photographs()
+        stages.distrust_equal_files()
+        if stages.missing():
+            stages.fill_in_public_images(
+                sources.public_images
+                or fetch_tarball(settings.sampling, downloads_folder(), downloader, sources.addresses, progress)
+            )
+        entries = stages.entries()
         write_manifest(folder, entries)
     return _built(folder, entries)
 
@@ -169,162 +169,3 @@ def _built(folder: Path, entries: Sequence[Entry]) -> Built:
     missing = Counter(entry.missing for entry in entries if entry.missing is not None)
     public = sum(entry.origin == "public" for entry in entries)
     return Built(folder, len(entries) - public, public, dict(missing.most_common()))
-
-
-class _Build:
-    """The stages of a build; each leaves in the journal what it found."""
-
-    def __init__(
-        self,
-        folder: Path,
-        settings: BuildSettings,
-        sources: Sources,
-        downloader: Downloader,
-        progress: Progress,
-        photos: Sequence[Photo],
-        journal: Journal,
-        api: FlickrAPI | None,
-    ) -> None:
-        self._folder = folder
-        self._settings = settings
-        self._sources = sources
-        self._downloader = downloader
-        self._progress = progress
-        self._photos = {photo.candidate: photo for photo in photos}
-        self._journal = journal
-        self._api = api
-        self._clean_up()
-
-    def _clean_up(self) -> None:
-        """Takes over what an earlier build left, and forgets what is not there any more."""
-        if (self._folder / MANIFEST_FILE).exists():
-            for entry in read_manifest(self._folder):
-                self._journal.add(entry)
-        for record in list(self._journal.records.values()):
-            if isinstance(record, Entry) and not record.is_kept(self._folder):
-                self._journal.forget(record.candidate)
-        for partial in self._folder.rglob(".*.partial"):
-            partial.unlink()
-
-    def entries(self) -> list[Entry]:
-        """All images by class and candidate id, once all are there."""
-        records = [self._journal.records[candidate] for candidate in self._photos]
-        entries = [record for record in records if isinstance(record, Entry)]
-        return sorted(entries, key=lambda entry: (entry.wnid, entry.candidate))
-
-    def fetch_photographs(self) -> None:
-        """Every photograph that nothing is known of: from Flickr, or a note that it is gone."""
-        todo = [photo for photo in self._photos.values() if photo.candidate not in self._journal.records]
-        done, unreachable, in_a_row = len(self._photos) - len(todo), {}, 0
-        with closing(self._downloader.each(todo, self._fetch)) as results:
-            for photo, result in results:
-                try:
-                    self._journal.add(result.result())
-                    in_a_row = 0
-                except UnreachableError as error:
-                    unreachable[photo.candidate] = str(error)
-                    in_a_row += 1
-                if in_a_row == FAILURES_IN_A_ROW:
-                    raise self._not_reached(unreachable)
-                done += 1
-                self._progress("photographs", done, len(self._photos))
-        if unreachable and not self._sources.unreachable_as_missing:
-            raise self._not_reached(unreachable)
-        for candidate, reason in unreachable.items():
-            self._journal.add(Missing(candidate=candidate, reason=reason))
-
-    def _not_reached(self, unreachable: dict[str, str]) -> RunError:
-        candidate, reason = next(reversed(unreachable.items()))
-        return RunError(
-            f"{len(unreachable)} of {len(self._photos)} photographs could not be fetched ({candidate}: {reason}): what "
-            f"was fetched is kept, so give the same command again, or add --unreachable-as-missing to take the public "
-            f"images for them."
-        )
-
-    def _fetch(self, photo: Photo) -> Entry | Missing:
-        try:
-            location = Location(photo.address, photo.shape)
-            licence = None
-            if self._api is not None:
-                location = self._api.largest_size(photo.flickr_id)
-                licence = self._api.licence(photo.flickr_id)
-            found = self._downloader.get(location.address, lambda answer: photograph_of(answer, location.shape))
-        except UnavailableError as error:
-            return Missing(candidate=photo.candidate, reason=str(error))
-        return self._keep(photo, found, location.address, licence=licence)
-
-    def _keep(
-        self, photo: Photo, found: Photograph, address: str, *, licence: str | None = None, missing: str | None = None
-    ) -> Entry:
-        prepared = f"{photo.wnid}/{photo.candidate}.png"
-        original = (
-            f"{ORIGINALS_FOLDER}/{photo.wnid}/{photo.candidate}{found.suffix}" if self._settings.originals else None
-        )
-        if original is not None:
-            self._write(original, found.content)
-        self._write(prepared, found.prepared)
-        return Entry(
-            candidate=photo.candidate,
-            wnid=photo.wnid,
-            flickr_id=photo.flickr_id,
-            origin="original" if missing is None else "public",
-            missing=missing,
-            address=address,
-            licence=licence,
-            width=found.width,
-            height=found.height,
-            size_bytes=len(found.content),
-            sha256=found.sha256,
-            original=original,
-            prepared=prepared,
-            prepared_bytes=len(found.prepared),
-            prepared_sha256=found.prepared_sha256,
-        )
-
-    def _write(self, name: str, content: bytes) -> None:
-        path = self._folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
-            file.write(content)
-
-    def distrust_equal_files(self) -> None:
-        """The same file for two photographs is neither of them: the test sets were cleared of duplicates."""
-        photos_of_file = defaultdict(list)
-        for entry in list(self._journal.records.values()):
-            if isinstance(entry, Entry) and entry.origin == "original":
-                photos_of_file[entry.sha256].append(entry)
-        for entries in photos_of_file.values():
-            if len({entry.flickr_id for entry in entries}) > 1:
-                for entry in entries:
-                    self._journal.add(
-                        Missing(candidate=entry.candidate, reason="replaced by a picture others have too")
-                    )
-                    for name in (entry.original, entry.prepared):
-                        (self._folder / name).unlink() if name is not None else None
-
-    def fill_in_public_images(self) -> None:
-        """The public image for every photograph that is gone."""
-        missing = {key: record for key, record in self._journal.records.items() if isinstance(record, Missing)}
-        if not missing:
-            return
-        path = self._sources.public_images or fetch_tarball(
-            self._settings.sampling, downloads_folder(), self._downloader, self._sources.addresses, self._progress
-        )
-        done = set()
-        for candidate, content, where in public_images(path, missing.keys()):
-            self._journal.add(self._stand_in(missing[candidate], content, where))
-            done.add(candidate)
-            self._progress("public images", len(done), len(missing))
-        lost = missing.keys() - done
-        if lost:
-            raise InputError(
-                f"{path} lacks {len(lost)} of the {len(missing)} public images that are needed ({min(lost)}, for "
-                f"example): give {public_set(self._settings.sampling).tarball}, or a folder it was unpacked to."
-            )
-
-    def _stand_in(self, missing: Missing, content: bytes, where: str) -> Entry:
-        try:
-            found = photograph_from(content)
-        except DamagedError as error:
-            raise InputError(f"{where} is {error}: get the tarball again with 'qsearch dataset fetch'.") from error
-        return self._keep(self._photos[missing.candidate], found, where, missing=missing.reason)

@@ -18,6 +18,7 @@ from qsearch.datasets.imagenetv2.publication import (
     COMMIT,
     IMAGES_PER_CLASS,
     Addresses,
+    Progress,
     public_set,
 )
 from qsearch.errors import InputError, RunError
@@ -128,15 +129,22 @@ def _photo(candidate: str, wnid: str, result: _SearchResult) -> Photo:
     return Photo(candidate, wnid, result.id_search_engine, result.url, shape)
 
 
-def fetch_metadata(sampling: str, downloader: Downloader, addresses: Addresses) -> Path:
+def fetch_metadata(
+    sampling: str,
+    downloader: Downloader,
+    addresses: Addresses,
+    progress: Progress = lambda stage, done, total: None,
+) -> Path:
     """Downloads what :func:`read_photos` needs, once, and returns the folder. RunError where that fails."""
     folder = cache_folder() / "imagenetv2" / COMMIT
     test_set = f"{public_set(sampling).revision}.json"
     try:
         listed = _listing(DATASETS, folder, downloader, addresses)
-        _fetch_files(DATASETS, [file for file in listed if file.name == test_set], folder, downloader, addresses)
+        _fetch_files(
+            DATASETS, [file for file in listed if file.name == test_set], folder, downloader, addresses, progress
+        )
         listed = _listing(SEARCH_RESULTS, folder, downloader, addresses)
-        _fetch_files(SEARCH_RESULTS, listed, folder, downloader, addresses)
+        _fetch_files(SEARCH_RESULTS, listed, folder, downloader, addresses, progress)
     except DownloadError as error:
         raise RunError(
             f"the ImageNetV2 metadata cannot be downloaded from {addresses.files} ({error}): try again later, or "
@@ -164,7 +172,12 @@ def _listing(name: str, folder: Path, downloader: Downloader, addresses: Address
 
 
 def _fetch_files(
-    name: str, listed: Iterable[_Listed], folder: Path, downloader: Downloader, addresses: Addresses
+    name: str,
+    listed: Iterable[_Listed],
+    folder: Path,
+    downloader: Downloader,
+    addresses: Addresses,
+    progress: Progress,
 ) -> None:
     (folder / name).mkdir(parents=True, exist_ok=True)
     missing = [file for file in listed if not (folder / name / file.name).exists()]
@@ -175,8 +188,9 @@ def _fetch_files(
             target.write(content)
 
     with closing(downloader.each(missing, fetch)) as results:
-        for _, result in results:
+        for done, (_, result) in enumerate(results, start=1):
             result.result()
+            progress(f"metadata: {name}", done, len(missing))
 
 
 def _blob(answer: Answer, file: _Listed) -> bytes:

@@ -3,16 +3,13 @@
 import re
 import tarfile
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from qsearch.datasets.cache import cache_folder
 from qsearch.datasets.download import DamagedError, Downloader, DownloadError
-from qsearch.datasets.imagenetv2.publication import Addresses, public_set
+from qsearch.datasets.imagenetv2.publication import Addresses, Progress, public_set
 from qsearch.errors import InputError, RunError
-
-Progress = Callable[[str, int, int], None]
-"""Hears of a stage by name, how much of it is done, and how much there is, 0 where that is not known."""
 
 _CANDIDATE = re.compile(r"[0-9a-f]{40}")
 _UNREADABLE = (tarfile.TarError, EOFError, zlib.error, OSError)

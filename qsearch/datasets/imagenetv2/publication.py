@@ -1,5 +1,6 @@
 """What was published as ImageNetV2, and where: test sets, metadata and downsized images."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from qsearch.errors import InputError
@@ -7,6 +8,9 @@ from qsearch.registry import nearest_names
 
 COMMIT = "b14e00d85f3065a18486d1a43181990a538e0122"
 """Of the metadata's repository: the files are read as they were there."""
+
+Progress = Callable[[str, int, int], None]
+"""Hears of a stage by name, how much of it is done, and how much there is, 0 where that is not known."""
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from qsearch.datasets import load_dataset
-from qsearch.datasets.base import DatasetOptions
+from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.datasets.download import Downloader
 from qsearch.errors import InputError
+from qsearch.testing import DatasetContract
 from tests.datasets.imagenetv2.builds import drawn, files, run
 from tests.datasets.imagenetv2.world import World
 
@@ -78,3 +79,9 @@ def test_a_newer_format(world: World, downloader: Downloader, tmp_path: Path) ->
     (folder / "build.json").write_text(json.dumps({**settings, "format": 2}))
     with pytest.raises(InputError, match="has format 2, this qsearch reads 1: install a newer qsearch"):
         load_dataset(f"imagenetv2:{folder}")
+
+
+class TestContract(DatasetContract):
+    @pytest.fixture
+    def dataset(self, world: World, downloader: Downloader, tmp_path: Path) -> Dataset:
+        return load_dataset(f"imagenetv2:{built(world, downloader, tmp_path)}")
