@@ -1,15 +1,18 @@
 """What the tests of the core share: the fake plug-ins, and the command line in a process of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from qsearch.classifiers import CLASSIFIERS
+from qsearch.cli import main
 from qsearch.codecs import CODECS
 from qsearch.datasets import DATASETS
 from qsearch.strategies import STRATEGIES
@@ -17,6 +20,17 @@ from tests import fakes
 
 REPOSITORY = Path(__file__).parents[1]
 MAIN = "from qsearch.cli import main; main()"
+FAKE = ("--dataset", "fake", "--classifier", "fake", "--workers", "1")
+"""Options for a search that takes milliseconds."""
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of photographs and networks that lie beside the repository; without it the test skips."""
+    folder = Path(os.environ.get("QSEARCH_SHARED") or REPOSITORY.parent / "shared")
+    if not folder.is_dir():
+        pytest.skip("no photographs and networks at ../shared or QSEARCH_SHARED")
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -93,3 +107,49 @@ def succeed(qsearch: Command) -> Callable[..., str]:
         return str(finished.stdout)
 
     return run
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command line did."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def sentence(self) -> str:
+        """What it says of an error: its one line that begins with the command's name, the last one."""
+        *others, last = self.stderr.splitlines()
+        assert last.startswith("qsearch: "), self.stderr
+        assert not any(line.startswith("qsearch: ") for line in others), self.stderr
+        return last.removeprefix("qsearch: ")
+
+
+@pytest.fixture
+def cli(
+    tmp_path: Path, plugins: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Finished]]:
+    """The command line in this process, in ``tmp_path``, with the fake plug-ins."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("QSEARCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("QSEARCH_RUNS", raising=False)
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments: str) -> Finished:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        output = capsys.readouterr()
+        assert "Traceback" not in output.err
+        return Finished(int(ended.value.code or 0), output.out, output.err)
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def demo(cli: Callable[..., Finished], tmp_path: Path) -> Path:
+    """A finished run of eight trials, ``demo``, one of which failed."""
+    finished = cli("run", "--name", "demo", "--trials", "8", *FAKE, "--classifier", "fake:fail=11", "--psnr")
+    assert finished.status == 0, finished.stderr
+    return tmp_path / "runs" / "demo"

@@ -2,7 +2,7 @@
 
 import io
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -36,21 +36,30 @@ class PillowCodec(Codec):
 
     def compress(self, pixels: npt.NDArray[np.uint8], tables: QuantTables) -> bytes:
         """The JPEG file of one image uint8 [H, W, 3]; no metadata but JFIF's own header."""
-        parts = (tables.luma, tables.cb, tables.cr) if tables.layout == "ycbcr" else (tables.luma, tables.cb)
+        buffer = io.BytesIO()
+        self.write(Image.fromarray(pixels), buffer, tables)
+        return buffer.getvalue()
+
+    def write(self, image: Image.Image, file: BinaryIO, tables: QuantTables, **metadata: Any) -> None:
+        """Writes a greyscale (``L``) or RGB image as a JPEG file; ``metadata`` as Pillow takes it (exif, ...)."""
+        grey = image.mode == "L"
+        parts = [tables.luma] if grey else [tables.luma, tables.cb]
+        if not grey and tables.layout == "ycbcr":
+            parts.append(tables.cr)
         if self.optimize or self.progressive:
             # libjpeg then writes all at once, into a buffer that Pillow makes too small for fine tables.
-            ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 4 * pixels.size)
-        buffer = io.BytesIO()
-        # Lists made here: Pillow rewrites the caller's. No `quality`: it would scale the tables.
-        Image.fromarray(pixels).save(
-            buffer,
+            ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 12 * image.width * image.height)
+        image.save(
+            file,
             "JPEG",
+            # Lists made here: Pillow rewrites the caller's. No `quality`: it would scale the tables.
             qtables=[part.ravel().tolist() for part in parts],
-            subsampling=self.subsampling,
+            # A lone component that says 2x2 is legal and confuses readers.
+            subsampling="4:4:4" if grey else self.subsampling,
             optimize=self.optimize,
             progressive=self.progressive,
+            **metadata,
         )
-        return buffer.getvalue()
 
     def settings(self) -> dict[str, str | bool | int]:
         """See :meth:`Codec.settings`."""

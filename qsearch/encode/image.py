@@ -160,32 +160,13 @@ def _to_srgb(image: "Image", profile: bytes) -> "Image":
 def _save(
     picture: "Image", metadata: dict[str, Any], file: BinaryIO | io.BytesIO, tables: QuantTables, codec: PillowCodec
 ) -> None:
-    grey = picture.mode == "L"
-    parts = [tables.luma] if grey else [tables.luma, tables.cb]
-    if not grey and tables.layout == "ycbcr":
-        parts.append(tables.cr)
     try:
-        picture.save(
-            file,
-            "JPEG",
-            # No `quality`: it would scale the tables.
-            qtables=[part.ravel().tolist() for part in parts],
-            # A lone component that says 2x2 is legal and confuses readers.
-            subsampling="4:4:4" if grey else codec.subsampling,
-            optimize=codec.optimize,
-            progressive=codec.progressive,
-            comment=b"",  # else Pillow writes the source's, which mostly names the encoder before
-            **metadata,
-        )
+        # Without a comment Pillow writes the source's, which mostly names the encoder before.
+        codec.write(picture, file, tables, comment=b"", **metadata)
     except ValueError as error:
         if "too long" not in str(error):
             raise
         raise UnusableImageError("its EXIF data does not fit into a JPEG file: drop it with --strip") from error
-    except OSError as error:
-        if error.errno is not None or not (codec.optimize or codec.progressive):
-            raise
-        # With either, Pillow wants the whole file in one buffer and gives it two bytes a pixel.
-        raise UnusableImageError("too detailed for --optimize and --progressive: leave them out") from error
 
 
 def _complete_size(file: BinaryIO) -> int:

@@ -1,6 +1,5 @@
 """Networks in files: what ONNX and torch.export programs mean, and what is no classifier."""
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from qsearch.datasets.base import DatasetOptions
 from qsearch.errors import InputError
 from qsearch.testing import ClassifierContract
 
-SHARED = Path(os.environ.get("QSEARCH_SHARED") or Path(__file__).parents[3] / "shared")
 WEIGHTS = np.random.default_rng(5).normal(size=(3, 7)).astype(np.float32)
 
 Images = npt.NDArray[np.uint8]
@@ -215,14 +213,13 @@ class TestWhatIsNoClassifier:
             load(save_onnx(tmp_path / "mean.onnx"), weights="more.pth")
 
 
-@pytest.mark.skipif(not (SHARED / "models").is_dir(), reason="no shared models at ../shared or QSEARCH_SHARED")
 class TestMobileNet:
     """MobileNetV2, pretrained on ImageNet, on photographs: 81 % of them all when uncompressed."""
 
-    def test_recognises_photos_and_is_the_same_in_both_formats(self) -> None:
-        photos = load_dataset(f"folder:{SHARED}/data/photos/search", DatasetOptions(size=224, fit="stretch"))
+    def test_recognises_photos_and_is_the_same_in_both_formats(self, shared: Path) -> None:
+        photos = load_dataset(f"folder:{shared}/data/photos/search", DatasetOptions(size=224, fit="stretch"))
         sample = photos.images[::5]
-        onnx_network, pt2_network = (load(SHARED / "models" / f"mobilenet_v2.{suffix}") for suffix in ("onnx", "pt2"))
+        onnx_network, pt2_network = (load(shared / "models" / f"mobilenet_v2.{suffix}") for suffix in ("onnx", "pt2"))
         logits = onnx_network.logits(sample)
         labels = align_labels(photos, onnx_network)[::5]
         assert (logits.argmax(axis=1) == labels).mean() > 0.65

@@ -34,10 +34,8 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
         published_tables("luo2021")
 
 
-def test_the_entries_are_those_of_the_shared_file() -> None:
-    path = Path(__file__).parents[2] / "shared" / "published-tables.json"
-    if not path.is_file():
-        pytest.skip(f"{path} is not there")
+def test_the_entries_are_those_of_the_shared_file(shared: Path) -> None:
+    path = shared / "published-tables.json"
     for name, entry in json.loads(path.read_text()).items():
         expected = np.floor(np.array(entry["luma"]) + 0.5)
         assert np.array_equal(published_tables(name).luma, expected)
