@@ -21,6 +21,7 @@ COMMANDS = {
     "plot": "qsearch.cli.plot:plot",
     "compare": "qsearch.cli.compare:compare_",
     "efficiency": "qsearch.cli.efficiency:efficiency",
+    "curve": "qsearch.cli.curve:curve",
     "bounds": "qsearch.cli.bounds:bounds",
     "export": "qsearch.cli.export:export",
     "encode": "qsearch.cli.encode:encode",
@@ -61,7 +62,7 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line. Exit status: 0 done, 1 the run failed, 2 wrong input, 130 interrupted."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    handler = signal.signal(signal.SIGTERM, _interrupt)
     try:
         status: Any = cli(args=arguments, prog_name="qsearch", standalone_mode=False)
     except click.UsageError as error:
@@ -79,6 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
     except OSError as error:
         _fail(f"the system refused: {error}.", DiskError.exit_status)
+    finally:
+        signal.signal(signal.SIGTERM, handler)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -1,6 +1,7 @@
 """``qsearch trials``: every trial as a table."""
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,12 +59,17 @@ def _row(trial: Trial) -> dict[str, Any]:
         "total_bytes": measurement and measurement.total_bytes,
         "top1": measurement and measurement.top1,
         "top5": measurement and measurement.top5,
-        "psnr_db": measurement and measurement.mean_psnr_db,
+        "psnr_db": measurement and _finite(measurement.mean_psnr_db),
         "decision_s": trial.decision_s,
         "evaluation_s": trial.evaluation_s,
         "digest": trial.tables.digest,
         "tables": trial.tables.to_dict(),
     }
+
+
+def _finite(value: float | None) -> float | None:
+    """None for infinity, which JSON does not know."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _write_parquet(frame: "pd.DataFrame", out: Path | None) -> None:

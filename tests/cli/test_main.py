@@ -1,0 +1,106 @@
+"""The command as a whole: help at once, one line for an error, pipes and signals."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from qsearch.cli.main import COMMANDS
+from tests.conftest import Command, Finished
+
+HEAVY = {"torch", "torchvision", "openvino", "pandas", "matplotlib", "skopt", "sklearn", "opentuner", "optuna"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["show", "--help"]])
+def test_help_imports_nothing_heavy(qsearch: Command, arguments: list[str]) -> None:
+    script = (
+        "import sys\nfrom qsearch.cli import main\n"
+        "try: main(sys.argv[1:])\nfinally: print('imported', *sorted(sys.modules), file=sys.stderr)"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env=qsearch.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    imported = finished.stderr.rpartition("imported ")[2].split()
+    assert "click" in imported
+    assert not HEAVY & set(imported)
+
+
+def test_help_lists_every_command_with_its_purpose(cli: Callable[..., Finished]) -> None:
+    printed = cli("--help").stdout
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} +\w", printed, re.MULTILINE)
+        helped = cli(name, "--help")
+        assert helped.status == 0
+        assert helped.stdout.startswith(f"Usage: qsearch {name}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["serach"], "No such command 'serach'"),
+        (["run", "--trails", "5"], "No such option"),
+        (["show"], "Missing argument 'RUN'"),
+        (["plot"], "Missing argument 'RUN...'"),
+        (["list", "everything"], "'everything' is not one of"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_status_2(
+    cli: Callable[..., Finished], arguments: list[str], sentence: str
+) -> None:
+    finished = cli(*arguments)
+    assert finished.status == 2
+    assert sentence in finished.sentence
+    assert finished.stderr.count("\n") == 1
+    assert "--help" in finished.stderr
+    assert finished.stdout == ""
+
+
+def test_a_reader_that_goes_away_is_no_error(qsearch: Command) -> None:
+    assert qsearch("run", "--name", "a", "--trials", "2", "--dataset", "fake", "--classifier", "fake").returncode == 0
+    process = qsearch.start("trials", "a", "--json")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait(timeout=60) == 1
+
+
+def test_what_the_system_refuses_is_a_sentence(cli: Callable[..., Finished]) -> None:
+    finished = cli("run", "--name", "x" * 300)
+    assert finished.status == 2
+    assert "File name too long" in finished.sentence
+
+
+def test_a_full_output_is_a_sentence(qsearch: Command) -> None:
+    with Path("/dev/full").open("w") as full:
+        finished = subprocess.run(
+            [sys.executable, "-c", "from qsearch.cli import main; main()", "list"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=qsearch.environment,
+            cwd=qsearch.folder,
+            timeout=60,
+            check=False,
+        )
+    assert finished.returncode == 2
+    assert finished.stderr.startswith("qsearch: ")
+    assert "No space left on device" in finished.stderr
+    assert finished.stderr.count("\n") == 1
+
+
+def test_the_caller_keeps_its_signal_handler(cli: Callable[..., Finished]) -> None:
+    """A program that calls the command line is not changed by it."""
+    before = signal.getsignal(signal.SIGTERM)
+    cli("list", "codecs")
+    assert signal.getsignal(signal.SIGTERM) is before
