@@ -81,10 +81,12 @@ class Bayesian(Strategy):
 
     def _propose(self, process: GaussianProcess, random: np.random.RandomState) -> tuple[npt.NDArray[np.int64], float]:
         """The proposal as levels 0..width of the free entries, and its expected improvement."""
-        shares = random.random_sample((self.candidates, len(self._free)))
-        levels = (shares * (self._width + 1)).astype(np.int64)
-        index, improvement = best_in_list(process, levels / self._width, self.xi)
-        return levels[index], improvement
+        points = random.random_sample((self.candidates, len(self._free)))
+        points *= self._width + 1  # in place: fresh memory for so many costs as much as scoring them
+        np.floor(points, out=points)
+        points /= self._width
+        index, improvement = best_in_list(process, points, self.xi)
+        return np.rint(points[index] * self._width).astype(np.int64), improvement
 
     def _process(self) -> GaussianProcess:
         """The posterior of all that was told, under the prior of the last refit."""

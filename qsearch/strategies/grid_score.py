@@ -32,7 +32,7 @@ from qsearch.strategies.gaussian_process import (
 NOTICEABLE = 1e-6
 """A grid's table takes the place of the current one where it is better by more than this share."""
 
-_NODES = (2, 3, 4)  # along an axis; the fewest that are tight enough
+_NODES = (2, 3)  # along an axis; more cost more than the variances they would spare
 _TIGHT = 0.05  # an interpolant is tight where it loosens the deviation by less than this share
 
 
