@@ -19,6 +19,7 @@ COMMANDS = {
     "show": "qsearch.cli.show:show",
     "trials": "qsearch.cli.trials:trials",
     "plot": "qsearch.cli.plot:plot",
+    "report": "qsearch.cli.report:report",
     "compare": "qsearch.cli.compare:compare_",
     "efficiency": "qsearch.cli.efficiency:efficiency",
     "curve": "qsearch.cli.curve:curve",

@@ -1,0 +1,108 @@
+"""Rate and distortion: PSNR of tables over a range of qualities, on images of any sizes and without labels."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from qsearch.codecs.base import Codec
+from qsearch.datasets.pixels import prepared_pixels
+from qsearch.errors import InputError
+from qsearch.evaluator import psnr
+from qsearch.tables import QuantTables
+
+QUALITIES = tuple(range(5, 100, 5))
+
+
+@dataclass(frozen=True)
+class RateDistortionPoint:
+    """One table on a set of images: the images' mean bits per pixel, and their mean PSNR in dB over RGB."""
+
+    quality: int
+    bpp: float
+    psnr_db: float
+
+
+@dataclass(frozen=True)
+class RateDistortion:
+    """A table scaled over qualities: its points by rising quality, linear between them."""
+
+    name: str
+    points: tuple[RateDistortionPoint, ...]
+
+    def psnr_db_at(self, bpp: float) -> float:
+        """PSNR in dB at so many bits per pixel; NaN outside the measured points."""
+        return _interpolate(bpp, [p.bpp for p in self.points], [p.psnr_db for p in self.points])
+
+    def bpp_at(self, psnr_db: float) -> float:
+        """Bits per pixel at a PSNR in dB; NaN outside the measured points."""
+        return _interpolate(psnr_db, [p.psnr_db for p in self.points], [p.bpp for p in self.points])
+
+
+def _interpolate(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
+    order = np.argsort(xs)
+    return float(np.interp(x, np.asarray(xs)[order], np.asarray(ys)[order], left=np.nan, right=np.nan))
+
+
+def gain_db(curve: RateDistortion, standard: RateDistortion, bpp: float) -> float:
+    """PSNR of ``curve`` above that of ``standard`` at equal bits per pixel, in dB; NaN where one was not measured."""
+    return curve.psnr_db_at(bpp) - standard.psnr_db_at(bpp)
+
+
+def saving_percent(curve: RateDistortion, standard: RateDistortion, psnr_db: float) -> float:
+    """Bits that ``curve`` saves against ``standard`` at equal PSNR, in per cent; NaN where one was not measured."""
+    return 100 * (1 - curve.bpp_at(psnr_db) / standard.bpp_at(psnr_db))
+
+
+def measure_rate_distortion(
+    images: Sequence[Path],
+    codec: Codec,
+    families: dict[str, Callable[[int], QuantTables]],
+    *,
+    qualities: Sequence[int] = QUALITIES,
+    workers: int = 1,
+    on_image: Callable[[], None] = lambda: None,
+) -> list[RateDistortion]:
+    """The curves of ``families`` (name to tables at a quality) on the image files ``images``, each of its own size.
+
+    ``on_image`` hears of each image done. InputError where one cannot be read.
+    """
+    from joblib import Parallel, delayed
+
+    qualities = sorted(qualities)
+    tables = [[family(quality) for quality in qualities] for family in families.values()]
+    answers = Parallel(n_jobs=workers, return_as="generator")(
+        delayed(_measure)(path, codec, list(chain(*tables))) for path in images
+    )
+    measured = []
+    for answer in answers:
+        if isinstance(answer, str):
+            raise InputError(f"{answer}: leave the file out.")
+        measured.append(answer)
+        on_image()
+    bpp, psnr_db = np.mean(np.array(measured), axis=0).reshape(len(families), len(qualities), 2).transpose(2, 0, 1)
+    return [
+        RateDistortion(
+            name,
+            tuple(
+                RateDistortionPoint(quality, float(b), float(d))
+                for quality, b, d in zip(qualities, bpp[row], psnr_db[row], strict=True)
+            ),
+        )
+        for row, name in enumerate(families)
+    ]
+
+
+def _measure(path: Path, codec: Codec, tables: list[QuantTables]) -> list[tuple[float, float]] | str:
+    """Bits per pixel and PSNR in dB of one image at each of ``tables``, or why it cannot be read."""
+    pixels = prepared_pixels(path, None, "crop")
+    if isinstance(pixels, str):
+        return f"{path.name} is {pixels}" if " " not in pixels else f"{path.name}: {pixels}"
+    answers = []
+    for one in tables:
+        encoded = codec.encode(pixels[None], one)
+        bpp = 8 * int(encoded.size_bytes[0]) / (pixels.shape[0] * pixels.shape[1])
+        answers.append((bpp, float(psnr(pixels[None], encoded.images)[0])))
+    return answers

@@ -1,0 +1,125 @@
+"""``qsearch curve``: tables scaled over qualities against the standard ones, as rate and PSNR, on unlabelled images."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from qsearch.analysis.rate_distortion import (
+    QUALITIES,
+    RateDistortion,
+    gain_db,
+    measure_rate_distortion,
+    saving_percent,
+)
+from qsearch.cli.runs import runs_option
+from qsearch.cli.tables import TABLES_HELP, resolve_tables
+from qsearch.codecs.base import SUBSAMPLINGS
+from qsearch.codecs.pillow import PillowCodec
+from qsearch.datasets.folder import image_suffixes, walk
+from qsearch.errors import InputError
+from qsearch.export.published import published_tables
+from qsearch.parts import usable_cores
+from qsearch.tables import QuantTables
+
+STANDARD = "standard"
+
+
+@click.command()
+@click.option("--tables", multiple=True, required=True, metavar="TABLES", help=f"Repeatable: {TABLES_HELP}.")
+@click.option("--images", type=click.Path(path_type=Path), required=True, help="A folder of images, of any sizes.")
+@click.option("--bpp", multiple=True, type=float, default=(0.5, 1.0, 2.0), show_default=True, help="Compare PSNR here.")
+@click.option("--psnr", multiple=True, type=float, default=(34.0, 36.0, 38.0), show_default=True, help="Compare rates.")
+@click.option("--subsampling", type=click.Choice(SUBSAMPLINGS), default="4:2:0", show_default=True)
+@click.option("--workers", type=click.IntRange(min=1), help="Images at once.  [default: the cores]")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Draw it: a .png, .svg or .pdf file.")
+@runs_option
+@click.option("--json", "json_", is_flag=True, help="Curves and gains as JSON.")
+def curve(
+    tables: tuple[str, ...],
+    images: Path,
+    bpp: tuple[float, ...],
+    psnr: tuple[float, ...],
+    subsampling: str,
+    workers: int | None,
+    out: Path | None,
+    runs: Path,
+    json_: bool,
+) -> None:
+    """Compare tables with the standard ones by rate and PSNR, both scaled to qualities 5 to 95 by libjpeg's formula.
+
+    Bits per pixel and PSNR (over RGB) are the images' means at each quality; gains interpolate linearly between
+    qualities, as in Luo 2021.
+    """
+    files = _image_files(images)
+    families = {STANDARD: QuantTables.standard} | {spec: _family(spec, runs) for spec in tables}
+    with click.progressbar(files, label="measuring", file=click.get_text_stream("stderr")) as bar:
+        curves = measure_rate_distortion(
+            files,
+            PillowCodec(subsampling=subsampling),
+            families,
+            workers=workers or usable_cores(),
+            on_image=lambda: bar.update(1),
+        )
+    standard, *others = curves
+    measured_on = (
+        f"{len(files)} images of {images.name}, pillow {subsampling}, qualities {QUALITIES[0]} to {QUALITIES[-1]}"
+    )
+    if out is not None:
+        from qsearch.report.plots import save_figure
+        from qsearch.report.rate_distortion_plot import plot_rate_distortion
+
+        save_figure(plot_rate_distortion(curves, measured_on), out)
+    gains = [_gains(each, standard, bpp, psnr) for each in others]
+    if json_:
+        click.echo(json.dumps({"curves": [asdict(each) for each in curves], "gains": gains}, indent=2))
+        return
+    click.echo(f"Measured on {measured_on}")
+    for each, found in zip(others, gains, strict=True):
+        click.echo(f"\n{each.name} against the standard tables:")
+        click.echo("\n".join(_lines(found)))
+
+
+def _image_files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder: give one that holds images.")
+    files = [path for path in walk(folder) if path.suffix.lower() in image_suffixes()]
+    if not files:
+        raise InputError(f"{folder} holds no images: give a folder that does.")
+    return files
+
+
+def _family(spec: str, runs: Path) -> Callable[[int], QuantTables]:
+    """``spec``'s tables by quality; published ones are scaled before they are rounded."""
+    kind, _, name = spec.partition(":")
+    if kind == "published" and ":" not in name:
+        published_tables(name)
+        return lambda quality: published_tables(name, quality)
+    return resolve_tables(spec, runs).tables.scaled
+
+
+def _gains(
+    curve: RateDistortion, standard: RateDistortion, bpp: tuple[float, ...], psnr: tuple[float, ...]
+) -> dict[str, Any]:
+    def known(value: float) -> float | None:
+        return None if math.isnan(value) else value
+
+    return {
+        "tables": curve.name,
+        "gain_db_at_bpp": {f"{at:g}": known(gain_db(curve, standard, at)) for at in bpp},
+        "saving_percent_at_psnr_db": {f"{at:g}": known(saving_percent(curve, standard, at)) for at in psnr},
+    }
+
+
+def _lines(gains: dict[str, Any]) -> list[str]:
+    lines = []
+    for at, value in gains["gain_db_at_bpp"].items():
+        lines.append(f"  at {at:>4} bits per pixel: " + ("not measured" if value is None else f"{value:+.3f} dB"))
+    for at, value in gains["saving_percent_at_psnr_db"].items():
+        said = "not measured" if value is None else f"{value:+.1f} % of bits saved"
+        lines.append(f"  at {at:>4} dB PSNR:        {said}")
+    return lines
