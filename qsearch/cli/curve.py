@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
+from rich.progress import Progress
 
 from qsearch.analysis.rate_distortion import (
     QUALITIES,
@@ -56,14 +58,16 @@ def curve(
     qualities, as in Luo 2021.
     """
     files = _image_files(images)
-    families = {STANDARD: QuantTables.standard} | {spec: _family(spec, runs) for spec in tables}
-    with click.progressbar(files, label="measuring", file=click.get_text_stream("stderr")) as bar:
+    families: dict[str, Callable[[int], QuantTables]] = {STANDARD: QuantTables.standard}
+    families.update({spec: _family(spec, runs) for spec in tables})
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("measuring", total=len(files))
         curves = measure_rate_distortion(
             files,
             PillowCodec(subsampling=subsampling),
             families,
             workers=workers or usable_cores(),
-            on_image=lambda: bar.update(1),
+            on_image=lambda: bar.advance(task),
         )
     standard, *others = curves
     measured_on = (
