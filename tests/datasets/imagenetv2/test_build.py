@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from qsearch.datasets import load_dataset
-from qsearch.datasets.download import Downloader
+from qsearch.datasets.download import Downloader, Politeness
 from qsearch.datasets.imagenetv2.manifest import BuildSettings, read_manifest
 from qsearch.datasets.imagenetv2.metadata import Photo
 from qsearch.datasets.imagenetv2.selection import select
@@ -214,6 +214,16 @@ class TestFaultyWeb:
             run(world, tmp_path / "out", downloader, settings)
         assert len({asked.path for asked in world.web.asked}) < 30
 
+    def test_scattered_failures_do_not_end_it(self, world: World, downloader: Downloader, tmp_path: Path) -> None:
+        photos = select(world.photos(), 6, 8, 0, other_classes=False)
+        world.publish(photos)
+        world.web.pages |= {recorded(photo): Page(status=403) for photo in photos[::4]}
+        settings = BuildSettings(classes=6, per_class=8)
+        one_by_one = Downloader(Politeness(connections=1))
+        with pytest.raises(RunError, match=r"^12 of 48 photographs could not be fetched"):
+            run(world, tmp_path / "out", one_by_one, settings)
+        assert len(list((tmp_path / "out").glob("n*/*.png"))) == 36
+
     def test_metadata_and_tarball_are_downloaded_where_none_are_given(
         self, world: World, downloader: Downloader, tmp_path: Path
     ) -> None:
@@ -272,7 +282,8 @@ class TestBadInput:
         self, world: World, downloader: Downloader, tmp_path: Path, content: bytes | None
     ) -> None:
         tarball = tmp_path / "damaged.tar.gz"
-        tarball.write_bytes(world.tarball(drawn(world))[:-2000] if content is None else content)
+        whole = world.tarball(drawn(world))
+        tarball.write_bytes(whole[: len(whole) // 2] if content is None else content)
         with pytest.raises(InputError, match=r"damaged\.tar\.gz cannot be read as a tarball"):
             run(world, tmp_path / "out", downloader, public_images=tarball)
 
@@ -424,6 +435,8 @@ class TestKilled:
             run(world, tmp_path / "out", downloader)
         journal = tmp_path / "out/.building/journal.jsonl"
         journal.write_bytes(journal.read_bytes()[:-30])
+        with pytest.raises(RunError):
+            run(world, tmp_path / "out", Downloader(downloader.politeness))  # what it adds must not grow on the tear
         (tmp_path / "out" / photos[0].wnid / ".half.png.partial").write_bytes(b"half")
         world.publish(photos)
         run(world, tmp_path / "out", Downloader(downloader.politeness))

@@ -31,7 +31,9 @@ def test_the_photograph_at_any_scale_and_turned_is_itself(shape: tuple[int, int]
 
 
 def test_is_prepared_as_the_paper_did_without_loss_or_metadata() -> None:
-    prepared = photograph_from(PHOTO).prepared
+    with Image.open(io.BytesIO(PHOTO)) as image:
+        profiled = encoded(image.copy(), "PNG", icc_profile=b"a colour profile" * 20)
+    prepared = photograph_from(profiled).prepared
     with Image.open(io.BytesIO(prepared)) as image, Image.open(io.BytesIO(PHOTO)) as original:
         assert (image.format, image.mode, image.size) == ("PNG", "RGB", (224, 224))
         assert not image.info
