@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from qsearch.cli.main import COMMANDS
-from tests.conftest import Command, Finished
+from tests.conftest import FAKE, Command, Finished
 
 HEAVY = {"torch", "torchvision", "openvino", "pandas", "matplotlib", "skopt", "sklearn", "opentuner", "optuna"}
 
@@ -75,10 +75,13 @@ def test_a_reader_that_goes_away_is_no_error(qsearch: Command) -> None:
     assert process.wait(timeout=60) == 1
 
 
-def test_what_the_system_refuses_is_a_sentence(cli: Callable[..., Finished]) -> None:
-    finished = cli("run", "--name", "x" * 300)
-    assert finished.status == 2
-    assert "File name too long" in finished.sentence
+def test_what_the_system_refuses_is_a_sentence(cli: Callable[..., Finished], tmp_path: Path) -> None:
+    for _ in ("no folder of runs yet", "there is one"):
+        finished = cli("run", "--name", "x" * 300, *FAKE)
+        assert finished.status == 2
+        assert "File name too long" in finished.sentence
+        (tmp_path / "runs").mkdir(exist_ok=True)
+    assert list((tmp_path / "runs").iterdir()) == []
 
 
 def test_a_full_output_is_a_sentence(qsearch: Command) -> None:
