@@ -18,7 +18,7 @@ from qsearch.cli.options import (
 )
 from qsearch.cli.progress import measure
 from qsearch.cli.runs import find_run, runs_option
-from qsearch.cli.summary import as_json, as_text, summary_of
+from qsearch.cli.summary import as_json, as_text, found_by
 from qsearch.evaluator import Evaluator
 from qsearch.parts import build_evaluator, check_search, default_workers
 from qsearch.run import Run, guided
@@ -104,8 +104,8 @@ def _search(
     allow_changed: bool = False,
 ) -> None:
     interrupted = measure(run, evaluator, workers, trials=trials, allow_changed=allow_changed)
-    summary = summary_of(run)
-    click.echo(json.dumps(as_json(run, summary), indent=2) if json_ else "\n" + as_text(run, summary))
+    found = found_by(run)
+    click.echo(json.dumps(as_json(run, found), indent=2) if json_ else "\n" + as_text(run, found))
     if interrupted:
         click.echo(f"interrupted; go on with: qsearch resume {run.path}", err=True)
         ctx.exit(interrupted)

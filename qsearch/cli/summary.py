@@ -1,19 +1,34 @@
 """The summary of a run, in words and as JSON."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
+from qsearch.analysis.optimism import SelectedGain, selected_gain
 from qsearch.analysis.summary import QUALITY, Point, Summary, summarize
 from qsearch.run import Run
 from qsearch.settings import Recorded
 
 
-def summary_of(run: Run) -> Summary:
-    """The summary of what is recorded so far."""
-    return summarize(run.results(), run.settings.search.hypervolume_reference)
+@dataclass(frozen=True)
+class Found:
+    """What a run has found so far, and how much of the two headline gains is owed to having picked the best."""
+
+    summary: Summary
+    at_rate: SelectedGain | None
+    at_accuracy: SelectedGain | None
+
+
+def found_by(run: Run) -> Found:
+    """What is recorded so far, summed up."""
+    results = run.results()
+    summary = summarize(results, run.settings.search.hypervolume_reference)
+    if summary.standard is None or len(results.standard) < 2 or np.isnan(summary.standard.top1):
+        return Found(summary, None, None)
+    return Found(summary, selected_gain(results, "rate"), selected_gain(results, "accuracy"))
 
 
 def measured_on(run: Run) -> str:
@@ -34,14 +49,20 @@ def _short(spec: str) -> str:
     return name + colon + "/".join(Path(argument).parts[-2:]) if colon and argument else Path(spec).name
 
 
-def as_json(run: Run, summary: Summary) -> dict[str, Any]:
+def as_json(run: Run, found: Found) -> dict[str, Any]:
     """The summary and the settings of the run, for programs."""
-    return {"run": run.name, "summary": asdict(summary), "settings": msgspec.to_builtins(run.settings)}
+    corrected = {"at_rate": found.at_rate, "at_accuracy": found.at_accuracy}
+    return {
+        "run": run.name,
+        "summary": asdict(found.summary),
+        "selected": {rule: each and asdict(each) for rule, each in corrected.items()},
+        "settings": msgspec.to_builtins(run.settings),
+    }
 
 
-def as_text(run: Run, summary: Summary) -> str:
+def as_text(run: Run, found: Found) -> str:
     """The summary for people."""
-    search = run.settings.search
+    search, summary = run.settings.search, found.summary
     lines = [
         f"Run {run.name}: {search.strategy}, seed {search.seed}, layout {search.layout}",
         f"Measured on {measured_on(run)}",
@@ -49,13 +70,14 @@ def as_text(run: Run, summary: Summary) -> str:
         + (f", {summary.trials_failed} failed" if summary.trials_failed else "")
         + f", {len(summary.frontier)} on the frontier",
         "",
-        *_headline(summary),
+        *_headline(found),
         f"Hypervolume: {summary.hypervolume:.2f}, the standard tables' {summary.standard_hypervolume:.2f} "
         f"(reference point: rate {search.hypervolume_reference[0]:g}, top-1 {search.hypervolume_reference[1]:g})",
         *_arms(summary),
         "",
-        "These are the images the search chose on, so the gains flatter it: the best of many tables is partly luck.",
-        "Measure a table on images that the search has not seen before you rely on it.",
+        "These are the images the search chose on, so its gains flatter it: the best of many tables is partly luck.",
+        "How much of it is estimated by choosing again on resampled images. To know, measure tables on images that the",
+        "search has not seen: qsearch validate.",
     ]
     lines += [
         f"Changed at trial {change.at_trial}: {'; '.join(change.differences)}." for change in run.settings.changes
@@ -63,7 +85,8 @@ def as_text(run: Run, summary: Summary) -> str:
     return "\n".join(lines)
 
 
-def _headline(summary: Summary) -> list[str]:
+def _headline(found: Found) -> list[str]:
+    summary = found.summary
     standard = summary.standard
     if standard is None:
         return [f"The standard tables at quality {QUALITY} are not measured yet, so there is nothing to compare with."]
@@ -73,6 +96,7 @@ def _headline(summary: Summary) -> list[str]:
     else:
         gain = _interpolated(summary.gain_points, "{:+.2f} points against the standard curve at its rate")
         lines.append(f"Best at that rate:       {_place(summary.best_at_rate)}, {gain}")
+        lines += _without_luck(found.at_rate, "{:+.2f}", "points")
     if summary.best_at_accuracy is None:
         lines.append("Best at that accuracy:   no table reaches it yet")
     else:
@@ -80,7 +104,17 @@ def _headline(summary: Summary) -> list[str]:
             summary.saving_percent, "{:+.1f} % of bytes saved against the standard curve at its top-1"
         )
         lines.append(f"Best at that accuracy:   {_place(summary.best_at_accuracy)}, {saving}")
+        lines += _without_luck(found.at_accuracy, "{:+.1f}", "% of bytes")
     return lines
+
+
+def _without_luck(selected: SelectedGain | None, form: str, unit: str) -> list[str]:
+    if selected is None or selected.corrected is None or selected.corrected.value is None:
+        return []
+    estimate = selected.corrected
+    ends = [form.format(end) for end in (estimate.low, estimate.high) if end is not None]
+    interval = f"95 %: {ends[0]} to {ends[1]}" if len(ends) == 2 else "too close to the curve's end for an interval"
+    return [f"  without the luck of the choice: {form.format(estimate.value)} {unit} ({interval})"]
 
 
 def _arms(summary: Summary) -> list[str]:
