@@ -18,7 +18,15 @@ from qsearch.errors import InputError
 from qsearch.evaluator import Evaluator
 from qsearch.pareto.fitness import Parabola
 from qsearch.registry import nearest_names
-from qsearch.settings import CodecSettings, DatasetSettings, GuidanceSettings, Recorded, RunSettings, SearchSettings
+from qsearch.settings import (
+    ClassifierSettings,
+    CodecSettings,
+    DatasetSettings,
+    GuidanceSettings,
+    Recorded,
+    RunSettings,
+    SearchSettings,
+)
 from qsearch.space import SearchSpace
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.base import Strategy, options_of
@@ -54,15 +62,13 @@ def build_dataset(wanted: DatasetSettings) -> Dataset:
 
 def build_classifiers(settings: RunSettings, threads: int = 1) -> list[Classifier]:
     """The classifiers the settings name, each with ``threads`` CPU threads."""
-    return [
-        load_classifier(
-            wanted.spec,
-            ClassifierOptions(
-                weights=wanted.weights, device=wanted.device, precision=wanted.precision, threads=threads
-            ),
-        )
-        for wanted in settings.classifiers
-    ]
+    return [build_classifier(wanted, threads) for wanted in settings.classifiers]
+
+
+def build_classifier(wanted: ClassifierSettings, threads: int = 1) -> Classifier:
+    """The classifier the settings name, with ``threads`` CPU threads."""
+    options = {field: getattr(wanted, field) for field in wanted.__struct_fields__ if field != "spec"}
+    return load_classifier(wanted.spec, ClassifierOptions(**options, threads=threads))
 
 
 def build_codec(settings: CodecSettings) -> Codec:

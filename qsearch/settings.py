@@ -71,6 +71,10 @@ class ClassifierSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     weights: str | None = None
     device: str = "auto"
     precision: str = "float32"
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+    input_range: tuple[float, float] | None = None
+    class_names: str | None = None
 
 
 class CodecSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -7,6 +7,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from qsearch.errors import InputError
+
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("float32", "bfloat16")
 
@@ -44,13 +46,26 @@ class ClassifierOptions:
     weights: a local file of weights, or a weight set's name, or None for the default.
     device: ``auto`` uses a GPU where there is one.
     precision: ``float32`` or, on a GPU, ``bfloat16``.
+    mean, std: per channel (R, G, B), of pixels in 0..1: what the network was trained on is (pixel - mean) / std.
+    input_range: what the network takes for black and white, (0, 1) by default; applied after mean and std.
+    class_names: a text file with the name of each logit's class, one per line.
     threads: CPU threads for inference in this process.
     """
 
     weights: str | None = None
     device: str = "auto"
     precision: str = "float32"
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+    input_range: tuple[float, float] | None = None
+    class_names: str | None = None
     threads: int = 1
+
+    def refuse(self, name: str, *options: str) -> None:
+        """InputError where the user set one of ``options``, which the network ``name`` does not use."""
+        for option in options:
+            if getattr(self, option) is not None:
+                raise InputError(f"{name} does not take --{option.replace('_', '-')}: leave it out.")
 
 
 class ClassifierLoader(Protocol):

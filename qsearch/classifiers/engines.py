@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,9 @@ from qsearch.classifiers.base import PRECISIONS
 from qsearch.classifiers.network import BATCH, Network
 from qsearch.classifiers.openvino_models import core, import_openvino
 from qsearch.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 Images = npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.float32]
@@ -36,7 +39,8 @@ class OpenVinoEngine:
         steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
         steps.input().model().set_layout(openvino.Layout(network.input.layout))
         if network.input.dtype != "uint8":
-            steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
+            offsets, scales = network.input.normalisation.affine()
+            steps.input().preprocess().convert_element_type(openvino.Type.f32).mean(offsets).scale(scales)
         steps.output().tensor().set_element_type(openvino.Type.f32)
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -86,9 +90,19 @@ class TorchEngine:
         if self.input.layout == "NCHW":
             tensor = tensor.permute(0, 3, 1, 2)
         if self.input.dtype != "uint8":
-            tensor = (tensor.to(torch.float32) / 255).to(getattr(torch, self.input.dtype))
+            tensor = self._normalised(tensor).to(getattr(torch, self.input.dtype))
         logits: Logits = self._module(tensor).to(torch.float32).cpu().numpy()
         return logits
+
+    def _normalised(self, pixels: "torch.Tensor") -> "torch.Tensor":
+        """uint8 pixels as the float32 numbers that the network takes."""
+        import torch
+
+        channels = (1, 3, 1, 1) if self.input.layout == "NCHW" else (1, 1, 1, 3)
+        offsets, scales = (
+            torch.tensor(numbers, device=self.device).view(channels) for numbers in self.input.normalisation.affine()
+        )
+        return (pixels.to(torch.float32) - offsets) / scales
 
 
 def _in_batches(run: Callable[[Images], Logits], images: Images, batch: int, classes: int) -> Logits:

@@ -1,6 +1,7 @@
 """Networks in files: ``FILE.onnx`` (ONNX) and ``FILE.pt2`` (torch.export), from pixels to logits [N, classes].
 
-Normalisation is inside the file. Classes are taken for ImageNet's, in the usual order, where there are 1000 of them.
+Normalisation is inside the file unless the user gives it. Classes are taken for ImageNet's, in the usual order, where
+there are 1000 of them and no names are given.
 """
 
 import hashlib
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from qsearch.classifiers.base import Classifier, ClassifierOptions
 from qsearch.classifiers.inference import InferenceClassifier
-from qsearch.classifiers.labels import imagenet_class_names
-from qsearch.classifiers.network import BATCH, Network, NetworkInput, file_digest
+from qsearch.classifiers.labels import class_names_of
+from qsearch.classifiers.network import BATCH, Network, NetworkInput, Normalisation, file_digest
 from qsearch.classifiers.openvino_models import converted, import_openvino, last_line
 from qsearch.datasets.preparation import shorter_side
 from qsearch.errors import InputError
@@ -40,7 +41,7 @@ def load_onnx(argument: str, options: ClassifierOptions) -> Classifier:
     if options.device.startswith("cuda"):
         raise InputError(f"{argument}: ONNX files run on the CPU only; for a GPU export the network as .pt2.")
     model = _read_onnx(path)
-    takes = _network_input(argument, [_onnx_port(port) for port in model.inputs])
+    takes = _normalised(argument, _network_input(argument, [_onnx_port(port) for port in model.inputs]), options)
     batch = takes.batch
     if takes.height is not None and takes.width is not None:
         # What comes out is often known only once it is settled what goes in.
@@ -48,7 +49,8 @@ def load_onnx(argument: str, options: ClassifierOptions) -> Classifier:
         _reshape(argument, model, takes.shape(batch, takes.height, takes.width))
     classes = _classes(argument, [_onnx_port(port) for port in model.outputs], batch)
     network = OnnxNetwork(argument, _onnx_digest(path), classes, takes, path)
-    return InferenceClassifier(network, replace(options, device="cpu"), imagenet_class_names(classes))
+    names, details = class_names_of(argument, classes, options.class_names)
+    return InferenceClassifier(network, replace(options, device="cpu"), names, details)
 
 
 def load_pt2(argument: str, options: ClassifierOptions) -> Classifier:
@@ -56,10 +58,10 @@ def load_pt2(argument: str, options: ClassifierOptions) -> Classifier:
     path = _file(argument, options)
     program = _read_pt2(path)
     signature = program.graph_signature
-    takes = _network_input(argument, _pt2_ports(program, signature.user_inputs))
+    takes = _normalised(argument, _network_input(argument, _pt2_ports(program, signature.user_inputs)), options)
     classes = _classes(argument, _pt2_ports(program, signature.user_outputs), takes.batch)
     network = Pt2Network(argument, file_digest(path), classes, takes, path)
-    return InferenceClassifier(network, options, imagenet_class_names(classes))
+    return InferenceClassifier(network, options, *class_names_of(argument, classes, options.class_names))
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,16 @@ def _network_input(name: str, inputs: list[_Port]) -> NetworkInput:
         return NetworkInput(None, None, batch=shape[0], layout=layout, dtype=dtype)
     resize = shorter_side(height) if height == width else None
     return NetworkInput(height, width, resize, batch=shape[0], layout=layout, dtype=dtype)
+
+
+def _normalised(name: str, takes: NetworkInput, options: ClassifierOptions) -> NetworkInput:
+    """``takes`` with the normalisation the user gives. InputError for a network of bytes, which has it inside."""
+    if takes.dtype == "uint8":
+        options.refuse(f"{name}, which reads bytes,", "mean", "std", "input_range")
+    default = Normalisation()
+    low, high = options.input_range or (default.low, default.high)
+    given = Normalisation(options.mean or default.mean, options.std or default.std, low, high)
+    return replace(takes, normalisation=given)
 
 
 def _layout(shape: tuple[int | None, ...]) -> str | None:

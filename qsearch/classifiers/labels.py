@@ -1,7 +1,9 @@
 """Which logit stands for which class of a dataset: by the classes' names, or by their order."""
 
+import hashlib
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,31 @@ def imagenet_class_names(classes: int) -> tuple[str, ...] | None:
     """The names of the classes of a network that does not say them: ImageNet's where there are 1000, else unknown."""
     synsets = imagenet_synsets()
     return synsets if classes == len(synsets) else None
+
+
+def class_names_of(network: str, classes: int, file: str | None) -> tuple[tuple[str, ...] | None, dict[str, str]]:
+    """The names of the classes of ``network``, and what a run's settings say of them.
+
+    They are the lines of ``file`` where one is given, else as :func:`imagenet_class_names` says. InputError where the
+    file cannot be read or does not name each of the ``classes`` once.
+    """
+    if file is None:
+        return imagenet_class_names(classes), {}
+    try:
+        names = tuple(line.strip() for line in Path(file).read_text(encoding="utf-8").splitlines() if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{file} cannot be read ({error}): --class-names takes a text file, a name per line."
+        ) from error
+    if len(names) != classes:
+        raise InputError(
+            f"{file} names {len(names)} classes and {network} tells {classes} apart: give one name per line, in the "
+            "order of the logits."
+        )
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise InputError(f"{file} names the class {repeated!r} twice: give each logit a name of its own.")
+    return names, {"class_names": hashlib.sha256("\n".join(names).encode()).hexdigest()}
 
 
 def align_labels(dataset: Dataset, classifier: Classifier) -> npt.NDArray[np.int64]:

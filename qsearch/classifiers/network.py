@@ -21,9 +21,48 @@ BATCH = {"cpu": 4, "cuda": 64}
 batches were no faster."""
 
 
+Channels = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """How pixels become a network's numbers: brought to 0..1, (x - mean) / std per channel, then 0..1 to low..high.
+
+    InputError where a std is not positive, low is not below high, or a number is not finite.
+    """
+
+    mean: Channels = (0.0, 0.0, 0.0)
+    std: Channels = (1.0, 1.0, 1.0)
+    low: float = 0.0
+    high: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not np.isfinite([*self.mean, *self.std, self.low, self.high]).all():
+            raise InputError(f"--mean, --std and --input-range are finite numbers, got {self}.")
+        if max(map(abs, self.mean)) > 1 or max(self.std) > 1 or min(self.std) <= 0:
+            raise InputError(
+                f"--mean and --std are of pixels in 0..1, got {self}: divide those of pixels in 0..255 by 255."
+            )
+        if self.low >= self.high:
+            raise InputError(
+                f"--input-range gives the network's numbers for black and white in this order, got {self.low:g} "
+                f"{self.high:g}: give the lower one first."
+            )
+
+    def affine(self) -> tuple[list[float], list[float]]:
+        """Offsets and scales of the three channels: the network's number is (pixel - offset) / scale, pixel 0..255."""
+        scales = [255 * std / (self.high - self.low) for std in self.std]
+        offsets = [255 * mean - self.low * scale for mean, scale in zip(self.mean, scales, strict=True)]
+        return offsets, scales
+
+    def __str__(self) -> str:
+        mean, std = (" ".join(f"{number:g}" for number in numbers) for numbers in (self.mean, self.std))
+        return f"mean {mean}, std {std}, range {self.low:g} to {self.high:g}"
+
+
 @dataclass(frozen=True)
 class NetworkInput:
-    """What a network takes: RGB images, float32 (or float16) in 0..1 or uint8, [N, 3, H, W] or [N, H, W, 3].
+    """What a network takes: RGB images, float32 (or float16) or uint8, [N, 3, H, W] or [N, H, W, 3].
 
     height, width: pixels, or None where any size will do.
     resize: images of another size have their shorter side brought to so many pixels and are then cropped in the
@@ -31,6 +70,7 @@ class NetworkInput:
     enlarge: whether that may enlarge images that are smaller than the crop; otherwise they are refused.
     interpolation: the filter for that, one of Pillow's.
     batch: N where the network takes no other, or None.
+    normalisation: what happens to pixels outside the network, where it takes floating-point numbers.
     """
 
     height: int | None
@@ -41,13 +81,17 @@ class NetworkInput:
     batch: int | None = None
     layout: str = "NCHW"
     dtype: str = "float32"
+    normalisation: Normalisation = Normalisation()
 
     @property
     def preprocessing(self) -> str:
         """In words, for the settings of a run."""
-        if self.height is None or self.resize is None:
-            return "none"
-        return f"shorter side {self.resize} {self.interpolation}, centre crop {self.width}x{self.height}"
+        steps = []
+        if self.height is not None and self.resize is not None:
+            steps.append(f"shorter side {self.resize} {self.interpolation}, centre crop {self.width}x{self.height}")
+        if self.normalisation != Normalisation():
+            steps.append(str(self.normalisation))
+        return ", ".join(steps) or "none"
 
     def shape(self, batch: int, height: int, width: int) -> tuple[int, ...]:
         """The network's input shape for ``batch`` images of this size in pixels."""

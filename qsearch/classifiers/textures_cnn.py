@@ -28,6 +28,7 @@ def load(argument: str, options: ClassifierOptions) -> InferenceClassifier:
     """
     if argument:
         raise InputError(f"textures-cnn takes nothing after a colon, got {argument!r}: leave it out.")
+    options.refuse("textures-cnn", "mean", "std", "input_range", "class_names")
     path = Path(options.weights) if options.weights else WEIGHTS
     weights = read_weights(path)
     if options.weights:

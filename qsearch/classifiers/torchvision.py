@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from qsearch.classifiers.base import Classifier, ClassifierOptions
 from qsearch.classifiers.inference import InferenceClassifier
-from qsearch.classifiers.labels import imagenet_class_names
+from qsearch.classifiers.labels import class_names_of
 from qsearch.classifiers.network import NetworkInput, TorchNetwork, file_digest, normalised
 from qsearch.classifiers.openvino_models import last_line
 from qsearch.errors import InputError
@@ -34,6 +34,7 @@ def load(argument: str, options: ClassifierOptions) -> Classifier:
     InputError where there is no such network or weight set, where weights can neither be found nor downloaded, and
     where a file does not hold weights of this network or is not what its name says.
     """
+    options.refuse(f"torchvision:{argument}", "mean", "std", "input_range")
     weight_set, file = _weights(argument, options.weights)
     digest = _checked_digest(file)
     state = _state(file)
@@ -49,13 +50,15 @@ def load(argument: str, options: ClassifierOptions) -> Classifier:
         NetworkInput(crop, crop, resize, transforms.interpolation.value, enlarge=True),
         partial(build, argument, file, crop, mean, std),
     )
+    names, of_names = class_names_of(network.name, classes, options.class_names)
     details = {
+        **of_names,
         "weights": file.name,
         "mean": " ".join(map(str, mean)),
         "std": " ".join(map(str, std)),
         "torchvision_version": version("torchvision"),
     }
-    return InferenceClassifier(network, options, imagenet_class_names(classes), details)
+    return InferenceClassifier(network, options, names, details)
 
 
 def build(name: str, file: Path, size: int, mean: tuple[float, ...], std: tuple[float, ...]) -> "torch.nn.Module":

@@ -99,19 +99,42 @@ dataset_options = _options(
     ),
     click.option("--skip-unreadable/--no-skip-unreadable", default=None, help="Leave out files that cannot be read."),
 )
-classifier_options = _options(
-    click.option(
-        "--classifier",
-        multiple=True,
-        help="textures-cnn, torchvision:NAME, FILE.onnx, FILE.pt2; repeated, accuracy is the mean over all.  "
-        f"[default: {DEFAULTS.classifiers[0].spec}]",
-    ),
+network_options = _options(
     click.option("--weights", help="torchvision: a weight set's name, or a local file of weights."),
+    click.option(
+        "--mean",
+        nargs=3,
+        type=float,
+        metavar="R G B",
+        help="FILE.onnx, FILE.pt2: means of pixels in 0..1.  [default: 0]",
+    ),
+    click.option(
+        "--std", nargs=3, type=float, metavar="R G B", help="Their standard deviations; (x - mean) / std.  [default: 1]"
+    ),
+    click.option(
+        "--input-range",
+        nargs=2,
+        type=float,
+        metavar="LOW HIGH",
+        help="FILE.onnx, FILE.pt2: what the network takes for 0 and 1, after mean and std.  [default: 0 1]",
+    ),
+    click.option("--class-names", metavar="FILE", help="The classes in the order of the logits, one per line."),
     click.option(
         "--device", type=click.Choice(DEVICES), help="Where the network runs.  [default: auto, a GPU if there is one]"
     ),
     click.option("--precision", type=click.Choice(PRECISIONS), help="On a GPU.  [default: float32]"),
 )
+classifier_options = _options(
+    click.option(
+        "--classifier",
+        multiple=True,
+        help="textures-cnn, torchvision:NAME, timm:NAME, FILE.onnx, FILE.pt2; of several, the mean accuracy.  "
+        f"[default: {DEFAULTS.classifiers[0].spec}]",
+    ),
+    network_options,
+)
+OF_ONE_NETWORK = ("weights", "mean", "std", "input_range", "class_names")
+"""The options that say what one network is."""
 measuring_options = _options(
     dataset_options,
     click.option(
@@ -169,15 +192,22 @@ def measured_settings(settings: RunSettings, given: Mapping[str, Any]) -> RunSet
         )
     dataset = _replaced(settings.dataset, given, size="size", fit="fit", skip_unreadable="skip_unreadable")
     classifiers = [ClassifierSettings(spec=_absolute(spec)) for spec in given["classifier"]] or settings.classifiers
-    if given["weights"] and len(classifiers) > 1:
-        raise click.UsageError("--weights belongs to one classifier, and there are several: leave it out.")
-    given = {**given, "weights": given["weights"] and _absolute(given["weights"])}
-    same_names = {name: name for name in ("weights", "device", "precision")}
+    for name in OF_ONE_NETWORK:
+        if given[name] is not None and len(classifiers) > 1:
+            option = name.replace("_", "-")
+            raise click.UsageError(f"--{option} belongs to one classifier, and there are several: leave it out.")
     return msgspec.structs.replace(
         settings,
         dataset=dataset,
-        classifiers=tuple(_replaced(each, given, **same_names) for each in classifiers),
+        classifiers=tuple(with_network_options(each, given) for each in classifiers),
     )
+
+
+def with_network_options(classifier: ClassifierSettings, given: Mapping[str, Any]) -> ClassifierSettings:
+    """``classifier`` with what the user gave for it in place of its own."""
+    files = {name: given[name] and _absolute(given[name]) for name in ("weights", "class_names")}
+    same_names = {name: name for name in (*OF_ONE_NETWORK, "device", "precision")}
+    return _replaced(classifier, {**given, **files}, **same_names)
 
 
 def _replaced(part: Any, given: Mapping[str, Any], **options: str) -> Any:

@@ -17,7 +17,7 @@ from qsearch.classifiers.exported import Pt2Network
 from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.labels import align_labels, imagenet_synsets
 from qsearch.datasets import load_dataset
-from qsearch.datasets.base import DatasetOptions
+from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.errors import InputError
 from qsearch.testing import ClassifierContract
 
@@ -161,6 +161,111 @@ class TestPt2:
         np.testing.assert_allclose(
             TorchEngine(network, "cpu", "float32")(images), expected_logits(images), rtol=1e-4, atol=1e-5
         )
+
+
+class TestNormalisation:
+    MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+    def expected(self, images: Images, low: float = 0.0, high: float = 1.0) -> npt.NDArray[np.float32]:
+        """What the networks answer to pixels brought to 0..1, normalised, then stretched to ``low`` .. ``high``."""
+        pixels = low + (high - low) * (images / 255 - self.MEAN) / self.STD
+        return np.asarray(pixels.mean(axis=(1, 2)) @ WEIGHTS, dtype=np.float32)
+
+    @pytest.mark.parametrize(("shape", "axes"), [(["N", 3, 16, 16], (2, 3)), (["N", 16, 16, 3], (1, 2))])
+    def test_mean_and_std_are_per_channel_in_both_layouts(
+        self, tmp_path: Path, shape: Shape, axes: tuple[int, int]
+    ) -> None:
+        path = save_onnx(tmp_path / "mean.onnx", shape, axes=axes)
+        images = random_images(5)
+        classifier = load(path, mean=self.MEAN, std=self.STD)
+        np.testing.assert_allclose(classifier.logits(images), self.expected(images), rtol=1e-4, atol=1e-5)
+
+    @pytest.mark.parametrize("input_range", [(0.0, 255.0), (-1.0, 1.0)])
+    def test_the_range_is_what_black_and_white_become(self, tmp_path: Path, input_range: tuple[float, float]) -> None:
+        path = save_onnx(tmp_path / "mean.onnx")
+        flat = np.stack([np.zeros((16, 16, 3)), np.full((16, 16, 3), 255)]).astype(np.uint8)
+        expected = np.outer(input_range, WEIGHTS.sum(axis=0))
+        np.testing.assert_allclose(load(path, input_range=input_range).logits(flat), expected, rtol=1e-4, atol=1e-4)
+        images = random_images(5)
+        classifier = load(path, mean=self.MEAN, std=self.STD, input_range=input_range)
+        np.testing.assert_allclose(classifier.logits(images), self.expected(images, *input_range), rtol=1e-3, atol=1e-3)
+
+    def test_the_torch_engine_agrees(self, tmp_path: Path) -> None:
+        images = random_images(7)
+        for input_range in ((0.0, 1.0), (-1.0, 1.0)):
+            classifier = load(save_pt2(tmp_path / "mean.pt2"), mean=self.MEAN, std=self.STD, input_range=input_range)
+            engine = TorchEngine(classifier.network, "cpu", "float32")
+            np.testing.assert_allclose(engine(images), self.expected(images, *input_range), rtol=1e-4, atol=1e-4)
+            np.testing.assert_allclose(classifier.logits(images), engine(images), rtol=1e-4, atol=1e-4)
+
+    def test_it_is_recorded(self, tmp_path: Path) -> None:
+        path = save_onnx(tmp_path / "mean.onnx")
+        plain = load(path).settings()
+        given = load(path, mean=self.MEAN, input_range=(0, 255)).settings()
+        assert plain["preprocessing"] == "shorter side 18 bilinear, centre crop 16x16"
+        assert given["preprocessing"] == f"{plain['preprocessing']}, mean 0.485 0.456 0.406, std 1 1 1, range 0 to 255"
+
+    @pytest.mark.parametrize(
+        ("options", "sentence"),
+        [
+            ({"mean": (123.7, 116.3, 103.5)}, "of pixels in 0..1, got mean 123.7 .*: divide"),
+            ({"std": (0.2, 0.0, 0.2)}, "of pixels in 0..1"),
+            ({"std": (0.2, -0.1, 0.2)}, "of pixels in 0..1"),
+            ({"mean": (float("nan"), 0, 0)}, "finite numbers"),
+            ({"input_range": (1, 0)}, "got 1 0: give the lower one first"),
+            ({"input_range": (0, float("inf"))}, "finite numbers"),
+        ],
+    )
+    def test_numbers_that_make_no_sense(self, tmp_path: Path, options: dict[str, Any], sentence: str) -> None:
+        with pytest.raises(InputError, match=sentence):
+            load(save_onnx(tmp_path / "mean.onnx"), **options)
+
+    @pytest.mark.parametrize("option", ["mean", "std", "input_range"])
+    def test_a_network_of_bytes_has_it_inside(self, tmp_path: Path, option: str) -> None:
+        path = save_onnx(tmp_path / "bytes.onnx", dtype=TensorProto.UINT8)
+        with pytest.raises(InputError, match=f"reads bytes, does not take --{option.replace('_', '-')}: leave it out"):
+            load(path, **{option: (0.5, 0.6, 0.7)[: 2 if option == "input_range" else 3]})
+
+    @pytest.mark.parametrize("option", ["mean", "std", "input_range", "class_names"])
+    def test_networks_that_know_themselves_refuse_it(self, option: str) -> None:
+        with pytest.raises(InputError, match=f"textures-cnn does not take --{option.replace('_', '-')}"):
+            load_classifier("textures-cnn", ClassifierOptions(**{option: "x"}))  # type: ignore[arg-type]
+
+
+class TestClassNames:
+    NAMES = ("apple", "banana", "cherry", "date", "elder", "fig", "grape")
+
+    def names_file(self, folder: Path, *names: str) -> str:
+        (folder / "classes.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
+        return str(folder / "classes.txt")
+
+    def test_they_match_the_datasets_by_name(self, tmp_path: Path) -> None:
+        classifier = load(save_onnx(tmp_path / "mean.onnx"), class_names=self.names_file(tmp_path, *self.NAMES))
+        assert classifier.class_names == self.NAMES
+        dataset = Dataset.from_arrays(random_images(3), [0, 1, 0], ("grape", "banana"))
+        np.testing.assert_array_equal(align_labels(dataset, classifier), [6, 1, 6])
+
+    def test_a_run_can_tell_other_names(self, tmp_path: Path) -> None:
+        path = save_pt2(tmp_path / "mean.pt2")
+        before = load(path, class_names=self.names_file(tmp_path, *self.NAMES)).settings()
+        after = load(path, class_names=self.names_file(tmp_path, *self.NAMES[::-1])).settings()
+        assert before["class_names"] != after["class_names"]
+        assert {**before, "class_names": ""} == {**after, "class_names": ""}
+
+    @pytest.mark.parametrize(
+        ("names", "sentence"),
+        [
+            (("apple", "banana"), "names 2 classes and .* tells 7 apart"),
+            (("apple", *NAMES[:6]), "names the class 'apple' twice"),
+        ],
+    )
+    def test_each_logit_has_one(self, tmp_path: Path, names: tuple[str, ...], sentence: str) -> None:
+        with pytest.raises(InputError, match=sentence):
+            load(save_onnx(tmp_path / "mean.onnx"), class_names=self.names_file(tmp_path, *names))
+
+    def test_a_file_that_cannot_be_read(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=r"cannot be read .*: --class-names takes a text file"):
+            load(save_onnx(tmp_path / "mean.onnx"), class_names=str(tmp_path / "nowhere.txt"))
 
 
 class TestWhatIsNoClassifier:
