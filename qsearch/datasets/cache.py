@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qsearch.datasets.atomic import replacing
+from qsearch.atomic import replacing
 from qsearch.datasets.base import Dataset, digest_of
 from qsearch.errors import InputError
 
@@ -127,7 +127,7 @@ class _Entry:
         return None
 
     def write(self, prepared: PreparedImages) -> None:
-        with replacing(self.pixels) as file:
+        with replacing(self.pixels, alone=True) as file:
             np.save(file, prepared.images, allow_pickle=False)
         description: dict[str, Any] = {
             "format": FORMAT,
@@ -138,7 +138,7 @@ class _Entry:
             "labels": prepared.labels.tolist(),
             "image_names": prepared.image_names,
         }
-        with replacing(self.description) as file:
+        with replacing(self.description, alone=True) as file:
             file.write(json.dumps(description).encode())
 
     def _stamp(self) -> list[int]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from qsearch.datasets.atomic import partial_path, replacing
+from qsearch.atomic import partial_path, replacing
 
 if TYPE_CHECKING:
     from requests import Response
@@ -325,5 +325,5 @@ def _remember_validator(path: Path, response: "Response") -> None:
     etag = response.headers.get("ETag", "")
     path.unlink(missing_ok=True)
     if etag and not etag.startswith("W/"):
-        with replacing(path) as file:
+        with replacing(path, alone=True) as file:
             file.write(etag.encode("latin-1"))

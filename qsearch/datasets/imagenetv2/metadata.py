@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from qsearch.datasets.atomic import replacing
+from qsearch.atomic import replacing
 from qsearch.datasets.cache import cache_folder
 from qsearch.datasets.download import Answer, DamagedError, Downloader, DownloadError
 from qsearch.datasets.imagenetv2.publication import (
@@ -166,7 +166,7 @@ def _listing(name: str, folder: Path, downloader: Downloader, addresses: Address
             f"{addresses.listing}/{name}", lambda answer: answer.json(list[_Listed]), params={"ref": COMMIT}
         )
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
+        with replacing(path, alone=True) as file:
             file.write(msgspec.json.encode(listed))
     return [file for file in msgspec.json.decode(path.read_bytes(), type=list[_Listed]) if file.name.endswith(".json")]
 
@@ -184,7 +184,7 @@ def _fetch_files(
 
     def fetch(file: _Listed) -> None:
         content = downloader.get(f"{addresses.files}/{name}/{file.name}", lambda answer: _blob(answer, file))
-        with replacing(folder / name / file.name) as target:
+        with replacing(folder / name / file.name, alone=True) as target:
             target.write(content)
 
     with closing(downloader.each(missing, fetch)) as results:

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from qsearch.datasets.atomic import replacing
+from qsearch.atomic import replacing
 from qsearch.datasets.download import DamagedError, Downloader, UnavailableError, UnreachableError
 from qsearch.datasets.imagenetv2.flickr import FlickrAPI, Location
 from qsearch.datasets.imagenetv2.manifest import (
@@ -130,7 +130,7 @@ class Stages:
     def _write(self, name: str, content: bytes) -> None:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
+        with replacing(path, alone=True) as file:
             file.write(content)
 
     def distrust_equal_files(self) -> None:
