@@ -21,6 +21,7 @@ from qsearch.run import SETTINGS_FILE, Run
 from qsearch.settings import Recorded
 
 BEST = "best"
+WIDTH = 118
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def _as_text(tables: Sequence[_Table], compared: Sequence[Comparison], t_tests: 
         if t_tests is not None:
             lines.append(f"  paper's t {_t_test(t_tests[index])}")
     notes = [*_notes(tables), *([f"The paper's t-test (Li 2020) is {WARNING}."] if t_tests else [])]
-    return "\n".join([*lines, *([""] if notes else []), *notes])
+    return "\n".join([*lines, *([""] if notes else []), *(click.wrap_text(note, WIDTH) for note in notes)])
 
 
 def _titled(table: _Table) -> str:
@@ -167,8 +168,8 @@ def _test(test: PairedTest, network: str, tests: int) -> list[str]:
     return [
         f"  McNemar   {alone}{test.won} images right only with it, {test.lost} only with the baseline: "
         f"p = {test.p_value:.2g}{corrected}",
-        f"            {test.images} images of which {100 * (test.won + test.lost) / test.images:.1f} % change show a "
-        f"difference of {test.detectable_points:.2f} points four times in five",
+        f"            {test.images} images, {100 * (test.won + test.lost) / test.images:.1f} % of them changed: enough "
+        f"to show a true difference of {test.detectable_points:.2f} points four times in five",
     ]
 
 

@@ -1,0 +1,68 @@
+"""Simulated measurements whose truth is known, for statistics that must be right on average."""
+
+import numpy as np
+import numpy.typing as npt
+
+from qsearch.analysis.results import Results
+from qsearch.measurement import Measurement, Series, Trial
+from qsearch.tables import QuantTables
+
+PIXELS = 128 * 128
+CURVE_RATE = (10.0, 16.0, 20.0, 24.0, 30.0)
+CURVE_TOP1 = (0.85, 0.78, 0.72, 0.65, 0.52)
+QUALITIES = (90, 70, 50, 40, 30)
+DISCORDANT = 0.08
+"""The share of images on which two tables of equal accuracy differ is about twice this."""
+
+
+def curve_top1(rate: float) -> float:
+    """The standard tables' true accuracy at ``rate``."""
+    return float(np.interp(rate, CURVE_RATE, CURVE_TOP1))
+
+
+class Images:
+    """Images of different ease and size, seen by one imaginary network at any table."""
+
+    def __init__(self, count: int, seed: int) -> None:
+        self.random = np.random.default_rng(seed)
+        self.ease = self.random.random(count)
+        self.detail = self.random.lognormal(0, 0.5, count)
+
+    def measure(self, rate: float, top1: float) -> Measurement:
+        """One of a table that compresses by about ``rate`` and has a true accuracy of ``top1``."""
+        return Measurement(self._sizes(rate), self._ranks(top1)[np.newaxis], PIXELS)
+
+    def _sizes(self, rate: float) -> npt.NDArray[np.int64]:
+        noise = self.random.lognormal(0, 0.02, len(self.detail))
+        size_bytes = np.rint(3 * PIXELS / rate * self.detail * noise / np.exp(0.125))
+        return np.asarray(size_bytes, dtype=np.int64)
+
+    def _ranks(self, top1: float) -> npt.NDArray[np.int32]:
+        easy = self.ease < top1
+        # Losses and wins balance, whatever the accuracy.
+        changed = self.random.random(len(easy)) < DISCORDANT / 2 / np.where(easy, top1, 1 - top1)
+        return np.asarray(easy == changed, dtype=np.int32)
+
+
+def simulated_results(
+    seed: int, images: int, gains: npt.ArrayLike, rates: npt.ArrayLike = 20.4
+) -> tuple[Results, npt.NDArray[np.float64]]:
+    """A run of tables whose true gains in points over the standard curve are ``gains`` [m], and those gains."""
+    seen = Images(images, seed)
+    gain, rate = np.broadcast_arrays(np.atleast_1d(np.asarray(gains, dtype=np.float64)), rates)
+    reference = [
+        _trial("reference", quality, seen.measure(*point))
+        for quality, *point in zip(QUALITIES, CURVE_RATE, CURVE_TOP1, strict=True)
+    ]
+    search = [
+        _trial("search", number, seen.measure(one_rate, curve_top1(one_rate) + one_gain / 100))
+        for number, (one_gain, one_rate) in enumerate(zip(gain, rate, strict=True))
+    ]
+    return Results("simulated", reference, search), np.array(gain)
+
+
+def _trial(series: Series, number: int, measurement: Measurement) -> Trial:
+    entries = np.ones((8, 8), dtype=np.int64)
+    entries[0, :2] += divmod(number, 250)
+    tables = QuantTables.shared(entries)
+    return Trial(series, number, "sorted-random" if series == "search" else "standard", tables, "done", measurement)

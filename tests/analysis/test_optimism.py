@@ -1,0 +1,102 @@
+"""The luck of having been picked: shown where there is nothing else, and not invented where there is none."""
+
+import numpy as np
+import pytest
+
+from qsearch.analysis.optimism import selected_gain
+from qsearch.analysis.results import Results
+from qsearch.analysis.summary import summarize
+from qsearch.measurement import Trial
+from tests.analysis.simulated import simulated_results
+
+
+def test_the_best_of_equal_tables_gains_only_by_luck() -> None:
+    apparent, corrected, held, held_naively = [], [], 0, 0
+    for seed in range(30):
+        results, _ = simulated_results(seed, images=300, gains=np.zeros(200))
+        found = selected_gain(results, "rate", resamples=150, seed=seed)
+        assert found is not None
+        assert found.apparent.value is not None
+        assert found.corrected is not None
+        low, value, high = found.corrected.low, found.corrected.value, found.corrected.high
+        assert low is not None
+        assert value is not None
+        assert high is not None
+        assert found.apparent.low is not None
+        apparent.append(found.apparent.value)
+        corrected.append(value)
+        held += low <= 0 <= high
+        held_naively += found.apparent.low <= 0
+    assert np.mean(apparent) > 3
+    assert abs(np.mean(corrected)) < 0.5
+    assert held >= 28
+    assert held_naively <= 22
+
+
+def test_a_table_far_above_the_others_owes_nothing_to_luck() -> None:
+    results, _ = simulated_results(0, images=400, gains=[0] * 50 + [15] + [0] * 50)
+    found = selected_gain(results, "rate", resamples=100)
+    assert found is not None
+    assert found.label == "50"
+    assert found.choices == 1
+    assert found.optimism == 0
+    assert found.corrected == found.apparent
+
+
+def test_the_correction_is_small_where_tables_differ_more_than_chance() -> None:
+    corrected, true = [], []
+    for seed in range(30):
+        gains = np.random.default_rng(seed).normal(0, 5, 60)
+        results, _ = simulated_results(seed, images=500, gains=gains)
+        found = selected_gain(results, "rate", resamples=100, seed=seed)
+        assert found is not None
+        assert found.corrected is not None
+        assert found.corrected.value is not None
+        corrected.append(found.corrected.value)
+        true.append(gains[int(found.label)])
+    assert np.mean(corrected) == pytest.approx(np.mean(true), abs=1.0)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_table_picked_is_the_one_the_summary_names(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    # Few images make ties.
+    results, _ = simulated_results(seed, 40, random.integers(-3, 4, 60), random.integers(17, 24, 60))
+    summary = summarize(results, (1.0, 0.0))
+    for rule, best, gain in (
+        ("rate", summary.best_at_rate, summary.gain_points),
+        ("accuracy", summary.best_at_accuracy, summary.saving_percent),
+    ):
+        found = selected_gain(results, rule, resamples=20)  # type: ignore[arg-type]
+        assert (found and found.label) == (best and best.label)
+        assert found is None or found.apparent.value == pytest.approx(gain)
+
+
+def test_savings_are_corrected_too() -> None:
+    results, _ = simulated_results(11, images=500, gains=np.zeros(100), rates=np.linspace(18, 23, 100))
+    found = selected_gain(results, "accuracy", resamples=100)
+    assert found is not None
+    assert found.optimism is not None
+    assert found.corrected is not None
+    assert found.corrected.value is not None
+    assert found.apparent.value is not None
+    assert found.optimism > 1
+    assert found.choices > 1
+    assert found.corrected.value == pytest.approx(found.apparent.value - found.optimism)
+
+
+def test_repeated_tables_are_one_candidate() -> None:
+    results, _ = simulated_results(0, images=50, gains=[1, 2])
+    first = results.done[0]
+    again = Trial("search", 7, first.strategy, first.tables, "done", first.measurement)
+    found = selected_gain(Results("demo", results.reference, [*results.search, again]), "rate", resamples=10)
+    assert found is not None
+    assert found.candidates == 2
+
+
+def test_there_may_be_nothing_to_pick() -> None:
+    results, _ = simulated_results(0, images=100, gains=[0, 0], rates=12)
+    assert selected_gain(results, "rate") is None
+    assert selected_gain(Results("demo", results.reference, []), "rate") is None
+    without_50 = [trial for trial in results.reference if trial.number != 50]
+    assert selected_gain(Results("demo", without_50, results.search), "accuracy") is None
