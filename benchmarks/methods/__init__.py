@@ -1,0 +1,1 @@
+"""Every strategy with the same budget on the embedded default, over several seeds."""

@@ -1,0 +1,227 @@
+"""Which strategy finds the better tables: hypervolume and gain, on the images searched and on others.
+
+    python -m benchmarks.methods [--trials 200] [--warm-up 100] [--seeds 5]
+
+Each seed's sorted random search is the warm-up of all strategies that need one: their first trials are its first, and
+all spend the same number of trials in total. The trials are kept in runs/methods, so that an interrupted benchmark goes
+on where it was. Writes results.csv, README.md and methods.png beside this file.
+"""
+
+import argparse
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.methods.picture import draw
+from qsearch.analysis.guidance import guidance
+from qsearch.analysis.results import Results, measured
+from qsearch.analysis.summary import Summary, gain_points, summarize
+from qsearch.archive import Archive
+from qsearch.evaluator import Evaluator
+from qsearch.executors.base import Executor, Outcome
+from qsearch.executors.local import ProcessExecutor
+from qsearch.measurement import Measurement, Trial
+from qsearch.pareto.hypervolume import REFERENCE_POINT
+from qsearch.parts import build_evaluator, usable_cores
+from qsearch.search import run_search
+from qsearch.settings import DatasetSettings, RunSettings
+from qsearch.space import SearchSpace
+from qsearch.strategies import STRATEGIES
+from qsearch.strategies.base import Strategy
+from qsearch.strategies.sorted_random import SortedRandom
+from qsearch.strategies.standard import REFERENCE_QUALITIES
+from qsearch.tables import QuantTables
+
+HERE = Path(__file__).parent
+WARM_UP = SortedRandom.name
+NOT_A_SEARCH = ("standard", "listed")
+OPTIONS: dict[str, dict[str, Any]] = {"bayesian": {"initial": 20}, "bayesian-grid": {"initial": 20}}
+"""The Bayesian strategies begin with 100 random trials; of a small budget that would leave nothing to learn with."""
+
+
+class RememberingExecutor(Executor):
+    """Answers at once what it has measured before, in this search or another one."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.capacity = executor.capacity
+        self._executor = executor
+        self._known: dict[QuantTables, Measurement] = {}
+        self._ready: list[Outcome] = []
+
+    def remember(self, trials: list[Trial]) -> None:
+        """What an archive holds."""
+        self._known |= {trial.tables: trial.measurement for trial in trials if trial.measurement is not None}
+
+    def submit(self, key: Hashable, tables: QuantTables) -> None:
+        """See :meth:`Executor.submit`; ``key`` is ``tables``."""
+        if tables in self._known:
+            self._ready.append(Outcome(key, self._known[tables], "", 0.0))
+        else:
+            self._executor.submit(key, tables)
+
+    def collect(self) -> list[Outcome]:
+        """See :meth:`Executor.collect`."""
+        if self._ready:
+            ready, self._ready = self._ready, []
+            return ready
+        outcomes = self._executor.collect()
+        for outcome in outcomes:
+            if outcome.measurement is not None and isinstance(outcome.key, QuantTables):
+                self._known[outcome.key] = outcome.measurement
+        return outcomes
+
+    def close(self) -> None:
+        """See :meth:`Executor.close`."""
+        self._executor.close()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Archive]:
+    """The archive at ``path``, made where there is none."""
+    archive = Archive.open(path) if path.exists() else Archive.create(path)
+    with archive:
+        yield archive
+
+
+def results_of(name: str, archive: Archive) -> Results:
+    """What is in it."""
+    return Results(name, archive.trials("reference"), archive.trials("search"))
+
+
+def sorted_search(path: Path, executor: RememberingExecutor, seed: int, trials: int) -> Results:
+    """The sorted random search of a seed."""
+    with opened(path) as archive:
+        run_search(SortedRandom(SearchSpace.full(), seed), executor, archive, trials=trials)
+        found = results_of(WARM_UP, archive)
+    executor.remember([*found.reference, *found.search])
+    return found
+
+
+def other_search(
+    strategy: type[Strategy], path: Path, executor: RememberingExecutor, seed: int, trials: int, warm_up: Results
+) -> Results:
+    """The search of another strategy; one that needs guidance takes it from ``warm_up`` and begins with its trials."""
+    options = OPTIONS.get(strategy.name, {})
+    with opened(path) as archive:
+        if not strategy.informed:
+            run_search(strategy(SearchSpace.full(), seed, **options), executor, archive, trials=trials)
+            return results_of(strategy.name, archive)
+        recorded = {trial.number for trial in archive.trials("search")}
+        for trial in warm_up.search:
+            if trial.number not in recorded:
+                archive.add(trial)
+        learned = guidance([warm_up], "shared")
+        searching = strategy(learned.space, seed, fitness=learned.fitness, **options)
+        run_search(searching, executor, archive, trials=trials, first=len(warm_up.search))
+        return results_of(strategy.name, archive)
+
+
+def row_of(found: Results, seed: int, own: int, unseen: Evaluator, unseen_reference: list[Trial]) -> dict[str, Any]:
+    """One search in numbers; its pick at quality 50's rate is measured on the images of ``unseen`` too."""
+    summary: Summary = summarize(found, REFERENCE_POINT)
+    decisions_s = [trial.decision_s for trial in found.search if trial.strategy == found.name]
+    row = {
+        "strategy": found.name,
+        "seed": seed,
+        "own_trials": own,
+        "hypervolume": summary.hypervolume,
+        "gain_points": summary.gain_points,
+        "unseen_gain_points": None,
+        "decision_ms": 1000 * float(np.mean(decisions_s)),
+    }
+    if summary.best_at_rate is not None:
+        pick = found.trial(summary.best_at_rate.label)
+        again = Trial("search", 0, found.name, pick.tables, "done", unseen.evaluate(pick.tables))
+        row["unseen_gain_points"] = gain_points(Results("unseen", unseen_reference, [again]), again)
+        row["pick_rate"], row["pick_top1"] = measured(pick).rate, measured(pick).top1
+    return row
+
+
+def reference_trials(evaluator: Evaluator) -> list[Trial]:
+    """The standard curve on the images of ``evaluator``."""
+    tables = {quality: QuantTables.standard(quality) for quality in REFERENCE_QUALITIES}
+    return [
+        Trial("reference", quality, "standard", one, "done", evaluator.evaluate(one)) for quality, one in tables.items()
+    ]
+
+
+def summary_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """Per strategy the median over the seeds, and the smallest and largest value."""
+
+    def spread(values: "pd.Series[float]", form: str) -> str:
+        return f"{values.median():{form}} ({values.min():{form}} to {values.max():{form}})"
+
+    rows = [
+        {
+            "strategy": name,
+            "hypervolume": spread(group["hypervolume"], ".2f"),
+            "gain in points, images searched": spread(group["gain_points"], "+.2f"),
+            "gain in points, other images": spread(group["unseen_gain_points"], "+.2f"),
+            "decision in ms": f"{group['decision_ms'].median():.1f}",
+            "_order": -group["hypervolume"].median(),
+        }
+        for name, group in frame.groupby("strategy")
+    ]
+    return pd.DataFrame(rows).sort_values("_order").drop(columns="_order")
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """A table that Markdown readers lay out."""
+    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
+    return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in table.to_numpy())])
+
+
+def main() -> None:
+    """Reads the arguments, measures, writes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=200, help="of each search, warm-up included")
+    parser.add_argument("--warm-up", type=int, default=100)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--runs", type=Path, default=Path("runs/methods"))
+    parser.add_argument("--out", type=Path, default=HERE)
+    wanted = parser.parse_args()
+    folder = wanted.runs / f"{wanted.trials}-{wanted.warm_up}"
+    folder.mkdir(parents=True, exist_ok=True)
+    unseen = build_evaluator(RunSettings(dataset=DatasetSettings(spec="textures:validate")), workers=1)
+    unseen_reference = reference_trials(unseen)
+    evaluator = build_evaluator(RunSettings(), workers=usable_cores())
+    names = [name for name in STRATEGIES.names() if name not in (*NOT_A_SEARCH, WARM_UP)]
+    rows = []
+    with RememberingExecutor(ProcessExecutor(evaluator, usable_cores())) as executor:
+        for seed in range(wanted.seeds):
+            found = sorted_search(folder / f"{WARM_UP}-{seed}.sqlite", executor, seed, wanted.trials)
+            rows.append(row_of(found, seed, wanted.trials, unseen, unseen_reference))
+            warm_up = Results(WARM_UP, found.reference, found.search[: wanted.warm_up])
+            for name in names:
+                strategy = STRATEGIES.get(name)
+                path = folder / f"{name}-{seed}.sqlite"
+                own = wanted.trials - (wanted.warm_up if strategy.informed else 0)
+                other = other_search(strategy, path, executor, seed, wanted.trials, warm_up)
+                rows.append(row_of(other, seed, own, unseen, unseen_reference))
+                print(f"seed {seed}: {name}: hypervolume {rows[-1]['hypervolume']:.3f}", flush=True)
+    frame = pd.DataFrame(rows)
+    frame.to_csv(wanted.out / "results.csv", index=False, float_format="%.6g")
+    table = summary_table(frame)
+    command = f"python -m benchmarks.methods --trials {wanted.trials} --warm-up {wanted.warm_up} --seeds {wanted.seeds}"
+    (wanted.out / "README.md").write_text(
+        "# Every strategy with the same budget\n\n"
+        f"Made by `{command}`: {wanted.seeds} seeds of {wanted.trials} trials on the 600 images of textures:search. "
+        f"Strategies that need an earlier search begin with the same {wanted.warm_up} sorted random trials. Gains are "
+        "those of the table picked at the rate of standard quality 50, against the standard curve, in percentage "
+        "points of top-1; the other images are the 600 of textures:validate. Given are the median over the seeds and "
+        "the smallest and largest value"
+        + (", which hold the true median with 93.75 % probability.\n\n" if wanted.seeds == 5 else ".\n\n")
+        + as_markdown(table)
+        + "\n",
+        encoding="utf-8",
+    )
+    draw(frame, wanted.out / "methods.png")
+    print(table.to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""The picture of the comparison: each search a dot, each strategy's median a bar."""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from qsearch.report.axes import COLOURS, INK
+
+PANELS = {
+    "hypervolume": "hypervolume",
+    "gain_points": "gain in points,\nimages searched",
+    "unseen_gain_points": "gain in points,\nother images",
+}
+
+
+def draw(frame: pd.DataFrame, path: Path) -> None:
+    """Writes the picture of ``frame`` (one row per search) to ``path``."""
+    order = frame.groupby("strategy")["hypervolume"].median().sort_values().index.tolist()
+    figure = Figure(figsize=(9, 0.38 * len(order) + 1.4), layout="constrained")
+    for axes, (column, title) in zip(figure.subplots(1, len(PANELS), sharey=True), PANELS.items(), strict=True):
+        for height, name in enumerate(order):
+            values = frame.loc[frame["strategy"] == name, column]
+            axes.scatter(values, [height] * len(values), s=18, color=COLOURS[0], alpha=0.7, linewidths=0)
+            axes.plot([values.median()] * 2, [height - 0.3, height + 0.3], color=INK, linewidth=2)
+        if column != "hypervolume":
+            axes.axvline(0, color=INK, linewidth=0.8, linestyle="--")
+        axes.set_title(title, loc="left", fontsize=10)
+        axes.set_yticks(range(len(order)), order)
+        axes.grid(axis="x", color="#dddddd", linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=130)
