@@ -1,6 +1,7 @@
 """Plug-ins for the tests of the core: a tiny dataset, a network of one matrix, strategies; installed as users would."""
 
 import hashlib
+import multiprocessing
 import os
 import signal
 import time
@@ -19,6 +20,7 @@ from qsearch.tables import QuantTables
 
 SIDE = 24
 CLASSES = 5
+SEMAPHORES: list[object] = []
 
 ENTRY_POINTS = """
 [qsearch.datasets]
@@ -69,7 +71,7 @@ class FakeClassifier(Classifier):
     """One integer matrix. It misbehaves on request, always at the same images.
 
     behaviour: ``fail``, ``nan`` or ``die`` at about one batch of so many, ``sleep`` seconds at the others; ``die-once``
-    the path of a file that says that it has died.
+    the path of a file that says that it has died; ``semaphore``: opens one, as progress bars of libraries do.
     """
 
     class_names = None
@@ -81,6 +83,8 @@ class FakeClassifier(Classifier):
         self.digest = os.environ.get("FAKE_WEIGHTS_DIGEST", "0" * 64)
 
     def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        if "semaphore" in self.behaviour:
+            SEMAPHORES.append(multiprocessing.RLock())
         if self.chosen("die", images):
             os.kill(os.getpid(), signal.SIGKILL)
         if "die-once" in self.behaviour and not Path(self.behaviour["die-once"]).exists():

@@ -9,6 +9,7 @@ from collections.abc import Hashable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import Any
 
 from qsearch.errors import QSearchError
@@ -73,6 +74,7 @@ class ProcessExecutor(Executor):
         from loky import ProcessPoolExecutor
         from loky.backend import get_context
 
+        _start_quiet_tracker()
         devices = get_context("loky").SimpleQueue()
         for worker in range(self.capacity):
             devices.put(_visible_device(worker % self._gpus) if self._gpus else None)
@@ -80,7 +82,8 @@ class ProcessExecutor(Executor):
             self.capacity,
             initializer=_start_worker,
             initargs=(self._evaluator, os.getpid(), devices),
-            env=_worker_environment(),
+            # One process per core: more threads each would only wait for one another.
+            env=dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         )
 
     def submit(self, key: Hashable, tables: QuantTables) -> None:
@@ -175,13 +178,19 @@ def _visible_device(index: int) -> str:
     return visible.split(",")[index] if visible else str(index)
 
 
-def _worker_environment() -> dict[str, str]:
-    # One process per core: more threads each would only wait for one another.
-    environment = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    # Workers are killed in the end; what a library left open in them, their tracker frees, and need not tell the user.
-    quiet = "ignore:resource_tracker:UserWarning"
-    environment["PYTHONWARNINGS"] = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), quiet)))
-    return environment
+def _start_quiet_tracker() -> None:
+    """Starts the process that frees what killed workers leave; that they left semaphores is no news for the user."""
+    if os.name != "posix":
+        return
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before, "ignore:resource_tracker:UserWarning")))
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 def _start_worker(evaluator: Evaluator, parent: int, devices: Any) -> None:

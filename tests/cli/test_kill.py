@@ -172,6 +172,13 @@ def test_a_run_outlives_its_workers(qsearch: Command, tmp_path: Path, unbroken: 
     nothing_left_of(process)
 
 
+def test_what_workers_held_when_they_ended_is_no_news(qsearch: Command) -> None:
+    network = ("--dataset", "fake", "--classifier", "fake:semaphore=1")
+    finished = qsearch("run", "--name", "a", *network, "--trials", "2", "--workers", "2")
+    assert finished.returncode == 0
+    assert "leaked" not in finished.stderr
+
+
 @linux_only
 def test_two_processes_on_one_run(qsearch: Command, tmp_path: Path, unbroken: list[Trial]) -> None:
     path = tmp_path / "runs" / "shared"
