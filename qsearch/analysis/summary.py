@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qsearch.analysis.gains import gain_points_over, saving_percent_over
 from qsearch.analysis.results import Results, measured
 from qsearch.measurement import Measurement, Trial
 from qsearch.pareto.hypervolume import hypervolume
@@ -105,7 +106,7 @@ def gain_points(results: Results, trial: Trial) -> float | None:
     if results.curve is None:
         return None
     measurement = measured(trial)
-    return _known(100 * (measurement.top1 - float(results.curve.top1_at(measurement.rate))))
+    return _known(float(gain_points_over(results.curve, measurement.rate, measurement.top1)))
 
 
 def saving_percent(results: Results, trial: Trial) -> float | None:
@@ -113,7 +114,7 @@ def saving_percent(results: Results, trial: Trial) -> float | None:
     if results.curve is None:
         return None
     measurement = measured(trial)
-    return _known(100 * (1 - float(results.curve.rate_at(measurement.top1)) / measurement.rate))
+    return _known(float(saving_percent_over(results.curve, measurement.rate, measurement.top1)))
 
 
 def _known(value: float) -> float | None:
