@@ -7,6 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from qsearch.analysis.choice import choose_like_quality as choose_like_quality
+    from qsearch.analysis.comparison import compare as compare
+    from qsearch.analysis.gains import bootstrap_gains as bootstrap_gains
+    from qsearch.analysis.optimism import selected_gain as selected_gain
     from qsearch.analysis.results import Results as Results
     from qsearch.analysis.summary import summarize as summarize
     from qsearch.archive import Archive as Archive
@@ -17,9 +21,16 @@ if TYPE_CHECKING:
     from qsearch.codecs.pillow import PillowCodec as PillowCodec
     from qsearch.datasets import load_dataset as load_dataset
     from qsearch.datasets.base import Dataset as Dataset
+    from qsearch.encode.files import compress_files as compress_files
+    from qsearch.encode.files import plan_files as plan_files
+    from qsearch.encode.image import encode_image as encode_image
     from qsearch.errors import QSearchError as QSearchError
     from qsearch.evaluator import Evaluator as Evaluator
     from qsearch.executors.local import executor_for as executor_for
+    from qsearch.export.files import read_tables as read_tables
+    from qsearch.export.formats import TableSheet as TableSheet
+    from qsearch.export.formats import export_tables as export_tables
+    from qsearch.export.published import published_tables as published_tables
     from qsearch.measurement import Measurement as Measurement
     from qsearch.measurement import Trial as Trial
     from qsearch.run import Run as Run
@@ -48,6 +59,17 @@ _HOMES = {
     "SortedRandom": "qsearch.strategies.sorted_random",
     "Strategy": "qsearch.strategies.base",
     "Trial": "qsearch.measurement",
+    "TableSheet": "qsearch.export.formats",
+    "bootstrap_gains": "qsearch.analysis.gains",
+    "choose_like_quality": "qsearch.analysis.choice",
+    "compare": "qsearch.analysis.comparison",
+    "compress_files": "qsearch.encode.files",
+    "encode_image": "qsearch.encode.image",
+    "export_tables": "qsearch.export.formats",
+    "plan_files": "qsearch.encode.files",
+    "published_tables": "qsearch.export.published",
+    "read_tables": "qsearch.export.files",
+    "selected_gain": "qsearch.analysis.optimism",
     "executor_for": "qsearch.executors.local",
     "load_classifier": "qsearch.classifiers",
     "load_dataset": "qsearch.datasets",
