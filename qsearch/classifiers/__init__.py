@@ -10,6 +10,7 @@ CLASSIFIERS: Registry[ClassifierLoader] = Registry(
     {
         "textures-cnn": "qsearch.classifiers.textures_cnn:load",
         "torchvision": "qsearch.classifiers.torchvision:load",
+        "timm": "qsearch.classifiers.timm:load",
         "onnx": "qsearch.classifiers.exported:load_onnx",
         "pt2": "qsearch.classifiers.exported:load_pt2",
     },
@@ -17,7 +18,7 @@ CLASSIFIERS: Registry[ClassifierLoader] = Registry(
 
 
 def load_classifier(spec: str, options: ClassifierOptions | None = None) -> Classifier:
-    """The network ``spec`` names: ``textures-cnn``, ``torchvision:resnet50``, ``FILE.onnx``, ``FILE.pt2``.
+    """The network ``spec`` names: ``textures-cnn``, ``torchvision:NAME``, ``timm:NAME``, ``FILE.onnx``, ``FILE.pt2``.
 
     InputError where it cannot be had.
     """

@@ -100,7 +100,7 @@ dataset_options = _options(
     click.option("--skip-unreadable/--no-skip-unreadable", default=None, help="Leave out files that cannot be read."),
 )
 network_options = _options(
-    click.option("--weights", help="torchvision: a weight set's name, or a local file of weights."),
+    click.option("--weights", help="torchvision: a weight set's name; torchvision, timm: a file of weights."),
     click.option(
         "--mean",
         nargs=3,
