@@ -1,0 +1,32 @@
+"""``qsearch report``: runs as one page."""
+
+from pathlib import Path
+
+import click
+
+from qsearch.cli.runs import check_comparable, find_run, runs_option
+from qsearch.cli.summary import measured_on
+
+
+@click.command()
+@click.argument("run", metavar="RUN...", nargs=-1, required=True)
+@runs_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="An .html file.  [default: report.html in the first run's folder]",
+)
+def report(run: tuple[str, ...], runs: Path, out: Path | None) -> None:
+    """Write one web page about RUN, or about several runs that were measured alike.
+
+    It holds the headline, the frontiers to explore, validations, tests, pictures and every setting; it needs no
+    network and no other file.
+    """
+    from qsearch.report.page import write_report
+
+    found = [find_run(name, runs) for name in run]
+    check_comparable(found)
+    out = out or found[0].path / "report.html"
+    click.echo("measuring intervals and encoding pictures ...", err=True)
+    write_report(found, out, measured_on)
+    click.echo(f"wrote {out}")

@@ -1,0 +1,108 @@
+"""Cards: what the page shows of one table when a reader points at it: where it lies, what it gains, its entries."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qsearch.analysis.gains import bootstrap_gains
+from qsearch.analysis.results import Results, measured
+from qsearch.errors import InputError
+from qsearch.measurement import Trial
+from qsearch.report import words
+from qsearch.tables import QuantTables
+
+RESAMPLES = 1000
+"""Per table; there may be hundreds of tables, and the eye cannot tell 1000 resamples from 2000."""
+
+
+Rows = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """What was seen on one set of images, as (name, value) in words; ``heading`` says on which."""
+
+    heading: str
+    rows: Rows
+
+
+@dataclass(frozen=True)
+class Card:
+    """One table. ``tables`` are (components, 64 entries in raster order)."""
+
+    title: str
+    sections: tuple[Section, ...]
+    tables: tuple[tuple[str, tuple[int, ...]], ...]
+    digest: str
+
+
+def card_key(run: str, label: str) -> str:
+    """What points of charts call the card of table ``label`` of ``run``."""
+    return f"{run}/{label}"
+
+
+def search_card(
+    results: Results, trial: Trial, networks: Sequence[str], validated: Sequence[tuple[str, Results, Sequence[str]]]
+) -> Card:
+    """The card of a table that ``results`` searched, with what each validation (name, results, networks) says of it."""
+    proposer = " / ".join(filter(None, (trial.strategy, trial.origin)))
+    rows = (*_place(trial, networks), *_gains(results, trial), ("proposed by", proposer))
+    sections = [Section(f"On the {_images(trial)} searched, as if it had not been picked on them", rows)]
+    for name, other, other_networks in validated:
+        again = measured_again(other, trial)
+        if again is not None:
+            heading = f"On the {_images(again)} of validation {name}"
+            sections.append(Section(heading, (*_place(again, other_networks), *_gains(other, again))))
+    return Card(
+        f"Trial {trial.label} of {results.name}", tuple(sections), table_parts(trial.tables), trial.tables.digest
+    )
+
+
+def standard_card(trial: Trial, networks: Sequence[str]) -> Card:
+    """The card of the standard tables at one quality."""
+    section = Section(f"On the {_images(trial)} searched", _place(trial, networks))
+    title = f"Standard tables at quality {trial.number}"
+    return Card(title, (section,), table_parts(trial.tables), trial.tables.digest)
+
+
+def measured_again(results: Results, trial: Trial) -> Trial | None:
+    """The trial of ``results`` that has the tables of ``trial``, or None."""
+    return next((each for each in results.done if each.tables == trial.tables), None)
+
+
+def table_parts(tables: QuantTables) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The different tables among the three, by the components that they serve."""
+    parts = {
+        "shared": [("luma and chroma (Y, Cb, Cr)", tables.luma)],
+        "luma-chroma": [("luma (Y)", tables.luma), ("chroma (Cb, Cr)", tables.cb)],
+        "ycbcr": [("luma (Y)", tables.luma), ("chroma (Cb)", tables.cb), ("chroma (Cr)", tables.cr)],
+    }[tables.layout]
+    return tuple((name, tuple(part.ravel().tolist())) for name, part in parts)
+
+
+def _images(trial: Trial) -> str:
+    return words.count(measured(trial).images, "image")
+
+
+def _place(trial: Trial, networks: Sequence[str]) -> Rows:
+    measurement = measured(trial)
+    rows = [
+        ("rate", f"{words.rate(measurement.rate)} ({measurement.bpp:.3f} bits per pixel)"),
+        ("top-1", f"{words.per_cent(measurement.top1)} (top-5 {words.per_cent(measurement.top5)})"),
+    ]
+    if len(networks) > 1:
+        alone = (measurement.of_classifier(index).top1 for index in range(len(networks)))
+        rows += [(name, words.per_cent(top1)) for name, top1 in zip(networks, alone, strict=True)]
+    if measurement.mean_psnr_db is not None:
+        rows.append(("PSNR", f"{measurement.mean_psnr_db:.2f} dB on average"))
+    return tuple(rows)
+
+
+def _gains(results: Results, trial: Trial) -> Rows:
+    try:
+        gains = bootstrap_gains(results, trial, resamples=RESAMPLES)
+    except InputError as error:
+        return (("gain", f"not known: {error}"),)
+    return (
+        ("gain at equal rate", words.points_estimate(gains.gain_points)),
+        ("bytes saved at equal top-1", words.saving_estimate(gains.saving_percent)),
+    )

@@ -1,0 +1,189 @@
+"""Findings: the numbers that the page states, computed from runs and their validations."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, ParamSpec, TypeVar
+
+from qsearch.analysis.comparison import Comparison, compare
+from qsearch.analysis.gains import Gains, bootstrap_gains
+from qsearch.analysis.optimism import SelectedGain, selected_gain
+from qsearch.analysis.paper_ttest import PaperTTest, paper_ttest
+from qsearch.analysis.results import Results, measured
+from qsearch.analysis.summary import QUALITY
+from qsearch.analysis.transfer import Transfer, of_classifier, transfer
+from qsearch.errors import InputError
+from qsearch.measurement import Trial
+from qsearch.report.cards import measured_again
+from qsearch.run import Run
+from qsearch.settings import Recorded
+from qsearch.validation import looks, validations
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Part(Generic[T]):
+    """A part of the page, or the sentence that says why there is none."""
+
+    value: T | None
+    missing: str = ""
+
+
+def part(make: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> Part[T]:
+    """What ``make`` makes of the arguments, or the sentence of its InputError."""
+    try:
+        return Part(make(*arguments, **options))
+    except InputError as error:
+        return Part(None, str(error))
+
+
+@dataclass(frozen=True)
+class Validation:
+    """One validation of a run, a run of its own, with what it says of the searched run's tables.
+
+    looks: how often tables of the run were measured on these images.
+    rows: every table measured; picked: the two that the search picks, at quality 50's rate and at its accuracy.
+    by_network: where there are several networks, the gains of the table picked at that rate as each sees them.
+    """
+
+    run: Run
+    results: Results
+    measured_on: str
+    images: int
+    looks: int
+    rows: tuple[Transfer, ...]
+    by_network: tuple[tuple[str, Gains], ...]
+
+    @property
+    def name(self) -> str:
+        """What the user called it."""
+        return self.run.name
+
+    def row(self, label: str | None) -> Transfer | None:
+        """That of the table ``label``, or None."""
+        return next((row for row in self.rows if row.label == label), None)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A run with its results, the tables its search picks with what they gain, and its validations."""
+
+    run: Run
+    results: Results
+    measured_on: str
+    networks: tuple[str, ...]
+    at_rate: SelectedGain | None
+    at_accuracy: SelectedGain | None
+    validations: tuple[Validation, ...]
+    incomplete: tuple[str, ...]
+
+    def trial(self, selected: SelectedGain) -> Trial:
+        """The table picked."""
+        return self.results.trial(selected.label)
+
+
+@dataclass(frozen=True)
+class Significance:
+    """Tables of several runs against standard quality 50 on the same images (Li 2020, Table 1, done as it should be).
+
+    rows: (run, label, comparison, the paper's own t-test).
+    """
+
+    measured_on: str
+    searched_here: bool
+    images: int
+    rows: tuple[tuple[str, str, Comparison, Part[PaperTTest]], ...]
+
+
+def searched(run: Run, describe: Callable[[Run], str]) -> Searched:
+    """Everything about ``run``; ``describe`` says in a line what a run measured.
+
+    InputError where it has no trial or no standard curve yet, and without a classifier.
+    """
+    results = run.results()
+    if not results.done:
+        raise InputError(f"run {results.name} has no finished trial yet: resume it first.")
+    if not measured(results.done[0]).ranks.size:
+        raise InputError(f"run {results.name} was measured without a classifier, and a report is about accuracy.")
+    at_rate, at_accuracy = selected_gain(results, "rate"), selected_gain(results, "accuracy")
+    found = [part(_validation, run, results, kept, at_rate, describe) for kept in validations(run)]
+    return Searched(
+        run=run,
+        results=results,
+        measured_on=describe(run),
+        networks=network_names(run),
+        at_rate=at_rate,
+        at_accuracy=at_accuracy,
+        validations=tuple(each.value for each in found if each.value is not None),
+        incomplete=tuple(each.missing for each in found if each.value is None),
+    )
+
+
+def network_names(run: Run) -> tuple[str, ...]:
+    """The classifiers of ``run`` by name, without folders."""
+    recorded = run.settings.recorded or Recorded()
+    return tuple(str(each["name"]).replace("\\", "/").rpartition("/")[2] for each in recorded.classifiers)
+
+
+def _validation(
+    run: Run, results: Results, kept: Run, picked: SelectedGain | None, describe: Callable[[Run], str]
+) -> Validation:
+    again = kept.results()
+    networks = network_names(kept)
+    trial = None if picked is None else measured_again(again, results.trial(picked.label))
+    by_network: tuple[tuple[str, Gains], ...] = ()
+    if trial is not None and len(networks) > 1:
+        alone = [of_classifier(again, index, name) for index, name in enumerate(networks)]
+        by_network = tuple((each.name, bootstrap_gains(each, each.trial(trial.label))) for each in alone)
+    recorded = kept.settings.recorded or Recorded()
+    return Validation(
+        run=kept,
+        results=again,
+        measured_on=describe(kept),
+        images=int(recorded.dataset["images"]),
+        looks=looks(run, str(recorded.dataset["digest"])),
+        rows=tuple(transfer(results, again)),
+        by_network=by_network,
+    )
+
+
+def significances(runs: Sequence[Searched]) -> list[Part[Significance]]:
+    """The table that each run picks at quality 50's rate against standard quality 50, validations first."""
+    picked = [(each, each.trial(each.at_rate)) for each in runs if each.at_rate is not None]
+    found = []
+    for each, trial in picked:
+        for validation in each.validations:
+            again = measured_again(validation.results, trial)
+            if again is not None:
+                tables = [(each.results.name, trial.label, again)]
+                found.append(part(_significance, validation.run, validation.results, tables, validation.measured_on))
+    if picked:
+        first = picked[0][0]
+        tables = [(each.results.name, trial.label, trial) for each, trial in picked]
+        found.append(part(_significance, first.run, first.results, tables, first.measured_on, searched_here=True))
+    return found
+
+
+def _significance(
+    run: Run,
+    results: Results,
+    tables: Sequence[tuple[str, str, Trial]],
+    measured_on: str,
+    *,
+    searched_here: bool = False,
+) -> Significance:
+    """``tables`` are (the run that picked it, its label there, its trial in ``results`` or in a run measured alike)."""
+    baseline = results.standard.get(QUALITY)
+    if baseline is None:
+        raise InputError(f"run {results.name} has not measured standard quality {QUALITY}, the baseline.")
+    measurements = [measured(trial) for _, _, trial in tables]
+    with run.archive() as archive:
+        classes = [image.class_name for image in archive.images()]
+    rows = tuple(
+        (name, label, comparison, part(paper_ttest, baseline, measurement, classes))
+        for (name, label, _), measurement, comparison in zip(
+            tables, measurements, compare(baseline, measurements), strict=True
+        )
+    )
+    return Significance(measured_on, searched_here, baseline.images, rows)

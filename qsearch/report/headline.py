@@ -1,0 +1,99 @@
+"""The headline: what the search found, validated numbers first, each with its interval and its images."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from qsearch.analysis.bootstrap import Estimate
+from qsearch.analysis.optimism import SelectedGain
+from qsearch.analysis.results import measured
+from qsearch.analysis.summary import QUALITY
+from qsearch.analysis.transfer import Transfer
+from qsearch.report import words
+from qsearch.report.findings import Searched, Validation
+
+RULES = {
+    "rate": f"top-1 at equal rate, of the table picked at the rate of standard quality {QUALITY}",
+    "accuracy": f"bytes saved at equal top-1, of the table picked at the accuracy of standard quality {QUALITY}",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One number: ``figure`` of ``subject``, its ``interval``, what that means, and the ``remarks`` it needs."""
+
+    figure: str
+    subject: str
+    interval: str
+    verdict: str
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The findings on one set of images. ``validated`` where the tables were not picked on them."""
+
+    title: str
+    validated: bool
+    measured_on: str
+    findings: tuple[Finding, ...]
+
+
+def headline(runs: Sequence[Searched]) -> list[Group]:
+    """Validations of all runs, then the runs themselves on the images that they searched."""
+    validated = [_validated(run, validation) for run in runs for validation in run.validations]
+    return [*(group for group in validated if group.findings), *map(_searched, runs)]
+
+
+def _validated(run: Searched, validation: Validation) -> Group:
+    findings = []
+    for rule, selected in (("rate", run.at_rate), ("accuracy", run.at_accuracy)):
+        row = None if selected is None else validation.row(selected.label)
+        if row is not None:
+            findings.append(_finding(rule, _of_rule(rule, row), tuple(_transfer_remarks(row, validation))))
+    title = f"Run {run.results.name}, on {words.count(validation.images, 'image')} that its tables were not picked on"
+    return Group(title, True, validation.measured_on, tuple(findings))
+
+
+def _transfer_remarks(row: Transfer, validation: Validation) -> Iterator[str]:
+    yield f"Trial {row.label}: rate {words.rate(row.rate)}, top-1 {words.per_cent(row.top1)} here."
+    yield f"Validation {validation.name}, {look_words(validation.looks)}."
+
+
+def look_words(looks: int) -> str:
+    """How often these images were looked at, and what that means."""
+    if looks <= 1:
+        return "the first look at these images"
+    return f"{looks} looks at these images so far: each makes the next choice less honest"
+
+
+def _searched(run: Searched) -> Group:
+    selected = [("rate", run.at_rate), ("accuracy", run.at_accuracy)]
+    findings = tuple(
+        _finding(rule, each.apparent, tuple(_search_remarks(run, each))) for rule, each in selected if each is not None
+    )
+    return Group(f"Run {run.results.name}, on the images it searched", False, run.measured_on, findings)
+
+
+def _search_remarks(run: Searched, selected: SelectedGain) -> Iterator[str]:
+    measurement = measured(run.trial(selected))
+    place = f"rate {words.rate(measurement.rate)}, top-1 {words.per_cent(measurement.top1)}"
+    tables = words.count(selected.candidates, "table")
+    yield f"Trial {selected.label}: {place}; picked as the best of {tables} on these same images, which flatters it."
+    if selected.corrected is None or selected.optimism is None:
+        yield "How much is luck cannot be told: every resample put a table outside the standard curve."
+        return
+    in_points = selected.rule == "rate"
+    luck = (words.points if in_points else words.saving)(selected.optimism)
+    rest = (words.points_estimate if in_points else words.saving_estimate)(selected.corrected)
+    yield f"Of that, {luck} is the luck of picking; expected on others like them: {rest}."
+
+
+def _of_rule(rule: str, row: Transfer) -> Estimate:
+    return row.gains.gain_points if rule == "rate" else row.gains.saving_percent
+
+
+def _finding(rule: str, estimate: Estimate, remarks: tuple[str, ...]) -> Finding:
+    if estimate.value is None:
+        return Finding("not known", RULES[rule], "", "It lies outside the measured standard curve.", remarks)
+    figure, decimals = (words.points(estimate.value), 2) if rule == "rate" else (words.saving(estimate.value), 1)
+    return Finding(figure, RULES[rule], words.interval(estimate, decimals), words.verdict(estimate), remarks)

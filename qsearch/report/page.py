@@ -1,0 +1,206 @@
+"""The report: one self-contained HTML page about runs, their validations and the tables they found."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from importlib import resources
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from qsearch.analysis.distribution import Distribution, distribution
+from qsearch.analysis.efficiency import Efficiency, common_parabola, efficiencies
+from qsearch.analysis.paper_ttest import WARNING
+from qsearch.analysis.results import Results, measured
+from qsearch.analysis.summary import gain_points, saving_percent
+from qsearch.atomic import replacing
+from qsearch.errors import DiskError, InputError
+from qsearch.pareto.fitness import GOOD_GAP
+from qsearch.report import words
+from qsearch.report.cards import Card, card_key, measured_again, search_card, standard_card
+from qsearch.report.charts import Bars, Chart, bars, frontier_chart, psnr_chart, validation_chart
+from qsearch.report.conditions import conditions
+from qsearch.report.distribution_plot import default_window
+from qsearch.report.findings import Part, Searched, network_names, part, searched, significances
+from qsearch.report.headline import headline, look_words
+from qsearch.report.pictures import Gallery, gallery
+from qsearch.run import Run
+
+ASSETS = resources.files("qsearch.report") / "assets"
+SCRIPTS = ("heat_map.js", "chart.js", "bars.js", "page.js")
+
+
+def write_report(runs: Sequence[Run], path: Path, describe: Callable[[Run], str]) -> None:
+    """Writes the report of ``runs``, measured alike, to ``path``, whole or not at all.
+
+    ``describe`` says in a line what a run measured. InputError for another suffix than .html and where a run has
+    nothing to report yet, DiskError where the disk refuses.
+    """
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"a report is written as .html, got {path.name!r}.")
+    page = render_report(runs, describe).encode("utf-8")
+    try:
+        with replacing(path) as file:
+            file.write(page)
+    except OSError as error:
+        raise DiskError(f"{path} cannot be written ({error}): is the folder there, and may you write to it?") from error
+
+
+def render_report(runs: Sequence[Run], describe: Callable[[Run], str]) -> str:
+    """The report of ``runs``, measured alike, as the text of an HTML page that needs nothing else."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    found = [searched(run, describe) for run in runs]
+    results = [each.results for each in found]
+    charts = _charts(found)
+    environment = Environment(
+        loader=FunctionLoader(_asset), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals.update(words=words, look_words=look_words, GOOD_GAP=GOOD_GAP, TTEST_WARNING=WARNING)
+    drawn: dict[str, Any] = {"charts": charts, "bars": _bars(results), "cards": _cards(found)}
+    return environment.get_template("page.html").render(
+        runs=found,
+        groups=headline(found),
+        charts=list(charts),
+        bars=drawn["bars"],
+        frontiers={each.results.name: _frontier_rows(each.results) for each in found},
+        significances=significances(found),
+        efficiency=part(_efficiency, found),
+        gallery=_gallery(found),
+        conditions=[conditions(run) for each in found for run in (each.run, *(kept.run for kept in each.validations))],
+        data=as_script_data(drawn),
+        style=_asset("page.css"),
+        scripts=[_asset(name) for name in SCRIPTS],
+        version=version("qsearch"),
+    )
+
+
+def as_script_data(data: Mapping[str, Any]) -> str:
+    """``data`` as JSON that cannot end the script element it stands in."""
+    text = json.dumps(data, default=_builtins, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+def _builtins(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    raise TypeError(f"{type(value).__name__} is no part of a page's data")
+
+
+def _asset(name: str) -> str:
+    return ASSETS.joinpath(name).read_text(encoding="utf-8")
+
+
+def _charts(runs: Sequence[Searched]) -> dict[str, Chart]:
+    results = [each.results for each in runs]
+    charts = {"frontier": frontier_chart(results, _picked(runs[0]))}
+    for each in runs:
+        for kept in each.validations:
+            chart = validation_chart(each.results, kept.results, kept.name, _picked(each))
+            charts[f"validation/{each.results.name}/{kept.name}"] = chart
+    psnr = psnr_chart(results, _picked(runs[0]))
+    return charts if psnr is None else {**charts, "psnr": psnr}
+
+
+def _picked(run: Searched) -> str | None:
+    """The card of the table that ``run`` picks at quality 50's rate."""
+    return None if run.at_rate is None else card_key(run.results.name, run.at_rate.label)
+
+
+@dataclass(frozen=True)
+class CountedBars:
+    """A histogram and the counts behind it."""
+
+    bars: Bars
+    counts: Distribution
+
+
+def _bars(runs: Sequence[Results]) -> list[Part[CountedBars]]:
+    return [part(_run_bars, results, runs[0]) for results in runs]
+
+
+def _run_bars(results: Results, first: Results) -> CountedBars:
+    counts = distribution(results, default_window(first))
+    return CountedBars(bars(counts, measured(results.done[0]).ranks.size, results.name), counts)
+
+
+def _cards(runs: Sequence[Searched]) -> dict[str, Card]:
+    """A card for every table of a frontier, every table picked, every validated one, and the standard tables."""
+    cards = {}
+    for each in runs:
+        results = each.results
+        validated = [(kept.name, kept.results, network_names(kept.run)) for kept in each.validations]
+        picked = {selected.label for selected in (each.at_rate, each.at_accuracy) if selected is not None}
+        frontier = {trial.label for trial in results.frontier}
+        for trial in results.done:
+            shown = trial.label in picked | frontier
+            if shown or any(measured_again(other, trial) for _, other, _ in validated):
+                cards[card_key(results.name, trial.label)] = search_card(results, trial, each.networks, validated)
+        for trial in results.reference:
+            if trial.measurement is not None:
+                cards[card_key(results.name, trial.label)] = standard_card(trial, each.networks)
+    return cards
+
+
+@dataclass(frozen=True)
+class FrontierRow:
+    """A table of a frontier in words."""
+
+    label: str
+    rate: str
+    top1: str
+    gain: str
+    saving: str
+    digest: str
+
+
+def _frontier_rows(results: Results) -> list[FrontierRow]:
+    rows = []
+    for trial in results.frontier:
+        measurement = measured(trial)
+        gain, saved = gain_points(results, trial), saving_percent(results, trial)
+        rows.append(
+            FrontierRow(
+                trial.label,
+                words.rate(measurement.rate),
+                words.per_cent(measurement.top1),
+                "" if gain is None else words.points(gain),
+                "" if saved is None else words.saving(saved),
+                trial.tables.digest[:12],
+            )
+        )
+    return rows
+
+
+def _efficiency(runs: Sequence[Searched]) -> list[Efficiency]:
+    settings = runs[0].run.settings.search
+    return efficiencies(
+        [(each.results, each.run.settings.search.strategy) for each in runs],
+        common_parabola([each.results for each in runs]),
+        settings.hypervolume_reference,
+    )
+
+
+def _gallery(runs: Sequence[Searched]) -> Part[Gallery]:
+    """Pictures for the first run's table at quality 50's rate: of a validation that measured it, else of the search."""
+    first = next((each for each in runs if each.at_rate is not None), None)
+    if first is None or first.at_rate is None:
+        return Part(None, "no table does better than standard quality 50 at its rate.")
+    trial = first.trial(first.at_rate)
+    label = f"trial {trial.label} of {first.results.name}"
+    for kept in first.validations:
+        again = measured_again(kept.results, trial)
+        if again is not None:
+            found = part(gallery, kept.run, kept.results, again, label, kept.measured_on)
+            if found.value is not None:
+                return found
+    found = part(gallery, first.run, first.results, trial, label, first.measured_on)
+    return Part(found.value, _without_paths(found.missing, first.run))
+
+
+def _without_paths(sentence: str, run: Run) -> str:
+    """A sentence about a dataset or a network that is gone, without the user's folders."""
+    for spec in (run.settings.dataset.spec, *(each.spec for each in run.settings.classifiers)):
+        path = spec.partition(":")[2] or spec
+        sentence = sentence.replace(path, words.without_folders(path))
+    return sentence

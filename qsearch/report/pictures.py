@@ -1,0 +1,168 @@
+"""Pictures: the same images at standard quality 50 and at a found table of about that rate (Luo 2021, Figure 8)."""
+
+import base64
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from qsearch.analysis.results import Results, measured
+from qsearch.analysis.summary import QUALITY
+from qsearch.classifiers.base import Classifier
+from qsearch.classifiers.labels import imagenet_synsets
+from qsearch.codecs.pillow import PillowCodec
+from qsearch.datasets.base import Dataset
+from qsearch.errors import InputError
+from qsearch.measurement import Measurement, Trial
+from qsearch.parts import build_classifiers, build_codec, build_dataset
+from qsearch.run import Run
+from qsearch.settings import Recorded
+
+PER_OUTCOME = {"rescued": 4, "lost": 4, "kept": 2}
+"""How many images of each outcome are shown at most."""
+MOST_BYTES = 1_500_000
+"""Of all pictures together, so that the page can be mailed."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """An image at some tables: the JPEG file as a data URI, its size in bytes, and what the network takes it for."""
+
+    data_uri: str
+    size_bytes: int
+    answer: str
+    right: bool
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image in both versions. ``outcome``: ``rescued``, ``lost`` or ``kept`` (right both times)."""
+
+    name: str
+    true_class: str
+    outcome: str
+    standard: Version
+    found: Version
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Pictures, and how many images have each outcome; ``neither`` were wrong both times."""
+
+    label: str
+    measured_on: str
+    network: str
+    images: int
+    width: int
+    height: int
+    rescued: int
+    lost: int
+    kept: int
+    neither: int
+    pictures: tuple[Picture, ...]
+
+
+def gallery(run: Run, results: Results, trial: Trial, label: str, measured_on: str) -> Gallery:
+    """Images of ``run`` (or of a validation) at standard quality 50 and at the tables of ``trial``, which it measured.
+
+    The first classifier says what they are taken for. InputError where dataset or classifier cannot be had any more,
+    or are not those that were measured.
+    """
+    standard, found = results.standard.get(QUALITY), measured(trial)
+    if standard is None:
+        raise InputError(f"run {results.name} has not measured standard quality {QUALITY}: there is nothing to show.")
+    dataset, classifier = _parts(run)
+    outcomes = outcomes_of(standard, found)
+    chosen = {name: spread(np.flatnonzero(outcomes[name]), most) for name, most in PER_OUTCOME.items()}
+    indices = np.concatenate(list(chosen.values()))
+    names = [name for name, some in chosen.items() for _ in some]
+    reference = next(each for each in results.reference if each.number == QUALITY)
+    before = _versions(run, dataset, classifier, indices, reference)
+    after = _versions(run, dataset, classifier, indices, trial)
+    pictures = tuple(
+        Picture(dataset.image_names[index], readable(dataset.class_names[dataset.labels[index]]), name, first, second)
+        for index, name, first, second in zip(indices.tolist(), names, before, after, strict=True)
+    )
+    return Gallery(
+        label=label,
+        measured_on=measured_on,
+        network=classifier.name.replace("\\", "/").rpartition("/")[2],
+        images=len(dataset),
+        width=dataset.width,
+        height=dataset.height,
+        **{name: int(np.count_nonzero(which)) for name, which in outcomes.items()},
+        pictures=_within_budget(pictures),
+    )
+
+
+def outcomes_of(standard: Measurement, found: Measurement) -> dict[str, npt.NDArray[np.bool_]]:
+    """Which images [N] the first classifier gets right only at the found table, only at the standard one, ..."""
+    before, after = standard.ranks[0] == 0, found.ranks[0] == 0
+    return {"rescued": after & ~before, "lost": before & ~after, "kept": before & after, "neither": ~before & ~after}
+
+
+def spread(indices: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
+    """At most ``most`` of ``indices``, evenly over them: nobody chose the prettiest."""
+    if len(indices) <= most:
+        return indices
+    return indices[np.linspace(0, len(indices) - 1, most).round().astype(np.intp)]
+
+
+def readable(class_name: str) -> str:
+    """What the ImageNet class of a WordNet id is called; other class names stay as they are."""
+    synsets = imagenet_synsets()
+    if class_name not in synsets:
+        return class_name
+    from torchvision.models import ResNet50_Weights
+
+    categories: Sequence[str] = ResNet50_Weights.IMAGENET1K_V1.meta["categories"]
+    return categories[synsets.index(class_name)]
+
+
+def _parts(run: Run) -> tuple[Dataset, Classifier]:
+    recorded = run.settings.recorded or Recorded()
+    classifier = build_classifiers(run.settings)[0]  # first: cheap to refuse, while images can take minutes
+    if classifier.digest != recorded.classifiers[0].get("digest"):
+        raise InputError(f"the weights of {classifier.name} are not those that were measured any more.")
+    dataset = build_dataset(run.settings.dataset)
+    if dataset.digest != recorded.dataset.get("digest"):
+        raise InputError(f"the images of {dataset.name} are not those that were measured any more.")
+    return dataset, classifier
+
+
+def _versions(
+    run: Run, dataset: Dataset, classifier: Classifier, indices: npt.NDArray[np.intp], trial: Trial
+) -> list[Version]:
+    codec = run.settings.codec
+    # The file for the eye is Pillow's; sizes and what the network sees are those of the codec that measured.
+    pillow = PillowCodec(codec.subsampling, codec.optimize, codec.progressive)
+    images = np.ascontiguousarray(dataset.images[indices])
+    logits = classifier.logits(build_codec(codec).encode(images, trial.tables).images)
+    called = classifier.class_names or dataset.class_names
+    measurement = measured(trial)
+    return [
+        Version(
+            data_uri="data:image/jpeg;base64," + base64.b64encode(pillow.compress(image, trial.tables)).decode("ascii"),
+            size_bytes=int(measurement.size_bytes[index]),
+            answer=readable(called[answer]) if answer < len(called) else f"class {answer}",
+            right=bool(measurement.ranks[0, index] == 0),
+        )
+        for image, index, answer in zip(images, indices, logits.argmax(axis=1).tolist(), strict=True)
+    ]
+
+
+def _within_budget(pictures: Sequence[Picture]) -> tuple[Picture, ...]:
+    """The first of each outcome, then the second of each, ... as far as :data:`MOST_BYTES` reach; in their order."""
+    places: Counter[str] = Counter()
+    ranked = []
+    for index, picture in enumerate(pictures):
+        ranked.append((places[picture.outcome], index))
+        places[picture.outcome] += 1
+    kept, total = set(), 0
+    for _, index in sorted(ranked):
+        total += len(pictures[index].standard.data_uri) + len(pictures[index].found.data_uri)
+        if total <= MOST_BYTES:
+            kept.add(index)
+    return tuple(picture for index, picture in enumerate(pictures) if index in kept)

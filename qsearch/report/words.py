@@ -1,0 +1,75 @@
+"""Words: numbers and estimates as a reader should see them."""
+
+import re
+
+from qsearch.analysis.bootstrap import LEVEL, Estimate
+
+_ABSOLUTE_PATH = re.compile(r"(^|:)(?:[A-Za-z]:)?[\\/](?:[^:]*[\\/])?([^\\/:]+)[\\/]?$")
+UNKNOWN = "not known: it lies outside the measured standard curve"
+
+
+def rate(value: float) -> str:
+    """A compression rate."""
+    return f"{value:.2f}"
+
+
+def per_cent(share: float, decimals: int = 2) -> str:
+    """A share of 0..1."""
+    return f"{100 * share:.{decimals}f} %"
+
+
+def signed(value: float, decimals: int) -> str:
+    """A difference, with its sign; the minus is the typographic one."""
+    # Adding 0.0 after rounding leaves no minus before a zero.
+    return f"{round(value, decimals) + 0.0:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def points(value: float) -> str:
+    """A difference of accuracies, in percentage points."""
+    return f"{signed(value, 2)} points"
+
+
+def saving(value: float) -> str:
+    """Bytes saved, in per cent."""
+    return f"{signed(value, 1)} %"
+
+
+def interval(estimate: Estimate, decimals: int) -> str:
+    """The interval of ``estimate``, or why it has none."""
+    if estimate.low is None or estimate.high is None:
+        return f"no interval: unknown in {estimate.unknown} of {estimate.resamples} resamples"
+    return f"{100 * LEVEL:.0f} % interval {signed(estimate.low, decimals)} to {signed(estimate.high, decimals)}"
+
+
+def points_estimate(estimate: Estimate) -> str:
+    """A gain in points with its interval."""
+    return UNKNOWN if estimate.value is None else f"{points(estimate.value)} ({interval(estimate, 2)})"
+
+
+def saving_estimate(estimate: Estimate) -> str:
+    """A saving in per cent with its interval."""
+    return UNKNOWN if estimate.value is None else f"{saving(estimate.value)} ({interval(estimate, 1)})"
+
+
+def verdict(estimate: Estimate) -> str:
+    """What the interval says about the sign."""
+    if estimate.low is None or estimate.high is None:
+        return "Too few resamples reach the standard curve to say more."
+    if estimate.low > 0:
+        return "Better than the standard tables."
+    return "Worse than the standard tables." if estimate.high < 0 else "Not told apart from the standard tables."
+
+
+def p_value(value: float) -> str:
+    """A p-value; very small ones as a bound."""
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.1g}"
+
+
+def count(number: int, noun: str) -> str:
+    """``1 trial``, ``2 trials``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def without_folders(text: str) -> str:
+    """``folder:/home/ann/photos`` as ``folder:photos``: the page goes to others, a user's folders are nobody's."""
+    return _ABSOLUTE_PATH.sub(r"\1\2", text)

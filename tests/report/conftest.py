@@ -1,0 +1,65 @@
+"""Runs on the fake plug-ins, with validations, and the report made of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from qsearch.classifiers import CLASSIFIERS
+from qsearch.cli.summary import measured_on
+from qsearch.datasets import DATASETS
+from qsearch.parts import build_evaluator
+from qsearch.report.page import write_report
+from qsearch.run import Run
+from qsearch.settings import ClassifierSettings, DatasetSettings, RunSettings, SearchSettings
+from qsearch.validation import open_validation, validation_settings
+
+SETTINGS = RunSettings(
+    psnr=True,
+    dataset=DatasetSettings(spec="fake"),
+    classifiers=(ClassifierSettings(spec="fake"),),
+)
+
+
+@dataclass(frozen=True)
+class Reported:
+    """Two runs, the first one validated, and their report."""
+
+    runs: tuple[Run, Run]
+    page: Path
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> Reported:
+    """What the report's tests read; nobody changes it."""
+    folder = tmp_path_factory.mktemp("reported")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(plugin_folder))
+        for registry in (CLASSIFIERS, DATASETS):
+            patch.delitem(vars(registry), "_entry_points", raising=False)
+        runs = (search(folder / "sorted", "sorted-random"), search(folder / "uniform", "uniform-random"))
+        validate(runs[0])
+        write_report(runs, folder / "report.html", measured_on)
+        for registry in (CLASSIFIERS, DATASETS):
+            vars(registry).pop("_entry_points", None)
+    return Reported(runs, folder / "report.html")
+
+
+def search(path: Path, strategy: str) -> Run:
+    """A run of 60 trials on the fake plug-ins."""
+    settings = msgspec.structs.replace(SETTINGS, search=SearchSettings(strategy=strategy, trials=60))
+    evaluator = build_evaluator(settings, 1)
+    run = Run.create(path, settings, evaluator)
+    run.resume(workers=1, evaluator=evaluator)
+    return run
+
+
+def validate(run: Run) -> Run:
+    """A validation of the frontier of ``run``, called ``unseen``, on other images."""
+    settings = msgspec.structs.replace(run.settings, dataset=DatasetSettings(spec="fake:7"))
+    evaluator = build_evaluator(settings, 1)
+    tables = {trial.label: trial.tables for trial in run.results().frontier}
+    validation = open_validation(run, "unseen", validation_settings(run, tables, settings), evaluator)
+    validation.resume(workers=1, evaluator=evaluator)
+    return validation

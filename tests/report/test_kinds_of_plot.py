@@ -1,0 +1,120 @@
+"""The other kinds of plot: distribution, PSNR, validation; what is drawn is what was counted or measured."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qsearch.analysis.distribution import Distribution, distribution
+from qsearch.analysis.results import Results, measured
+from qsearch.errors import InputError
+from qsearch.measurement import Measurement, Trial
+from qsearch.report.distribution_plot import MOST_BARS, OUTCOMES, default_window, histogram, plot_distribution
+from qsearch.report.psnr_plot import highlighted, plot_psnr
+from qsearch.report.validation_plot import ValidatedRun, plot_validations
+from qsearch.run import Run
+from tests.made_up_runs import make_run, tables
+from tests.report.conftest import Reported
+
+
+def found(gains: list[float], answers: int) -> Distribution:
+    half = 50 / answers
+    better, worse = sum(gain > half for gain in gains), sum(gain < -half for gain in gains)
+    labels = tuple(str(number) for number in range(len(gains)))
+    return Distribution((20.0, 21.0), labels, tuple(gains), better, len(gains) - better - worse, worse, 0)
+
+
+@given(
+    st.lists(st.floats(-60, 60), min_size=1, max_size=50),
+    st.integers(1, 5000),
+)
+def test_a_histogram_counts_every_table_once_in_few_equal_bars_around_zero(gains: list[float], answers: int) -> None:
+    counted = found(gains, answers)
+    bars = histogram(counted, answers)
+    assert {name: sum(counts) for name, counts in bars.counts.items()} == {
+        name: getattr(counted, name) for name, _ in OUTCOMES
+    }
+    widths = np.diff(bars.edges)
+    np.testing.assert_allclose(widths, widths[0])
+    np.testing.assert_allclose(bars.edges, -np.array(bars.edges)[::-1], atol=1e-9)
+    assert len(widths) % 2 == 1
+    assert len(widths) <= MOST_BARS + 2
+    steps = widths[0] / (100 / answers)
+    assert round(steps) % 2 == 1
+    assert steps == pytest.approx(round(steps))
+
+
+def test_the_distribution_plot_states_the_counts(tmp_path: Path) -> None:
+    results = Run.open(make_run(tmp_path / "demo")).results()
+    counted = distribution(results, (15, 25))
+    figure = plot_distribution([results, results], "200 images", (15, 25))
+    assert len(figure.axes) == 2
+    for axes in figure.axes:
+        legend = axes.get_legend()
+        assert legend is not None
+        assert [text.get_text() for text in legend.get_texts()] == [
+            f"{name}: {getattr(counted, name)} of {len(counted.labels)}" for name, _ in OUTCOMES
+        ]
+        assert sum(patch.get_height() for patch in axes.patches) == len(counted.labels)  # type: ignore[attr-defined]
+
+
+def test_the_default_window_is_the_papers_in_proportion(tmp_path: Path) -> None:
+    results = Run.open(make_run(tmp_path / "demo")).results()
+    rate = results.standard[50].rate
+    assert default_window(results) == pytest.approx((rate * 21 / 22, rate * 23 / 22))
+    with pytest.raises(InputError, match="give the rates with --window"):
+        default_window(Results("bare", [], results.search))
+
+
+def with_psnr(number: int, rate: float, psnr_db: float, ranks: int = 0) -> Trial:
+    """A trial of two images under ``ranks`` classifiers that are always right."""
+    size_bytes = np.full(2, round(3 * 64 / rate), dtype=np.int64)
+    measurement = Measurement(size_bytes, np.zeros((ranks, 2), dtype=np.int32), 64, np.full(2, psnr_db))
+    return Trial("search", number, "sorted-random", tables(number), "done", measurement)
+
+
+def test_psnr_of_the_accuracy_frontier_is_highlighted(reported: Reported) -> None:
+    results = reported.runs[0].results()
+    figure = plot_psnr([results], "15 images")
+    every, best = (np.asarray(points.get_offsets()) for points in figure.axes[0].collections)
+    expected = [(measured(trial).rate, measured(trial).mean_psnr_db) for trial in results.frontier]
+    np.testing.assert_allclose(best, np.array(expected, dtype=np.float64))
+    assert len(every) == len(results.done)
+
+
+def test_without_a_classifier_the_psnr_frontier_is_highlighted() -> None:
+    trials = [with_psnr(0, 4, 40), with_psnr(1, 8, 30), with_psnr(2, 6, 29), with_psnr(3, 2, np.inf)]
+    kind, best = highlighted(Results("bare", [], trials))
+    assert (kind, [trial.number for trial in best]) == ("PSNR frontier", [0, 1])
+    assert plot_psnr([Results("bare", [], trials)], "2 images").axes
+
+
+def test_psnr_that_was_not_measured_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="qsearch run --psnr"):
+        plot_psnr([Run.open(make_run(tmp_path / "demo")).results()], "200 images")
+
+
+def test_a_validation_is_drawn_beside_its_search(reported: Reported) -> None:
+    searched = reported.runs[0].results()
+    validated = Run.open(reported.runs[0].path / "validations" / "unseen").results()
+    figure = plot_validations([ValidatedRun(searched, validated, "others")] * 3, "15 images")
+    drawn = [axes for axes in figure.axes if axes.get_visible()]
+    assert len(drawn) == 3
+    lines = {str(line.get_label()): np.asarray(line.get_xydata()) for line in drawn[0].lines}
+    expected = sorted((measured(trial).rate, measured(trial).top1) for trial in validated.done)
+    np.testing.assert_allclose(lines[f"{len(validated.done)} tables on the validation images"], expected)
+    np.testing.assert_allclose(
+        lines["frontier on the search images"],
+        [(measured(trial).rate, measured(trial).top1) for trial in searched.frontier],
+    )
+    with pytest.raises(InputError, match="qsearch validate"):
+        plot_validations([], "15 images")
+
+
+@pytest.mark.parametrize("window", [(100, 200), (200, 100)])
+def test_a_window_without_points_names_the_rates_there_are(reported: Reported, window: tuple[float, float]) -> None:
+    results = reported.runs[0].results()
+    with pytest.raises(InputError, match="no point has a rate from"):
+        plot_psnr([results], "15 images", window)

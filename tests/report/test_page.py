@@ -1,0 +1,168 @@
+"""The report as text: what it says, what it leaves out, and that no name in a run becomes markup."""
+
+import json
+import re
+import shutil
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from qsearch.analysis.gains import bootstrap_gains
+from qsearch.analysis.results import measured
+from qsearch.analysis.summary import summarize
+from qsearch.errors import DiskError, InputError
+from qsearch.report import words
+from qsearch.report.page import as_script_data, render_report, write_report
+from qsearch.run import Run
+from tests.made_up_runs import make_run
+from tests.report.conftest import Reported
+
+MOST_BYTES = 3_000_000
+
+
+def described(run: Run) -> str:
+    return f"the images of {run.name}"
+
+
+def text_of(page: str) -> str:
+    """What a reader sees, roughly: no scripts, styles and tags, one blank between words."""
+    visible = re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL)
+    return " ".join(unescape(visible).split())
+
+
+def data_of(page: str) -> dict[str, dict[str, object]]:
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, flags=re.DOTALL)
+    found: dict[str, dict[str, object]] = json.loads(data)
+    return found
+
+
+@pytest.fixture(scope="module")
+def page(reported: Reported) -> str:
+    return reported.page.read_text(encoding="utf-8")
+
+
+def test_the_headline_is_the_validated_gain_with_its_interval(page: str, reported: Reported) -> None:
+    run = reported.runs[0]
+    picked = summarize(run.results(), (1.0, 0.0)).best_at_rate
+    assert picked is not None
+    again = Run.open(run.path / "validations" / "unseen").results()
+    (trial,) = [trial for trial in again.done if trial.label == picked.label]
+    gain = bootstrap_gains(again, trial).gain_points
+    assert gain.value is not None
+    text = text_of(page)
+    first = text.index(f"Run {run.name}, on 15 images that its tables were not picked on")
+    assert text.index(words.points(gain.value)) > first
+    assert words.interval(gain, 2) in text
+    assert first < text.index(f"Run {run.name}, on the images it searched")
+    assert "the first look at these images" in text
+    assert "which flatters it" in text
+
+
+def test_without_a_validation_it_warns(tmp_path: Path) -> None:
+    page = text_of(render_report([Run.open(make_run(tmp_path / "demo"))], described))
+    assert "None of these tables was measured on images that its search had not seen" in page
+    assert "demo has no validation yet" in page
+    assert "PSNR against rate" not in page
+
+
+def test_a_second_look_is_counted(tmp_path: Path, reported: Reported) -> None:
+    shutil.copytree(reported.runs[0].path, tmp_path / "again")
+    log = tmp_path / "again" / "validations" / "looks.jsonl"
+    log.write_text(2 * log.read_text())
+    page = text_of(render_report([Run.open(tmp_path / "again")], described))
+    assert "2 looks at these images so far: each makes the next choice less honest" in page
+
+
+def test_every_frontier_table_is_in_the_page_with_its_entries(page: str, reported: Reported) -> None:
+    cards = data_of(page)["cards"]
+    for run in reported.runs:
+        for trial in run.results().frontier:
+            card = cards[f"{run.name}/{trial.label}"]
+            assert isinstance(card, dict)
+            assert card["digest"] == trial.tables.digest
+            assert card["tables"] == [["luma and chroma (Y, Cb, Cr)", trial.tables.luma.ravel().tolist()]]
+
+
+def test_every_trial_is_a_point(page: str, reported: Reported) -> None:
+    charts = data_of(page)["charts"]
+    frontier = charts["frontier"]
+    assert isinstance(frontier, dict)
+    clouds = [each["points"] for each in frontier["series"] if each["kind"] == "cloud"]
+    for run, cloud in zip(reported.runs, clouds, strict=True):
+        assert [point[:2] for point in cloud] == [
+            [measured(trial).rate, measured(trial).top1] for trial in run.results().done
+        ]
+
+
+def test_settings_and_digests_are_listed_but_folders_are_not(tmp_path: Path) -> None:
+    page = render_report([Run.open(make_run(tmp_path / "demo"))], described)
+    assert "/home/ann" not in page
+    assert "folder:photos" in page
+    assert "0" * 64 in page
+    assert "recorded.dataset.digest" in page
+    assert str(tmp_path) not in page
+
+
+def test_pictures_that_cannot_be_made_are_said_to_be_missing(tmp_path: Path) -> None:
+    page = text_of(render_report([Run.open(make_run(tmp_path / "demo"))], described))
+    assert "Made without pictures: the weights of textures-cnn are not those that were measured any more." in page
+
+
+def test_pictures_are_counted_by_what_became_of_them(page: str, reported: Reported) -> None:
+    run = reported.runs[0]
+    picked = summarize(run.results(), (1.0, 0.0)).best_at_rate
+    assert picked is not None
+    again = Run.open(run.path / "validations" / "unseen").results()
+    (trial,) = [trial for trial in again.done if trial.label == picked.label]
+    before, after = again.standard[50].ranks[0] == 0, measured(trial).ranks[0] == 0
+    rescued, lost, kept, neither = (
+        int(which.sum()) for which in (after & ~before, before & ~after, before & after, ~before & ~after)
+    )
+    sentence = (
+        f"rescued {rescued} that the standard tables got wrong, lost {lost} that they got right, {kept} were right and "
+        f"{neither} wrong both times"
+    )
+    assert sentence in text_of(page)
+    assert page.count("data:image/jpeg;base64,") == 2 * page.count('<figure class="picture')
+    assert page.count('<figure class="picture') >= 2
+
+
+def test_names_never_become_markup(tmp_path: Path) -> None:
+    name = "<img src=x onerror=alert(1)>&\"'"
+    page = render_report([Run.open(make_run(tmp_path / name))], described)
+    assert "<img" not in page
+    assert name in text_of(page)
+
+
+def test_data_cannot_end_its_script() -> None:
+    hostile = "</script><script>alert(1)</script><!--"
+    written = as_script_data({"name": hostile})
+    assert "<" not in written
+    assert json.loads(written) == {"name": hostile}
+
+
+def test_it_is_one_small_file_that_asks_for_nothing(page: str) -> None:
+    assert len(page.encode()) < MOST_BYTES
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']*""", page)
+    assert not re.findall(r"url\((?!#|[`$])[^)]*\)|@import", page)
+    assert page.count("</script>") == page.count("<script")
+
+
+def test_the_same_runs_make_the_same_page(reported: Reported) -> None:
+    runs = list(reported.runs)
+    assert render_report(runs, described) == render_report(runs, described)
+
+
+def test_a_run_without_trials_has_no_report(tmp_path: Path) -> None:
+    run = Run.open(make_run(tmp_path / "empty", search=()))
+    with pytest.raises(InputError, match="run empty has no finished trial yet"):
+        write_report([run], tmp_path / "report.html", described)
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_places_it_cannot_be_written_to(tmp_path: Path, reported: Reported) -> None:
+    with pytest.raises(InputError, match=r"a report is written as \.html, got 'report\.pdf'"):
+        write_report(reported.runs, tmp_path / "report.pdf", described)
+    with pytest.raises(DiskError, match="cannot be written"):
+        write_report(reported.runs, tmp_path / "nowhere" / "report.html", described)

@@ -1,0 +1,55 @@
+"""Words: numbers as a reader should see them."""
+
+import pytest
+
+from qsearch.analysis.bootstrap import Estimate
+from qsearch.report import words
+
+MINUS = "\N{MINUS SIGN}"
+
+
+@pytest.mark.parametrize(
+    ("path", "short"),
+    [
+        ("folder:/home/ann/photos", "folder:photos"),
+        ("folder:/photos/", "folder:photos"),
+        ("/home/ann/my nets/net.onnx", "net.onnx"),
+        (r"folder:C:\Users\ann\photos", "folder:photos"),
+        (r"C:\Users\ann\net.onnx", "net.onnx"),
+        ("folder:/home/ann/photos, half 1 by classes", "folder:photos, half 1 by classes"),
+        ("textures:search", "textures:search"),
+        ("torchvision:resnet50", "torchvision:resnet50"),
+        ("4:2:0", "4:2:0"),
+        ("photos/search", "photos/search"),
+    ],
+)
+def test_absolute_paths_lose_their_folders(path: str, short: str) -> None:
+    assert words.without_folders(path) == short
+
+
+def test_differences_have_a_sign_and_zero_has_no_minus() -> None:
+    assert words.points(1.204) == "+1.20 points"
+    assert words.points(-0.5) == f"{MINUS}0.50 points"
+    assert words.saving(-0.04) == "+0.0 %"
+
+
+def test_an_estimate_has_its_interval_or_says_why_not() -> None:
+    assert words.points_estimate(Estimate(1.0, -0.5, 2.5, 2000)) == f"+1.00 points (95 % interval {MINUS}0.50 to +2.50)"
+    assert words.points_estimate(Estimate(1.0, None, None, 2000, 300)) == (
+        "+1.00 points (no interval: unknown in 300 of 2000 resamples)"
+    )
+    assert words.saving_estimate(Estimate(None, None, None, 2000, 2000)).startswith("not known")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.1, 2.0, "Better than the standard tables."),
+        (-2.0, -0.1, "Worse than the standard tables."),
+        (-0.1, 2.0, "Not told apart from the standard tables."),
+        (0.0, 2.0, "Not told apart from the standard tables."),
+        (None, None, "Too few resamples reach the standard curve to say more."),
+    ],
+)
+def test_the_verdict_is_the_intervals(low: float | None, high: float | None, verdict: str) -> None:
+    assert words.verdict(Estimate(1.0, low, high, 2000)) == verdict
