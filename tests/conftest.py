@@ -84,10 +84,8 @@ class Command:
             cwd=self.folder,
             env={**self.environment, **options.pop("env", {})},
             text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             start_new_session=True,
-            **options,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
         )
 
 

@@ -1,10 +1,15 @@
 """Runs that end otherwise: killed, interrupted, without workers, without room on the disk; none loses what it had."""
 
+import fcntl
 import os
+import pty
 import random
+import re
 import resource
 import signal
 import subprocess
+import termios
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -129,6 +134,41 @@ def test_ctrl_c_ends_a_run_with_its_summary(
     assert 25 <= kept < TRIALS + 19
     succeed("resume", "stopped", "--workers", workers)
     assert trials(path) == unbroken
+
+
+def become_leader_of_terminal() -> None:
+    """For a child process whose standard error is a terminal: Ctrl-C typed there is its own."""
+    fcntl.ioctl(2, termios.TIOCSCTTY, 0)
+
+
+def read_all(descriptor: int, into: bytearray) -> None:
+    with suppress(OSError):  # how a terminal ends whose last process has gone
+        while part := os.read(descriptor, 65536):
+            into += part
+
+
+@linux_only
+def test_on_a_terminal_there_is_a_bar_and_ctrl_c_can_be_typed(qsearch: Command, tmp_path: Path) -> None:
+    path, (keyboard, terminal) = tmp_path / "runs" / "typed", pty.openpty()
+    process = qsearch.start(
+        *("run", "--name", "typed", *SEARCH, "--workers", "2"), stderr=terminal, preexec_fn=become_leader_of_terminal
+    )
+    os.close(terminal)
+    shown = bytearray()
+    reader = threading.Thread(target=read_all, args=(keyboard, shown))
+    reader.start()
+    wait_until(lambda: recorded(path) >= 25, "25 trials")
+    os.write(keyboard, b"\x03")
+    output, _ = process.communicate(timeout=60)
+    reader.join(timeout=60)
+    os.close(keyboard)
+    assert process.returncode == 130
+    assert "Run typed: fake-adaptive" in output
+    screen = shown.decode()
+    assert re.search(r"\d+/69.*trials/s", screen)
+    assert "interrupted; go on with: qsearch resume runs/typed" in screen
+    assert "Traceback" not in screen
+    nothing_left_of(process)
 
 
 @linux_only
