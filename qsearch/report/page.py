@@ -27,7 +27,7 @@ from qsearch.report.pictures import Gallery, gallery
 from qsearch.run import Run
 
 ASSETS = resources.files("qsearch.report") / "assets"
-SCRIPTS = ("heat_map.js", "chart.js", "bars.js", "page.js")
+SCRIPTS = ("svg.js", "view.js", "heat_map.js", "panel.js", "chart_input.js", "chart.js", "bars.js", "page.js")
 
 
 def write_report(runs: Sequence[Run], path: Path, describe: Callable[[Run], str]) -> None:

@@ -83,7 +83,7 @@ def test_pointing_at_a_dot_tells_which_table_it_is(page: Page, reported: Reporte
         """([rate, top1]) => {
             const chart = charts[0], box = chart.svg.getBoundingClientRect();
             const scale = box.width / chart.width;
-            return [box.left + scale * chart.x(rate), box.top + scale * chart.y(top1)];
+            return [box.left + scale * chart.view.toX(rate), box.top + scale * chart.view.toY(top1)];
         }""",
         [measured(lowest).rate, measured(lowest).top1],
     )
