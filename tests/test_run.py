@@ -168,6 +168,25 @@ def test_an_interrupted_run_is_unlocked_and_goes_on(tmp_path: Path) -> None:
     assert trials(Run.open(tmp_path / "a")) == trials(Run.open(tmp_path / "b"))
 
 
+@pytest.mark.parametrize("label", ["standard:50", "4", "14", "15", "20"])
+def test_a_run_interrupted_about_its_warm_up_ends_as_one_that_never_was(tmp_path: Path, label: str) -> None:
+    wanted = settings(strategy="bounded-random", warm_up=15, trials=25, window=(1.0, 1000.0))
+
+    def interrupt(trial: Trial) -> None:
+        if trial.label == label:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        create(tmp_path / "a", wanted).resume(workers=1, on_trial=interrupt)
+    Run.open(tmp_path / "a").resume(workers=1)
+    create(tmp_path / "b", wanted).resume(workers=1)
+    a, b = (Run.open(tmp_path / name) for name in "ab")
+    assert trials(a) == trials(b)
+    assert [trial.strategy for trial in trials(a)[3:]] == ["sorted-random"] * 15 + ["bounded-random"] * 10
+    assert a.settings.search.guidance is not None
+    assert a.settings.search.guidance.lower == b.settings.search.guidance.lower  # type: ignore[union-attr]
+
+
 def test_it_can_be_searched_from_a_thread(tmp_path: Path) -> None:
     """A notebook's or a server's: signals can be set in the main thread only."""
     run = create(tmp_path / "a")
