@@ -92,7 +92,7 @@ class Archive:
             try:
                 (application,) = archive._connection.execute("PRAGMA application_id").fetchone()
             except sqlite3.OperationalError:
-                if not read_only:
+                if not read_only or path.with_name(f"{path.name}-wal").exists():
                     raise
                 # A WAL archive in a folder that cannot be written is readable only as one that nobody is writing.
                 archive._connection = _connect(path, "ro", "&immutable=1")

@@ -292,6 +292,32 @@ def test_a_folder_that_cannot_be_written(qsearch: Command, succeed: Callable[...
             path.chmod(0o755)
 
 
+@linux_only
+def test_a_killed_run_in_a_folder_that_cannot_be_written_is_read_whole_or_not_at_all(
+    qsearch: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "runs" / "a"
+    process = qsearch.start("run", "--name", "a", *SEARCH, "--workers", "1")
+    wait_until(lambda: recorded(path) >= 25, "25 trials")
+    process.kill()
+    finish(process)
+    searched = len(Run.open(path).trials()[1])
+    (path / "trials.sqlite-wal").chmod(0o444)
+    path.chmod(0o555)
+    try:
+        finished = qsearch("list", "runs", preexec_fn=obey_permissions)
+        assert f"fake-adaptive, {searched} of {TRIALS} trials" in finished.stdout
+        path.chmod(0o755)
+        (path / "trials.sqlite-shm").unlink()  # without it, what the log holds cannot be read there
+        path.chmod(0o555)
+        finished = qsearch("show", "a", preexec_fn=obey_permissions)
+        assert finished.returncode == 2
+        assert "trials.sqlite cannot be read or written" in finished.stderr
+        assert "Traceback" not in finished.stderr
+    finally:
+        path.chmod(0o755)
+
+
 def obey_permissions() -> None:
     """Takes from a child process of root what lets root write where it may not."""
     import ctypes
