@@ -68,6 +68,15 @@ def import_timm() -> Any:
     return timm
 
 
+def weight_sets() -> dict[str, tuple[str, ...]]:
+    """The tags of the weight sets of every network that has some: ``NAME.TAG`` asks for one."""
+    found: dict[str, list[str]] = {}
+    for name in import_timm().list_pretrained():
+        architecture, _, tag = name.partition(".")
+        found.setdefault(architecture, []).append(tag)
+    return {name: tuple(tags) for name, tags in found.items()}
+
+
 def _pretrained_config(timm: Any, name: str) -> Any:
     """What timm knows of the weights of ``name``: where they are, how many classes they have."""
     architecture, _, tag = name.partition(".")

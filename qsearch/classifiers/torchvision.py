@@ -38,16 +38,15 @@ def load(argument: str, options: ClassifierOptions) -> Classifier:
     weight_set, file = _weights(argument, options.weights)
     digest = _checked_digest(file)
     state = _state(file)
-    transforms = weight_set.transforms()
-    mean, std = tuple(transforms.mean), tuple(transforms.std)
-    (crop,), (resize,) = transforms.crop_size, transforms.resize_size
+    takes, mean, std = preprocessing_of(weight_set)
+    (crop,) = weight_set.transforms().crop_size
     _network(argument, state, crop, file.name)  # what does not fit is the user's to know now, not in a worker
     classes = _classes(state)
     network = TorchNetwork(
         f"torchvision:{argument}",
         digest,
         classes,
-        NetworkInput(crop, crop, resize, transforms.interpolation.value, enlarge=True),
+        takes,
         partial(build, argument, file, crop, mean, std),
     )
     names, of_names = class_names_of(network.name, classes, options.class_names)
@@ -64,6 +63,24 @@ def load(argument: str, options: ClassifierOptions) -> Classifier:
 def build(name: str, file: Path, size: int, mean: tuple[float, ...], std: tuple[float, ...]) -> "torch.nn.Module":
     """The network ``name`` for images of ``size`` pixels, weights from ``file``, behind its normalisation."""
     return normalised(_network(name, _state(file), size, file.name), mean, std)
+
+
+def weight_sets() -> dict[str, tuple[str, ...]]:
+    """The names of the weight sets of every network, those that only give features left out."""
+    from torchvision import models
+
+    return {
+        name: tuple(one.name for one in models.get_model_weights(name) if one.meta.get("categories"))
+        for name in models.list_models(module=models)
+    }
+
+
+def preprocessing_of(weight_set: Any) -> tuple[NetworkInput, tuple[float, ...], tuple[float, ...]]:
+    """What a network with this weight set takes, and mean and standard deviation of its channels."""
+    transforms = weight_set.transforms()
+    (crop,), (resize,) = transforms.crop_size, transforms.resize_size
+    takes = NetworkInput(crop, crop, resize, transforms.interpolation.value, enlarge=True)
+    return takes, tuple(transforms.mean), tuple(transforms.std)
 
 
 def _weights(name: str, wanted: str | None) -> tuple[Any, Path]:

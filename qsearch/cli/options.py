@@ -12,7 +12,7 @@ from qsearch.classifiers.base import DEVICES, PRECISIONS
 from qsearch.codecs.base import SUBSAMPLINGS
 from qsearch.datasets.splits import KINDS
 from qsearch.parts import default_layout
-from qsearch.settings import ClassifierSettings, RunSettings, SearchSettings
+from qsearch.settings import ClassifierSettings, DatasetSettings, RunSettings, SearchSettings
 from qsearch.space import LAYOUTS
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.sorted_random import DRAWS
@@ -83,10 +83,9 @@ informed_options = _options(
     ),
     guidance_options,
 )
-dataset_options = _options(
-    click.option(
-        "--dataset", help=f"textures[:SPLIT], folder:PATH, ...; see 'qsearch list'.  [default: {DEFAULTS.dataset.spec}]"
-    ),
+PREPARATION = ("size", "fit", "skip_unreadable", "per_class")
+"""The options that say how images become a dataset."""
+preparation_options = _options(
     click.option(
         "--size",
         type=click.IntRange(min=8),
@@ -98,6 +97,20 @@ dataset_options = _options(
         help="Shorter side to 256/224 of the size and centre crop, or the whole image.  [default: crop]",
     ),
     click.option("--skip-unreadable/--no-skip-unreadable", default=None, help="Leave out files that cannot be read."),
+    click.option(
+        "--per-class", type=click.IntRange(min=1), help="Draw so many images of each class.  [default: all of them]"
+    ),
+)
+dataset_options = _options(
+    click.option(
+        "--dataset", help=f"textures[:SPLIT], folder:PATH, ...; see 'qsearch list'.  [default: {DEFAULTS.dataset.spec}]"
+    ),
+    preparation_options,
+    click.option(
+        "--labels",
+        type=click.Choice(["given", "predicted"]),
+        help="Those of the images, or the network's own answers on them uncompressed.  [default: given]",
+    ),
 )
 network_options = _options(
     click.option("--weights", help="torchvision: a weight set's name; torchvision, timm: a file of weights."),
@@ -184,13 +197,25 @@ def settings_of(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
     )
 
 
+def settings_of_dataset(given: Mapping[str, Any]) -> DatasetSettings:
+    """The dataset that the user gave."""
+    options = {name: given[name] for name in PREPARATION if given[name] is not None}
+    return DatasetSettings(spec=_absolute(given["dataset"]), **options)
+
+
+def settings_of_classifier(spec: str, given: Mapping[str, Any]) -> ClassifierSettings:
+    """The classifier ``spec`` with the options that the user gave."""
+    return with_network_options(ClassifierSettings(spec=_absolute(spec)), given)
+
+
 def measured_settings(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
     """``settings`` with the images and networks that the user gave in place of theirs."""
     if given["dataset"]:
         settings = msgspec.structs.replace(
             settings, dataset=msgspec.structs.replace(settings.dataset, spec=_absolute(given["dataset"]), split=None)
         )
-    dataset = _replaced(settings.dataset, given, size="size", fit="fit", skip_unreadable="skip_unreadable")
+    same_names = {name: name for name in (*PREPARATION, "labels")}
+    dataset = _replaced(settings.dataset, given, **same_names)
     classifiers = [ClassifierSettings(spec=_absolute(spec)) for spec in given["classifier"]] or settings.classifiers
     for name in OF_ONE_NETWORK:
         if given[name] is not None and len(classifiers) > 1:
@@ -207,7 +232,9 @@ def with_network_options(classifier: ClassifierSettings, given: Mapping[str, Any
     """``classifier`` with what the user gave for it in place of its own."""
     files = {name: given[name] and _absolute(given[name]) for name in ("weights", "class_names")}
     same_names = {name: name for name in (*OF_ONE_NETWORK, "device", "precision")}
-    return _replaced(classifier, {**given, **files}, **same_names)
+    options = {**given, **files}
+    chosen: ClassifierSettings = _replaced(classifier, options, **same_names)
+    return chosen
 
 
 def _replaced(part: Any, given: Mapping[str, Any], **options: str) -> Any:

@@ -14,6 +14,7 @@ from qsearch.classifiers.base import ClassifierOptions
 from qsearch.classifiers.engines import TorchEngine
 from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.labels import imagenet_synsets
+from qsearch.classifiers.torchvision import preprocessing_of, weight_sets
 from qsearch.errors import InputError
 from qsearch.testing import ClassifierContract
 
@@ -187,3 +188,51 @@ class TestWhatIsNoWeights:
         torch.save(content, tmp_path / "checkpoint.pth")
         with pytest.raises(InputError, match="not a state_dict"):
             load(SMALL, tmp_path / "checkpoint.pth")
+
+
+class TestEveryWeightSet:
+    def test_each_brings_a_preprocessing_that_can_be_done(self) -> None:
+        from torchvision import models
+
+        from qsearch.datasets.preparation import INTERPOLATIONS
+
+        sets = weight_sets()
+        assert {"IMAGENET1K_V1", "IMAGENET1K_V2"} <= set(sets["resnet50"])
+        sizes = {}
+        for name, names in sets.items():
+            for one in names:
+                takes, mean, std = preprocessing_of(models.get_model_weights(name)[one])
+                assert takes.height == takes.width
+                assert takes.resize is not None
+                assert takes.height is not None
+                assert takes.resize >= takes.height
+                assert takes.interpolation in INTERPOLATIONS
+                assert (len(mean), len(std)) == (3, 3)
+                sizes[name, one] = takes.resize, takes.height, takes.interpolation
+        assert sizes["resnet50", "IMAGENET1K_V1"] == (256, 224, "bilinear")
+        assert sizes["resnet50", "IMAGENET1K_V2"] == (232, 224, "bilinear")
+        assert sizes["vit_b_16", "IMAGENET1K_SWAG_E2E_V1"] == (384, 384, "bicubic")
+        assert len(sizes) > 80
+
+    def test_one_by_name_is_fed_as_it_was_trained(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        import torch
+        from PIL import Image
+        from torchvision import models
+
+        weight_set = models.get_model_weights("resnet50").IMAGENET1K_V2
+        folder = tmp_path / "torch" / "hub" / "checkpoints"
+        folder.mkdir(parents=True)
+        save(tmp_path, "resnet50").rename(folder / str(weight_set.url).rsplit("/", 1)[-1])
+        monkeypatch.setattr("qsearch.classifiers.torchvision._hash_in_name", lambda file: None)
+        images = random_images(2, 300)
+        with torch.inference_mode():
+            batch = torch.stack([weight_set.transforms()(Image.fromarray(image)) for image in images])
+            expected = network("resnet50")(batch).numpy()
+        classifier = load("resnet50", "IMAGENET1K_V2")
+        assert classifier.settings()["preprocessing"] == "shorter side 232 bilinear, centre crop 224x224"
+        np.testing.assert_allclose(classifier.logits(images), expected, atol=1e-3 * expected.std())
+
+    def test_normalisation_of_ones_own_is_refused(self, tmp_path: Path) -> None:
+        options = ClassifierOptions(weights=str(save(tmp_path, SMALL)), mean=(0.5, 0.5, 0.5))
+        with pytest.raises(InputError, match=f"torchvision:{SMALL} does not take --mean: leave it out"):
+            load_classifier(f"torchvision:{SMALL}", options)
