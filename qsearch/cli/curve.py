@@ -22,7 +22,7 @@ from qsearch.cli.runs import runs_option
 from qsearch.cli.tables import TABLES_HELP, resolve_tables
 from qsearch.codecs.base import SUBSAMPLINGS
 from qsearch.codecs.pillow import PillowCodec
-from qsearch.datasets.folder import image_suffixes, walk
+from qsearch.datasets.files import image_suffixes, walk
 from qsearch.errors import InputError
 from qsearch.export.published import published_tables
 from qsearch.parts import usable_cores

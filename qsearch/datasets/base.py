@@ -2,24 +2,32 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from qsearch.errors import InputError
 
+UNLABELLED = "unlabelled"
+
+Truth = Literal["labels", "predicted", "unknown"]
+"""What a classifier's answers are compared with: the labels; its own answer on the uncompressed image; nothing."""
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """N labelled images.
+    """N images, labelled or not.
 
     name: as the user asked for it (``textures:search``, ``folder:photos``).
     images: uint8 [N, H, W, 3] RGB; a memory map is shared between processes, not copied.
-    labels: int64 [N], indices into class_names.
+    labels: int64 [N], indices into class_names; of images without labels all 0, the one class UNLABELLED.
     image_names: one name per image, unique, for reports.
     digest: SHA-256 of pixels, labels and class names (:func:`digest_of`).
     notes: what the user should know of how it was made, one sentence each (files skipped, ...).
+    truth: what the classifiers' answers are compared with.
+    root: the folder that the image names are files of, or None where they are none.
     """
 
     name: str
@@ -29,6 +37,8 @@ class Dataset:
     image_names: tuple[str, ...]
     digest: str
     notes: tuple[str, ...] = ()
+    truth: Truth = "labels"
+    root: Path | None = None
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.shape[3] != 3 or self.images.dtype != np.uint8 or not self.images.size:
@@ -80,8 +90,8 @@ class Dataset:
         images: Any = self.images
         if isinstance(images, np.memmap):
             images = _MappedFile(str(images.filename), images.offset, images.shape)
-        rest = (self.name, self.labels, self.class_names, self.image_names, self.digest, self.notes)
-        return (_unpickle, (images, rest))
+        rest = (self.labels, self.class_names, self.image_names, self.digest, self.notes, self.truth, self.root)
+        return (_unpickle, (self.name, images, rest))
 
 
 @dataclass(frozen=True)
@@ -91,11 +101,10 @@ class _MappedFile:
     shape: tuple[int, ...]
 
 
-def _unpickle(images: Any, rest: tuple[Any, ...]) -> Dataset:
+def _unpickle(name: str, images: Any, rest: tuple[Any, ...]) -> Dataset:
     if isinstance(images, _MappedFile):
         images = np.memmap(images.path, dtype=np.uint8, mode="r", offset=images.offset, shape=images.shape)
-    name, labels, class_names, image_names, digest, notes = rest
-    return Dataset(name, images, labels, class_names, image_names, digest, notes)
+    return Dataset(name, images, *rest)
 
 
 @dataclass(frozen=True)
@@ -134,11 +143,13 @@ class DatasetOptions:
     size: side in pixels of the prepared square images, None for the images as they are (then all of one size).
     fit: ``crop`` (shorter side to 256/224 of the size, centre crop; Li 2020) or ``stretch`` (the whole image).
     skip_unreadable: leave files out that cannot be read instead of refusing the dataset.
+    per_class: images to draw of each class, always the same ones, or None for all.
     """
 
     size: int | None = None
     fit: str = "crop"
     skip_unreadable: bool = False
+    per_class: int | None = None
 
 
 class DatasetLoader(Protocol):

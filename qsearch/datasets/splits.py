@@ -1,5 +1,7 @@
 """Splits: a dataset's two halves, by class or by image, disjoint by construction."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -35,7 +37,8 @@ def half_of(dataset: Dataset, split: str) -> Dataset:
         (*dataset.notes, f"{len(chosen)} of {len(dataset)} images: half {number} by {kind}."),
         prepared.digest,
     )
-    return named.named(f"{dataset.name}, half {number} by {kind}")
+    half = named.named(f"{dataset.name}, half {number} by {kind}")
+    return replace(half, truth=dataset.truth, root=dataset.root)
 
 
 def other_half(split: str) -> str:

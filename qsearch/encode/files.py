@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from qsearch.codecs.pillow import PillowCodec
-from qsearch.datasets.folder import image_suffixes, walk
+from qsearch.datasets.files import image_suffixes, walk
 from qsearch.datasets.pixels import UnusableImageError
 from qsearch.encode.image import JPEG_FORMATS, encode_file
 from qsearch.errors import InputError

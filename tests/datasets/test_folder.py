@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from qsearch.datasets import folder as folder_module
-from qsearch.datasets import load_dataset
+from qsearch.datasets import files, load_dataset
 from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.errors import InputError
 from qsearch.testing import DatasetContract
@@ -107,10 +106,34 @@ class TestSize:
         assert len(load(root, 16)) == 7
 
 
+class TestDrawing:
+    def draw(self, root: Path, per_class: int, skip_unreadable: bool = False) -> Dataset:
+        return load_dataset(f"folder:{root}", DatasetOptions(16, "crop", skip_unreadable, per_class))
+
+    def test_as_many_of_each_class(self, root: Path) -> None:
+        one, two = self.draw(root, 1), self.draw(root, 2)
+        assert (one.labels.tolist(), two.labels.tolist()) == ([0, 1], [0, 0, 1, 1])
+        assert set(one.image_names) < set(two.image_names)
+        assert self.draw(root, 2).digest == two.digest
+
+    def test_other_files_change_little(self, root: Path) -> None:
+        """What was drawn stays drawn but for those that a new file comes before."""
+        before = set(self.draw(root, 2).image_names)
+        save(root / "cat" / "new.png", noise(40, 30, seed=77))
+        assert len(before & set(self.draw(root, 2).image_names)) >= 3
+
+    def test_too_few(self, root: Path) -> None:
+        (root / "cat" / "0.png").unlink()
+        with pytest.raises(InputError, match=r"classes of fewer than 3 usable images \(cat has 2\)"):
+            self.draw(root, 3)
+        with pytest.raises(InputError, match=r"at least 1, got 0"):
+            self.draw(root, 0)
+
+
 class TestCache:
     def test_files_are_read_once(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         first = load(root, 16)
-        monkeypatch.setattr(folder_module, "prepared_pixels", refuse)
+        monkeypatch.setattr(files, "prepared_pixels", refuse)
         again = load(root, 16)
         assert isinstance(again.images, np.memmap)
         assert (again.digest, again.notes) == (first.digest, first.notes)
