@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from qsearch.classifiers.base import Classifier
 from qsearch.classifiers.labels import align_labels
 from qsearch.codecs.base import Codec, Encoded, Images
 from qsearch.datasets.base import Dataset
-from qsearch.errors import EvaluationError
+from qsearch.errors import EvaluationError, InputError, QSearchError
 from qsearch.measurement import Measurement
 from qsearch.tables import QuantTables
 
@@ -21,6 +21,7 @@ class Evaluator:
     """Measures tables. Picklable: worker processes share the dataset's pixels and load classifiers of their own.
 
     codec_threads: threads that encode and decode ahead of the network; worth having where a GPU does the rest.
+    truths: per classifier what :func:`truth_of` says; found once and taken along to the workers.
     """
 
     dataset: Dataset
@@ -29,10 +30,12 @@ class Evaluator:
     psnr: bool = False
     codec_threads: int = 1
     batch_images: int = 64
+    truths: tuple[npt.NDArray[np.int64], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for classifier in self.classifiers:
-            align_labels(self.dataset, classifier)  # a mismatch is the user's to know before anything is measured
+        # Here, because a mismatch is the user's to know before anything is measured.
+        truths = tuple(truth_of(self.dataset, classifier, self.batch_images) for classifier in self.classifiers)
+        object.__setattr__(self, "truths", truths)
 
     def evaluate(self, tables: QuantTables) -> Measurement:
         """What ``tables`` do to the dataset: the same answer for the same tables, in any process.
@@ -43,11 +46,10 @@ class Evaluator:
         size_bytes = np.empty(images, dtype=np.int64)
         ranks = np.empty((len(self.classifiers), images), dtype=np.int32)
         psnr_db = np.empty(images, dtype=np.float64) if self.psnr else None
-        labels = [align_labels(self.dataset, classifier) for classifier in self.classifiers]
         for part, encoded in self._encoded(tables):
             size_bytes[part] = encoded.size_bytes
             for row, classifier in enumerate(self.classifiers):
-                ranks[row, part] = true_class_ranks(classifier.logits(encoded.images), labels[row][part])
+                ranks[row, part] = true_class_ranks(classifier.logits(encoded.images), self.truths[row][part])
             if psnr_db is not None:
                 psnr_db[part] = psnr(self.dataset.images[part], encoded.images)
         return Measurement(size_bytes, ranks, self.dataset.height * self.dataset.width, psnr_db)
@@ -66,15 +68,53 @@ class Evaluator:
             yield from zip(parts, pool.map(encode, parts), strict=True)
 
 
+def truth_of(dataset: Dataset, classifier: Classifier, batch_images: int = 64) -> npt.NDArray[np.int64]:
+    """The right answers of ``classifier``, indices into its logits, int64 [N].
+
+    They stand for the labels, or are its own answers on the uncompressed images where the dataset's truth is
+    ``predicted``: accuracy is then agreement with itself. InputError where there is no truth, and where labels and
+    classes do not fit; EvaluationError where it does not answer.
+    """
+    if dataset.truth == "labels":
+        return align_labels(dataset, classifier)
+    if dataset.truth == "unknown":
+        raise InputError(
+            f"{dataset.name} has no labels to classify by: take the network's answers on the uncompressed images for "
+            "them with --labels predicted, or compare tables by PSNR with 'qsearch curve'."
+        )
+    return np.concatenate(
+        [
+            _answers(dataset.images[start : start + batch_images], classifier)
+            for start in range(0, len(dataset), batch_images)
+        ]
+    )
+
+
+def _answers(images: Images, classifier: Classifier) -> npt.NDArray[np.int64]:
+    try:
+        logits = classifier.logits(images)
+    except QSearchError:
+        raise
+    except Exception as error:  # a user's classifier may raise anything
+        reason = f"{type(error).__name__}: {error}"
+        raise EvaluationError(f"{classifier.name} does not answer on the uncompressed images ({reason}).") from error
+    _check_logits(logits, len(images))
+    return np.asarray(logits.argmax(axis=1), dtype=np.int64)
+
+
+def _check_logits(logits: npt.NDArray[np.float32], images: int) -> None:
+    if logits.ndim != 2 or len(logits) != images:
+        raise EvaluationError(f"the classifier gave logits of shape {logits.shape} for {images} images.")
+    if not np.isfinite(logits).all():
+        raise EvaluationError("the classifier gave logits that are not finite numbers.")
+
+
 def true_class_ranks(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
     """[N] how many classes come before the true one: those with a larger logit, or an equal one and a lower index.
 
     So a network that answers the same for everything is not right about everything. logits [N, classes], labels [N].
     """
-    if logits.ndim != 2 or len(logits) != len(labels):
-        raise EvaluationError(f"the classifier gave logits of shape {logits.shape} for {len(labels)} images.")
-    if not np.isfinite(logits).all():
-        raise EvaluationError("the classifier gave logits that are not finite numbers.")
+    _check_logits(logits, len(labels))
     true = np.take_along_axis(logits, labels[:, None], axis=1)
     earlier = np.arange(logits.shape[1]) < labels[:, None]
     before = (logits > true) | ((logits == true) & earlier)

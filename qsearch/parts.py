@@ -1,6 +1,8 @@
 """Parts: what a run's settings name, built: dataset, codec, classifiers, strategy."""
 
+import hashlib
 import platform
+from dataclasses import replace
 from importlib.metadata import version
 
 import msgspec
@@ -55,9 +57,13 @@ def usable_cores() -> int:
 
 def build_dataset(wanted: DatasetSettings) -> Dataset:
     """The dataset the settings name."""
-    options = DatasetOptions(size=wanted.size, fit=wanted.fit, skip_unreadable=wanted.skip_unreadable)
+    options = DatasetOptions(
+        size=wanted.size, fit=wanted.fit, skip_unreadable=wanted.skip_unreadable, per_class=wanted.per_class
+    )
     dataset = load_dataset(wanted.spec, options)
-    return half_of(dataset, wanted.split) if wanted.split else dataset
+    if wanted.split:
+        dataset = half_of(dataset, wanted.split)
+    return replace(dataset, truth="predicted") if wanted.labels == "predicted" else dataset
 
 
 def build_classifiers(settings: RunSettings, threads: int = 1) -> list[Classifier]:
@@ -158,8 +164,17 @@ def record(evaluator: Evaluator) -> Recorded:
             "classes": len(dataset.class_names),
             "height": dataset.height,
             "width": dataset.width,
+            **_labels(evaluator),
         },
         classifiers=[classifier.settings() for classifier in evaluator.classifiers],
         codec=evaluator.codec.settings(),
         versions={"python": platform.python_version(), **{name: version(name) for name in packages}},
     )
+
+
+def _labels(evaluator: Evaluator) -> dict[str, str]:
+    """Where labels are predicted that, and SHA-256 (hexadecimal) of them: other answers are another dataset."""
+    if evaluator.dataset.truth != "predicted":
+        return {}
+    digest = hashlib.sha256(b"".join(truth.astype("<i8").tobytes() for truth in evaluator.truths)).hexdigest()
+    return {"labels": "predicted", "predicted_labels_digest": digest}

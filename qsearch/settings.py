@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import tomli_w
@@ -55,13 +55,18 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class DatasetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is compressed; see :class:`qsearch.datasets.base.DatasetOptions`, and datasets.splits for ``split``."""
+    """What is compressed; see :class:`qsearch.datasets.base.DatasetOptions`, and datasets.splits for ``split``.
+
+    labels: ``given`` with the images, or ``predicted``, the networks' own answers on the uncompressed images.
+    """
 
     spec: str = "textures"
     size: int | None = None
     fit: str = "crop"
     skip_unreadable: bool = False
+    per_class: Count | None = None
     split: str | None = None
+    labels: Literal["given", "predicted"] = "given"
 
 
 class ClassifierSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -149,3 +150,57 @@ def test_psnr_is_infinite_where_nothing_was_lost_and_says_so_image_by_image() ->
     flat = Dataset.from_arrays(np.full((2, 16, 16, 3), 128, dtype=np.uint8), [0, 1])
     measured: Measurement = Evaluator(flat, PillowCodec(), psnr=True).evaluate(QuantTables.standard(100))
     assert measured.mean_psnr_db == np.inf
+
+
+class Confident(fakes.FakeClassifier):
+    """Another network with other answers."""
+
+    def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        return -super().logits(images)
+
+
+class TestPredictedLabels:
+    def unlabelled(self, truth: Any = "predicted") -> Dataset:
+        images = fakes.fake_images()
+        return replace(Dataset.from_arrays(images, np.zeros(len(images)), ("unlabelled",), "photos"), truth=truth)
+
+    def test_accuracy_is_agreement_with_the_answer_on_the_uncompressed_image(self) -> None:
+        """The fake dataset is labelled with the fake network's own answers, so that both must measure the same."""
+        predicted = evaluator(dataset=self.unlabelled())
+        assert predicted.evaluate(TABLES) == evaluator().evaluate(TABLES)
+        assert predicted.evaluate(QuantTables.standard(5)).top1 < 1
+
+    def test_each_network_is_compared_with_itself(self) -> None:
+        networks = [fakes.FakeClassifier("a", {}), Confident("b", {})]
+        both = evaluator(dataset=self.unlabelled(), classifiers=networks)
+        assert (both.truths[0] != both.truths[1]).any()
+        for index, network in enumerate(networks):
+            alone = evaluator(dataset=self.unlabelled(), classifiers=[network]).evaluate(TABLES)
+            assert both.evaluate(TABLES).of_classifier(index) == alone
+
+    def test_labels_that_are_there_do_not_count(self) -> None:
+        given = dataset()
+        wrong = replace(given, labels=(given.labels + 1) % fakes.CLASSES, truth="predicted")
+        assert evaluator(dataset=wrong).evaluate(TABLES) == evaluator().evaluate(TABLES)
+
+    @pytest.mark.parametrize("batch_images", [1, 4, 64])
+    def test_they_are_found_once_and_travel_to_workers(
+        self, batch_images: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made, expected = evaluator(dataset=self.unlabelled(), batch_images=batch_images), evaluator().evaluate(TABLES)
+        monkeypatch.setattr("qsearch.evaluator.truth_of", None)
+        copy: Evaluator = pickle.loads(pickle.dumps(made))
+        assert copy.evaluate(TABLES) == expected
+
+    def test_without_them_images_without_labels_are_refused(self) -> None:
+        with pytest.raises(InputError, match=r"photos has no labels .*--labels predicted.*qsearch curve"):
+            evaluator(dataset=self.unlabelled("unknown"))
+        assert evaluator(dataset=self.unlabelled("unknown"), classifiers=[]).evaluate(TABLES).psnr_db is not None
+
+    @pytest.mark.parametrize(
+        ("behaviour", "expected"),
+        [("fail", r"fake does not answer on the uncompressed images \(OSError: the network"), ("nan", "not finite")],
+    )
+    def test_a_network_that_does_not_answer_is_told(self, behaviour: str, expected: str) -> None:
+        with pytest.raises(EvaluationError, match=expected):
+            evaluator(dataset=self.unlabelled(), classifiers=[fakes.FakeClassifier("fake", {behaviour: "1"})])

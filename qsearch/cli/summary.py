@@ -12,6 +12,8 @@ from qsearch.analysis.summary import QUALITY, Point, Summary, summarize
 from qsearch.run import Run
 from qsearch.settings import Recorded
 
+AGREEMENT = "agreement with the network's answer on the uncompressed image"
+
 
 @dataclass(frozen=True)
 class Found:
@@ -39,8 +41,13 @@ def measured_on(run: Run) -> str:
     flags = "".join(f", {flag}" for flag in ("optimize", "progressive") if codec.get(flag))
     return (
         f"{dataset['images']} images {dataset['width']}x{dataset['height']} of {_short(dataset['name'])}, {networks}, "
-        f"{codec['name']} {codec['subsampling']}{flags}"
+        f"{codec['name']} {codec['subsampling']}{flags}{', ' + AGREEMENT if labels_predicted(run) else ''}"
     )
+
+
+def labels_predicted(run: Run) -> bool:
+    """Whether a run's accuracy is agreement of each network with itself."""
+    return (run.settings.recorded or Recorded()).dataset.get("labels") == "predicted"
 
 
 def _short(spec: str) -> str:
@@ -66,6 +73,7 @@ def as_text(run: Run, found: Found) -> str:
     lines = [
         f"Run {run.name}: {search.strategy}, seed {search.seed}, layout {search.layout}",
         f"Measured on {measured_on(run)}",
+        *(["Labels are predicted: top-1 is not accuracy, it is that agreement."] if labels_predicted(run) else []),
         f"Tables: {summary.trials_done} of {search.trials} trials done ({summary.distinct_tables} distinct)"
         + (f", {summary.trials_failed} failed" if summary.trials_failed else "")
         + f", {len(summary.frontier)} on the frontier",
