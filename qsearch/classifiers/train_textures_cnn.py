@@ -19,12 +19,12 @@ BATCH = 64
 PEAK_RATE = 4e-3
 CROP = 88
 """Side in pixels of the windows that the first epochs see: half the work, and textures are the same everywhere."""
-CROPPED_SHARE = 0.7
+CROPPED_SHARE = 0.85
 QUALITIES = (95, 90, 80, 70, 60, 50, 40, 30, 20, 10)
 
 
 @click.command()
-@click.option("--epochs", type=click.IntRange(1), default=30, show_default=True)
+@click.option("--epochs", type=click.IntRange(1), default=24, show_default=True)
 @click.option("--train-images", type=click.IntRange(BATCH), default=None, help="Use only the first so many images.")
 @click.option(
     "--threads", type=click.IntRange(1), default=1, show_default=True, help="Sums depend on it in the last bits."
@@ -53,7 +53,7 @@ def train(
     network.train().to(memory_format=torch.channels_last)
     steps = len(images) // BATCH
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=epochs * steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=epochs * steps, pct_start=0.15)
     start = time.monotonic()
     for epoch in range(epochs):
         losses = 0.0

@@ -20,8 +20,8 @@ _X, _Y = np.meshgrid(_GRID, _GRID)  # -1..1 across the image
 class Difficulty:
     """How hard the photographs are to read: what makes compression matter. Grey levels are of 0..255."""
 
-    period_px: tuple[float, float] = (6.5, 17)
-    contrast_levels: tuple[float, float] = (10, 110)
+    period_px: tuple[float, float] = (7, 14)
+    contrast_levels: tuple[float, float] = (13, 115)
     blur_px: tuple[float, float] = (0.3, 0.75)
     noise_levels: tuple[float, float] = (1.0, 3.5)
 

@@ -10,7 +10,7 @@ from qsearch.datasets.texture_scenes import SIDE, Difficulty, photograph
 from qsearch.errors import InputError
 from qsearch.registry import nearest_names
 
-VERSION = 1
+VERSION = 2
 """Changes whenever the pixels do; the weights of the classifier belong to one version."""
 
 CLASS_NAMES = tuple(PATTERNS)

@@ -116,22 +116,35 @@ def test_an_argument_is_refused() -> None:
         load_classifier("textures-cnn:large")
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)  # the script asks for them
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_training_learns_and_repeats_itself() -> None:
     import torch
 
-    images, labels = np.zeros((128, 32, 32, 3), dtype=np.uint8), np.arange(128) % 2
+    images, labels = np.zeros((640, 16, 16, 3), dtype=np.uint8), np.arange(640) % 2
     images[labels == 1, ::2] = 200
     results = []
     for _ in range(2):
         torch.manual_seed(7)
         network = build_network()
-        train(network, images, labels, epochs=6, seed=3)
+        train(network, images, labels, epochs=5, seed=3)
         results.append(network.eval())
     assert accuracy(results[0], images, labels) == 1
     pairs = zip(results[0].state_dict().values(), results[1].state_dict().values(), strict=True)
     assert all(torch.equal(first, second) for first, second in pairs)
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_the_training_script_writes_weights_and_says_how_good_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
