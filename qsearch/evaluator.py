@@ -11,7 +11,7 @@ from qsearch.classifiers.base import Classifier
 from qsearch.classifiers.labels import align_labels
 from qsearch.codecs.base import Codec, Encoded, Images
 from qsearch.datasets.base import Dataset
-from qsearch.errors import EvaluationError, InputError, QSearchError
+from qsearch.errors import EvaluationError, QSearchError
 from qsearch.measurement import Measurement
 from qsearch.tables import QuantTables
 
@@ -72,16 +72,11 @@ def truth_of(dataset: Dataset, classifier: Classifier, batch_images: int = 64) -
     """The right answers of ``classifier``, indices into its logits, int64 [N].
 
     They stand for the labels, or are its own answers on the uncompressed images where the dataset's truth is
-    ``predicted``: accuracy is then agreement with itself. InputError where there is no truth, and where labels and
-    classes do not fit; EvaluationError where it does not answer.
+    ``predicted``: accuracy is then agreement with itself. InputError as :func:`align_labels`; EvaluationError where it
+    does not answer.
     """
-    if dataset.truth == "labels":
+    if dataset.truth != "predicted":
         return align_labels(dataset, classifier)
-    if dataset.truth == "unknown":
-        raise InputError(
-            f"{dataset.name} has no labels to classify by: take the network's answers on the uncompressed images for "
-            "them with --labels predicted, or compare tables by PSNR with 'qsearch curve'."
-        )
     return np.concatenate(
         [
             _answers(dataset.images[start : start + batch_images], classifier)

@@ -193,7 +193,7 @@ class TestPredictedLabels:
         assert copy.evaluate(TABLES) == expected
 
     def test_without_them_images_without_labels_are_refused(self) -> None:
-        with pytest.raises(InputError, match=r"photos has no labels .*--labels predicted.*qsearch curve"):
+        with pytest.raises(InputError, match=r"photos has no labels to classify by.*--labels predicted.*qsearch curve"):
             evaluator(dataset=self.unlabelled("unknown"))
         assert evaluator(dataset=self.unlabelled("unknown"), classifiers=[]).evaluate(TABLES).psnr_db is not None
 

@@ -55,8 +55,13 @@ def align_labels(dataset: Dataset, classifier: Classifier) -> npt.NDArray[np.int
     """The labels of ``dataset`` as indices into the logits of ``classifier``, int64 [N].
 
     By name where the classifier knows all the dataset's classes; by order where it knows none of them. InputError
-    where it knows some only, or where the dataset has more classes than the classifier.
+    where it knows some only, where the dataset has more classes than the classifier, and where it has no labels.
     """
+    if dataset.truth == "unknown":
+        raise InputError(
+            f"{dataset.name} has no labels to classify by: let 'qsearch run' take the network's answers on the "
+            "uncompressed images for them with --labels predicted, or compare tables by PSNR with 'qsearch curve'."
+        )
     index = {name: position for position, name in enumerate(classifier.class_names or ())}
     unknown = [name for name in dataset.class_names if name not in index]
     if not unknown:

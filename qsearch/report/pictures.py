@@ -2,8 +2,8 @@
 
 import base64
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from qsearch.classifiers.labels import imagenet_synsets
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.base import Dataset
 from qsearch.errors import InputError
+from qsearch.evaluator import truth_of
 from qsearch.measurement import Measurement, Trial
 from qsearch.parts import build_classifiers, build_codec, build_dataset
 from qsearch.run import Run
@@ -82,8 +83,10 @@ def gallery(run: Run, results: Results, trial: Trial, label: str, measured_on: s
     before = _versions(run, dataset, classifier, indices, reference)
     after = _versions(run, dataset, classifier, indices, trial)
     pictures = tuple(
-        Picture(dataset.image_names[index], readable(dataset.class_names[dataset.labels[index]]), name, first, second)
-        for index, name, first, second in zip(indices.tolist(), names, before, after, strict=True)
+        Picture(dataset.image_names[index], true_class, name, first, second)
+        for index, true_class, name, first, second in zip(
+            indices.tolist(), _true_classes(dataset, classifier, indices), names, before, after, strict=True
+        )
     )
     return Gallery(
         label=label,
@@ -132,6 +135,25 @@ def _parts(run: Run) -> tuple[Dataset, Classifier]:
     return dataset, classifier
 
 
+def _true_classes(dataset: Dataset, classifier: Classifier, indices: npt.NDArray[np.intp]) -> list[str]:
+    """What the images of ``indices`` show: by their labels, or as ``classifier`` takes them uncompressed."""
+    if dataset.truth == "labels":
+        return [readable(dataset.class_names[label]) for label in dataset.labels[indices]]
+    chosen = replace(
+        dataset,
+        images=dataset.images[indices],
+        labels=dataset.labels[indices],
+        image_names=tuple(dataset.image_names[index] for index in indices),
+    )
+    return list(map(_class_names(dataset, classifier), truth_of(chosen, classifier).tolist()))
+
+
+def _class_names(dataset: Dataset, classifier: Classifier) -> Callable[[int], str]:
+    """What an answer of ``classifier``, an index into its logits, is called."""
+    names = classifier.class_names or (dataset.class_names if dataset.truth == "labels" else ())
+    return lambda answer: readable(names[answer]) if answer < len(names) else f"class {answer}"
+
+
 def _versions(
     run: Run, dataset: Dataset, classifier: Classifier, indices: npt.NDArray[np.intp], trial: Trial
 ) -> list[Version]:
@@ -140,13 +162,13 @@ def _versions(
     pillow = PillowCodec(codec.subsampling, codec.optimize, codec.progressive)
     images = np.ascontiguousarray(dataset.images[indices])
     logits = classifier.logits(build_codec(codec).encode(images, trial.tables).images)
-    called = classifier.class_names or dataset.class_names
+    called = _class_names(dataset, classifier)
     measurement = measured(trial)
     return [
         Version(
             data_uri="data:image/jpeg;base64," + base64.b64encode(pillow.compress(image, trial.tables)).decode("ascii"),
             size_bytes=int(measurement.size_bytes[index]),
-            answer=readable(called[answer]) if answer < len(called) else f"class {answer}",
+            answer=called(answer),
             right=bool(measurement.ranks[0, index] == 0),
         )
         for image, index, answer in zip(images, indices, logits.argmax(axis=1).tolist(), strict=True)

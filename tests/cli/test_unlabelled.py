@@ -5,12 +5,14 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from qsearch.report.pictures import gallery
 from qsearch.run import Run
 from tests.conftest import Finished
-from tests.fakes import fake_images
+from tests.fakes import FakeClassifier, fake_images
 
 Cli = Callable[..., Finished]
 AGREEMENT = "agreement with the network's answer on the uncompressed image"
@@ -85,10 +87,6 @@ def test_it_goes_on_and_ends_as_if_never_stopped(cli: Cli, agreed: Path) -> None
 
 
 def test_other_answers_are_another_dataset(cli: Cli, agreed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import numpy as np
-
-    from tests.fakes import FakeClassifier
-
     logits = FakeClassifier.logits
     monkeypatch.setattr(FakeClassifier, "logits", lambda self, images: np.roll(logits(self, images), 1, axis=1))
     finished = cli("resume", "agreed", "--trials", "9", "--workers", "1")
@@ -117,3 +115,18 @@ def test_images_of_each_class_are_only_drawn_where_there_are_classes(cli: Cli, p
     finished = cli("run", "--dataset", "fake", "--classifier", "fake", "--per-class", "1", "--trials", "3")
     assert finished.status == 2
     assert "fake draws no images of a class" in finished.sentence
+
+
+def test_pictures_are_called_what_the_network_took_them_for(agreed: Path) -> None:
+    run, images = Run.open(agreed), fake_images()
+    shown = gallery(run, run.results(), run.results().done[0], "trial 0", "photos").pictures
+    logits = FakeClassifier("fake", {}).logits(images)
+    answers = {f"{index}.png": f"class {answer}" for index, answer in enumerate(logits.argmax(axis=1))}
+    assert len({picture.true_class for picture in shown}) > 1
+    for picture in shown:
+        assert picture.true_class == answers[picture.name]
+        assert picture.found.right == (picture.found.answer == picture.true_class)
+
+
+def test_a_network_has_no_accuracy_on_them(cli: Cli, photos: Path) -> None:
+    assert "has no labels to classify by" in cli("classifier", "show", "fake", "--dataset", "images:photos").sentence
