@@ -62,7 +62,7 @@ def test_psnr_is_the_mean_over_images_or_none() -> None:
     ],
 )
 def test_arrays_that_do_not_fit_together_are_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="a measurement of|at least one"):
+    with pytest.raises(InputError, match=r"a measurement of|at least one"):
         measurement(**changes)
 
 
