@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from qsearch.analysis.distribution import Distribution
 from qsearch.analysis.results import Results, measured
 from qsearch.measurement import Trial
-from qsearch.report.axes import PSNR_LABEL, RATE_LABEL, TOP1_LABEL, Point, standard_points, style_of
+from qsearch.report.axes import LABELLED_QUALITIES, PSNR_LABEL, RATE_LABEL, TOP1_LABEL, Point, standard_points, style_of
 from qsearch.report.cards import card_key
 from qsearch.report.distribution_plot import OUTCOMES, histogram
 from qsearch.report.psnr_plot import highlighted, psnr_point, standard_psnr_points
@@ -102,7 +102,7 @@ def validation_chart(searched: Results, validated: Results, name: str, start: st
     )
     series = (
         Series("search images", "line", first, first_marker, best),
-        _standard("standard, search images", searched.name, standard_points(searched)),
+        _standard("standard, search images", searched.name, standard_points(searched), named=False),
         Series("validation images", "line", second, second_marker, again),
         _standard("standard, validation images", None, standard_points(validated), second),
     )
@@ -134,10 +134,17 @@ def _point(
     return (*point, f"trial {trial.label} of {run}", card_key(run, trial.label) if card else None, None)
 
 
-def _standard(group: str, run: str | None, points: Sequence[tuple[int, Point]], colour: str = "ink") -> Series:
-    """The standard tables by quality; with the cards of ``run``, or without."""
-    named = tuple(
-        (*point, f"standard quality {quality}", card_key(run, f"standard:{quality}") if run else None, str(quality))
+def _standard(
+    group: str, run: str | None, points: Sequence[tuple[int, Point]], colour: str = "ink", *, named: bool = True
+) -> Series:
+    """The standard tables by quality: with the cards of ``run`` or without, the usual qualities named or not."""
+    crosses = tuple(
+        (
+            *point,
+            f"standard quality {quality}",
+            card_key(run, f"standard:{quality}") if run else None,
+            str(quality) if named and quality in LABELLED_QUALITIES else None,
+        )
         for quality, point in sorted(points)
     )
-    return Series(group, "standard", colour, "x", named)
+    return Series(group, "standard", colour, "x", crosses)

@@ -25,7 +25,7 @@ OUTCOMES = (("better", "#0072B2"), ("tied", "#999999"), ("worse", "#D55E00"))
 
 @dataclass(frozen=True)
 class Histogram:
-    """Counts per bar: bar b holds gains from edges[b] to edges[b + 1], in percentage points; one row per outcome.
+    """Counts per bar: bar b holds gains from edges[b] to edges[b + 1], in percentage points.
 
     counts: by the names of :data:`OUTCOMES`, each as long as there are bars.
     """
@@ -45,21 +45,23 @@ def default_window(results: Results) -> tuple[float, float]:
 
 
 def histogram(found: Distribution, answers: int) -> Histogram:
-    """``found`` in bars of equal width, one of them centred on 0, stacked by outcome.
+    """``found`` in bars of equal width from the lowest gain to the highest, one of them centred on 0, by outcome.
 
     ``answers`` (images times classifiers) set the step of an accuracy; a bar is an odd number of steps wide.
     """
     step = 100 / answers
     gains = np.array(found.gain_points, dtype=np.float64)
-    farthest = np.abs(gains).max(initial=0.0)
-    steps = math.ceil(2 * farthest / (MOST_BARS * step)) | 1
+    steps = math.ceil(2 * np.abs(gains).max(initial=0.0) / (MOST_BARS * step)) | 1
     width = steps * step
-    beside = math.ceil(max(farthest - width / 2, 0.0) / width)
-    edges = width * (np.arange(-beside, beside + 2) - 0.5)
+    bars = np.floor(gains / width + 0.5).astype(np.int64)
+    first, last = int(bars.min(initial=0)), int(bars.max(initial=0))
     better, worse = gains > step / 2, gains < -step / 2
     outcomes = {"better": better, "tied": ~better & ~worse, "worse": worse}
-    counts = {name: tuple(np.histogram(gains[outcomes[name]], edges)[0].tolist()) for name, _ in OUTCOMES}
-    return Histogram(tuple(edges.tolist()), counts)
+    counts = {name: np.bincount(bars[outcomes[name]] - first, minlength=last - first + 1) for name, _ in OUTCOMES}
+    return Histogram(
+        edges=tuple((width * (np.arange(first, last + 2) - 0.5)).tolist()),
+        counts={name: tuple(count.tolist()) for name, count in counts.items()},
+    )
 
 
 def plot_distribution(runs: Sequence[Results], subtitle: str, window: tuple[float, float] | None = None) -> "Figure":
@@ -90,8 +92,8 @@ def plot_distribution(runs: Sequence[Results], subtitle: str, window: tuple[floa
         off_curve = f", {found.off_curve} beyond the standard curve's rates left out" if found.off_curve else ""
         axes.set_title(f"{results.name}{off_curve}", loc="left", fontsize=9.5)
         axes.legend(frameon=False, fontsize=9)
-    reach = max(abs(end) for axes in all_axes for end in axes.get_xlim())
+    ends = [end for axes in all_axes for end in axes.get_xlim()]
     for axes in all_axes:
-        axes.set_xlim(-reach, reach)
+        axes.set_xlim(min(ends), max(ends))
     all_axes[-1].set_xlabel("top-1 above the standard curve at the table's rate, in percentage points")
     return figure

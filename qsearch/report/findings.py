@@ -12,7 +12,7 @@ from qsearch.analysis.results import Results, measured
 from qsearch.analysis.summary import QUALITY
 from qsearch.analysis.transfer import Transfer, of_classifier, transfer
 from qsearch.errors import InputError
-from qsearch.measurement import Trial
+from qsearch.measurement import Measurement, Trial
 from qsearch.report.cards import measured_again
 from qsearch.run import Run
 from qsearch.settings import Recorded
@@ -87,12 +87,14 @@ class Searched:
 class Significance:
     """Tables of several runs against standard quality 50 on the same images (Li 2020, Table 1, done as it should be).
 
+    searched_here: whether the tables were picked on these images.
     rows: (run, label, comparison, the paper's own t-test).
     """
 
     measured_on: str
+    networks: tuple[str, ...]
     searched_here: bool
-    images: int
+    baseline: Measurement
     rows: tuple[tuple[str, str, Comparison, Part[PaperTTest]], ...]
 
 
@@ -186,4 +188,4 @@ def _significance(
             tables, measurements, compare(baseline, measurements), strict=True
         )
     )
-    return Significance(measured_on, searched_here, baseline.images, rows)
+    return Significance(measured_on, network_names(run), searched_here, baseline, rows)

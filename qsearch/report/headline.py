@@ -80,12 +80,12 @@ def _search_remarks(run: Searched, selected: SelectedGain) -> Iterator[str]:
     tables = words.count(selected.candidates, "table")
     yield f"Trial {selected.label}: {place}; picked as the best of {tables} on these same images, which flatters it."
     if selected.corrected is None or selected.optimism is None:
-        yield "How much is luck cannot be told: every resample put a table outside the standard curve."
+        yield "By how much cannot be told: every resample put a table outside the standard curve."
         return
     in_points = selected.rule == "rate"
     luck = (words.points if in_points else words.saving)(selected.optimism)
     rest = (words.points_estimate if in_points else words.saving_estimate)(selected.corrected)
-    yield f"Of that, {luck} is the luck of picking; expected on others like them: {rest}."
+    yield f"The luck of picking is about {luck}; without it, expected on other images like these: {rest}."
 
 
 def _of_rule(rule: str, row: Transfer) -> Estimate:

@@ -5,6 +5,8 @@ import re
 from qsearch.analysis.bootstrap import LEVEL, Estimate
 
 _ABSOLUTE_PATH = re.compile(r"(^|:)(?:[A-Za-z]:)?[\\/](?:[^:]*[\\/])?([^\\/:]+)[\\/]?$")
+SPACE = "\N{NO-BREAK SPACE}"
+"""Between a number and its unit."""
 UNKNOWN = "not known: it lies outside the measured standard curve"
 
 
@@ -15,7 +17,7 @@ def rate(value: float) -> str:
 
 def per_cent(share: float, decimals: int = 2) -> str:
     """A share of 0..1."""
-    return f"{100 * share:.{decimals}f} %"
+    return f"{100 * share:.{decimals}f}{SPACE}%"
 
 
 def signed(value: float, decimals: int) -> str:
@@ -26,19 +28,19 @@ def signed(value: float, decimals: int) -> str:
 
 def points(value: float) -> str:
     """A difference of accuracies, in percentage points."""
-    return f"{signed(value, 2)} points"
+    return f"{signed(value, 2)}{SPACE}points"
 
 
 def saving(value: float) -> str:
     """Bytes saved, in per cent."""
-    return f"{signed(value, 1)} %"
+    return f"{signed(value, 1)}{SPACE}%"
 
 
 def interval(estimate: Estimate, decimals: int) -> str:
     """The interval of ``estimate``, or why it has none."""
     if estimate.low is None or estimate.high is None:
         return f"no interval: unknown in {estimate.unknown} of {estimate.resamples} resamples"
-    return f"{100 * LEVEL:.0f} % interval {signed(estimate.low, decimals)} to {signed(estimate.high, decimals)}"
+    return f"{100 * LEVEL:.0f}{SPACE}% interval {signed(estimate.low, decimals)} to {signed(estimate.high, decimals)}"
 
 
 def points_estimate(estimate: Estimate) -> str:
@@ -49,6 +51,23 @@ def points_estimate(estimate: Estimate) -> str:
 def saving_estimate(estimate: Estimate) -> str:
     """A saving in per cent with its interval."""
     return UNKNOWN if estimate.value is None else f"{saving(estimate.value)} ({interval(estimate, 1)})"
+
+
+def ends(estimate: Estimate, decimals: int) -> str:
+    """The interval of ``estimate`` for a table whose caption says what is in brackets."""
+    if estimate.low is None or estimate.high is None:
+        return "(?)"
+    return f"({signed(estimate.low, decimals)} to {signed(estimate.high, decimals)})"
+
+
+def short_points(estimate: Estimate) -> str:
+    """A gain in points with its interval, for a table."""
+    return "?" if estimate.value is None else f"{signed(estimate.value, 2)} {ends(estimate, 2)}"
+
+
+def short_saving(estimate: Estimate) -> str:
+    """A saving in per cent with its interval, for a table."""
+    return "?" if estimate.value is None else f"{saving(estimate.value)} {ends(estimate, 1)}"
 
 
 def verdict(estimate: Estimate) -> str:

@@ -58,13 +58,18 @@ def panel(page: Page) -> Any:
     return page.locator("#frontier .panel")
 
 
+def words_in(element: Any) -> str:
+    """What an element says, with common blanks."""
+    return " ".join(element.inner_text().split())
+
+
 def test_pointing_at_a_table_shows_where_it_lies_and_its_entries(page: Page, reported: Reported) -> None:
     run = reported.runs[0]
     for trial in run.results().frontier:
         # A frontier's point may lie under another's; where the mouse goes is what counts.
         point(page, f"trial {trial.label} of {run.name}").hover(force=True)
         measurement = measured(trial)
-        words = panel(page).inner_text()
+        words = words_in(panel(page))
         assert f"Trial {trial.label} of {run.name}" in words
         assert f"{measurement.rate:.2f} (" in words
         assert f"{100 * measurement.top1:.2f} %" in words
@@ -88,7 +93,7 @@ def test_pointing_at_a_dot_tells_which_table_it_is(page: Page, reported: Reporte
         [measured(lowest).rate, measured(lowest).top1],
     )
     page.mouse.move(x, y)
-    words = panel(page).inner_text()
+    words = words_in(panel(page))
     assert f"Trial {lowest.label} of {run.name}" in words
     assert f"Rate {measured(lowest).rate:.2f}, top-1 {100 * measured(lowest).top1:.2f} %" in words
     assert panel(page).locator("td").count() == 0
@@ -99,7 +104,7 @@ def test_the_arrow_keys_walk_along_the_frontier(page: Page, reported: Reported) 
     plot = page.locator("#frontier .plot svg")
     plot.focus()
     page.keyboard.press("ArrowDown")
-    while f"of {reported.runs[1].name}" not in panel(page).inner_text():
+    while f"of {reported.runs[1].name}" not in words_in(panel(page)):
         page.keyboard.press("ArrowDown")
     page.keyboard.press("Home")
     walked = [panel(page).locator("h4").inner_text()]
@@ -173,7 +178,7 @@ def test_it_fits_a_phone(browser: Browser, reported: Reported) -> None:
     trial = reported.runs[0].results().frontier[-1]
     label = f"trial {trial.label} of {reported.runs[0].name}"
     point(page, label).tap(force=True)
-    assert label in panel(page).inner_text().lower()
+    assert label in words_in(panel(page)).lower()
     page.close()
 
 

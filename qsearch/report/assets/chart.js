@@ -146,7 +146,7 @@ class Chart {
       });
       group.append(option);
       const name = point[4];
-      if (name && (Number(name) % 10 === 0 || Number(name) > 80)) {
+      if (name) {
         const beside = { class: "quality", x: x - 4, y: Number(y) + 16, "text-anchor": "middle", "aria-hidden": "true" };
         group.append(svgElement("text", beside, name));
       }
