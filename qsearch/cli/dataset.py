@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from qsearch.cli.dataset_show import show
 from qsearch.cli.stages import StageProgress
 from qsearch.datasets.imagenetv2.publication import CLASSES, IMAGES_PER_CLASS, PUBLIC_SETS, Addresses
 
@@ -20,7 +21,10 @@ connections_option = click.option(
 
 @click.group()
 def dataset() -> None:
-    """Get and build datasets."""
+    """Look at, get and build datasets."""
+
+
+dataset.add_command(show)
 
 
 @dataset.group()

@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -27,7 +26,7 @@ class Dataset:
     digest: SHA-256 of pixels, labels and class names (:func:`digest_of`).
     notes: what the user should know of how it was made, one sentence each (files skipped, ...).
     truth: what the classifiers' answers are compared with.
-    root: the folder that the image names are files of, or None where they are none.
+    sources: the paths of the files that the images were made from, one each, or empty where that is not known.
     """
 
     name: str
@@ -38,7 +37,7 @@ class Dataset:
     digest: str
     notes: tuple[str, ...] = ()
     truth: Truth = "labels"
-    root: Path | None = None
+    sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.shape[3] != 3 or self.images.dtype != np.uint8 or not self.images.size:
@@ -90,8 +89,8 @@ class Dataset:
         images: Any = self.images
         if isinstance(images, np.memmap):
             images = _MappedFile(str(images.filename), images.offset, images.shape)
-        rest = (self.labels, self.class_names, self.image_names, self.digest, self.notes, self.truth, self.root)
-        return (_unpickle, (self.name, images, rest))
+        rest = (self.labels, self.class_names, self.image_names, self.digest, self.notes, self.truth)
+        return (_unpickle, (self.name, images, rest))  # without the sources, which no worker needs
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,8 @@ def load_files(kind: str, argument: str, listing: Listing, options: DatasetOptio
     _check_classes(listing, (label for _, label in listing.files))
     draws = _draws(listing, options)
     prepared = cached_pixels(_key(kind, listing, draws, options), lambda: _prepare(listing, draws, options))
-    return replace(prepared.named(f"{kind}:{argument}"), truth=listing.truth, root=listing.root)
+    sources = tuple(str(listing.root / name) for name in prepared.image_names)
+    return replace(prepared.named(f"{kind}:{argument}"), truth=listing.truth, sources=sources)
 
 
 def _check_options(options: DatasetOptions) -> None:
@@ -251,7 +252,8 @@ def _notes_on_files(listing: Listing, kept: int, unusable: list[str], options: D
         tried = _count(kept + len(unusable), "image file")
         yield f"{len(unusable)} of {tried} cannot be used and are left out: {_some(unusable)}."
     if listing.ignored:
-        yield f"{_count(listing.ignored, 'file')} of other kinds, or outside the class folders, are left out."
+        elsewhere = ", or outside the class folders," if listing.truth == "labels" else ""
+        yield f"{_count(listing.ignored, 'file')} of other kinds{elsewhere} left out."
 
 
 def _notes_on_images(images: npt.NDArray[np.uint8]) -> Iterator[str]:

@@ -38,7 +38,8 @@ def half_of(dataset: Dataset, split: str) -> Dataset:
         prepared.digest,
     )
     half = named.named(f"{dataset.name}, half {number} by {kind}")
-    return replace(half, truth=dataset.truth, root=dataset.root)
+    sources = tuple(dataset.sources[index] for index in chosen) if dataset.sources else ()
+    return replace(half, truth=dataset.truth, sources=sources)
 
 
 def other_half(split: str) -> str:

@@ -53,7 +53,7 @@ def test_all_images_below_the_folder_without_a_class(root: Path) -> None:
     dataset = load_dataset(f"images:{root}")
     assert dataset.image_names == ("a.png", "b.png", "deep/er/c.bmp")
     assert (dataset.truth, dataset.class_names) == ("unknown", (UNLABELLED,))
-    assert dataset.root == root
+    assert dataset.sources == tuple(str(root / name) for name in dataset.image_names)
     assert [note.split()[:2] for note in dataset.notes] == [["1", "file"]]
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,9 @@ def load(argument: str, options: DatasetOptions) -> Dataset:
     _check_files(folder, entries)
     manifest_sha256 = hashlib.sha256((folder / MANIFEST_FILE).read_bytes()).hexdigest()
     prepared = cached_pixels(f"imagenetv2-{manifest_sha256[:32]}", lambda: _prepare(folder, entries, size))
-    return prepared.named(f"imagenetv2:{argument}")
+    originals = [str(folder / entry.original) for entry in entries if entry.original is not None]
+    sources = tuple(originals) if len(originals) == len(entries) else ()
+    return replace(prepared.named(f"imagenetv2:{argument}"), sources=sources)
 
 
 def _check_files(folder: Path, entries: Sequence[Entry]) -> None:
