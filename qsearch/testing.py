@@ -8,6 +8,7 @@ class TestMyStrategy(StrategyContract):
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from qsearch.classifiers.base import Classifier
 from qsearch.codecs.base import Codec
-from qsearch.datasets.base import Dataset, digest_of
+from qsearch.datasets.base import UNLABELLED, Dataset, digest_of
 from qsearch.measurement import Measurement, Trial
 from qsearch.space import LAYOUTS, SearchSpace
 from qsearch.strategies.base import Strategy
@@ -275,13 +276,22 @@ class DatasetContract:
         assert len(set(dataset.image_names)) == len(dataset)
         assert len(set(dataset.class_names)) == len(dataset.class_names)
 
+    def test_images_without_labels_are_not_taken_for_labelled_ones(self, dataset: Dataset) -> None:
+        """Where the truth is unknown all are of the one class that says so, and nowhere else is there such a class."""
+        assert (dataset.truth == "unknown") == (dataset.class_names == (UNLABELLED,))
+
+    def test_sources_are_the_files_of_the_images(self, dataset: Dataset) -> None:
+        """One for each image, and there; or none, where they are not known."""
+        assert len(dataset.sources) in (0, len(dataset))
+        assert all(Path(source).is_file() for source in dataset.sources)
+
     def test_travels_to_workers_as_it_is(self, dataset: Dataset) -> None:
         """Pickled, it is the same dataset; a memory map stays one and is not copied."""
         import pickle
 
         data = pickle.dumps(dataset)
         copy: Dataset = pickle.loads(data)
-        assert copy.digest == dataset.digest
+        assert (copy.digest, copy.truth, copy.class_names) == (dataset.digest, dataset.truth, dataset.class_names)
         np.testing.assert_array_equal(copy.images, dataset.images)
         np.testing.assert_array_equal(copy.labels, dataset.labels)
         if isinstance(dataset.images, np.memmap):

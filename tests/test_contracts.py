@@ -1,16 +1,24 @@
 """The contract suites over everything that is registered."""
 
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from qsearch.codecs import CODECS
 from qsearch.codecs.base import SUBSAMPLINGS, Codec
+from qsearch.datasets import DATASETS, load_dataset
+from qsearch.datasets.base import Dataset, DatasetOptions
+from qsearch.datasets.imagenetv2.manifest import BuildSettings, Entry, write_manifest, write_settings
+from qsearch.datasets.splits import half_of
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.base import Strategy
 from qsearch.tables import QuantTables
-from qsearch.testing import CodecContract, StrategyContract
+from qsearch.testing import CodecContract, DatasetContract, StrategyContract
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "listed": {"tables": [QuantTables.shared(np.full((8, 8), entry)).to_bytes().hex() for entry in range(1, 70)]},
@@ -33,3 +41,106 @@ class TestCodecs(CodecContract):
     def codec(self, request: pytest.FixtureRequest) -> Codec:
         name, subsampling = request.param
         return CODECS.get(name)(subsampling=subsampling)
+
+
+WNIDS = ("n01440764", "n01443537")
+SIZE = 16
+"""Pixels, of the images of small datasets."""
+
+
+def write_image(path: Path) -> Path:
+    """An image that belongs to the name of the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    seed = int.from_bytes(hashlib.sha256(path.name.encode()).digest()[:4], "little")
+    pixels = np.random.default_rng(seed).integers(0, 256, (24, 30, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def class_folders(root: Path) -> str:
+    for wnid in WNIDS:
+        for number in range(4):
+            write_image(root / wnid / f"{wnid}_{number}.png")
+    return str(root)
+
+
+def flat_with_list(root: Path) -> str:
+    names = [f"ILSVRC2012_val_{number:08d}.JPEG" for number in range(1, 9)]
+    for name in names:
+        write_image(root / name)
+    (root / "val.txt").write_text("".join(f"{name} {index % 2}\n" for index, name in enumerate(names)))
+    return str(root)
+
+
+def unlabelled(root: Path) -> str:
+    for number in range(8):
+        write_image(root / f"{number}.png")
+    return str(root)
+
+
+def kodak(root: Path) -> str:
+    for number in range(1, 25):
+        write_image(root / f"kodim{number:02d}.png")
+    return str(root)
+
+
+def rebuilt_imagenetv2(root: Path) -> str:
+    """A finished build of eight images, without their originals."""
+    root.mkdir()
+    write_settings(root, BuildSettings(classes=2, per_class=4, size=SIZE, originals=False))
+    entries = []
+    for index in range(8):
+        name = f"{WNIDS[index % 2]}/{index:040x}.png"
+        write_image(root / name)
+        with Image.open(root / name) as image:
+            image.resize((SIZE, SIZE)).save(root / name)
+        content = (root / name).read_bytes()
+        entries.append(
+            Entry(
+                candidate=f"{index:040x}",
+                wnid=WNIDS[index % 2],
+                flickr_id=str(index),
+                origin="original",
+                missing=None,
+                address="",
+                licence=None,
+                width=30,
+                height=24,
+                size_bytes=1,
+                sha256="",
+                original=None,
+                prepared=name,
+                prepared_bytes=len(content),
+                prepared_sha256=hashlib.sha256(content).hexdigest(),
+            )
+        )
+    write_manifest(root, entries)
+    return str(root)
+
+
+def textures(root: Path) -> str:
+    return "test"
+
+
+ARGUMENTS: dict[str, Callable[[Path], str]] = {
+    "textures": textures,
+    "folder": class_folders,
+    "imagenet": flat_with_list,
+    "imagenetv2": rebuilt_imagenetv2,
+    "images": unlabelled,
+    "kodak": kodak,
+}
+"""Of each dataset a small one, made in a folder; the argument that names it."""
+
+
+class TestDatasets(DatasetContract):
+    @pytest.fixture(
+        params=[(name, half) for name in DATASETS.names() for half in ("", "images:1", "images:2")], ids=str
+    )
+    def dataset(self, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+        name, half = request.param
+        monkeypatch.setenv("QSEARCH_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr("qsearch.datasets.textures.SPLITS", {"train": 24, "test": 24})
+        options = DatasetOptions() if name == "textures" else DatasetOptions(size=SIZE)
+        whole = load_dataset(f"{name}:{ARGUMENTS[name](tmp_path / name)}", options)
+        return half_of(whole, half) if half else whole
