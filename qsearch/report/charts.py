@@ -115,7 +115,7 @@ def bars(found: Distribution, answers: int, name: str) -> Bars:
     low, high = found.window
     return Bars(
         f"{name}: tables of rates {low:.2f} to {high:.2f}",
-        "top-1 above the standard curve, in percentage points",
+        "points of top-1 above the standard curve",
         shape.edges,
         shape.counts,
         dict(OUTCOMES),

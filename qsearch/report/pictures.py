@@ -50,9 +50,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures, and how many images have each outcome; ``neither`` were wrong both times."""
+    """Pictures at the tables ``label`` and at the standard ones, and how many of ``images`` have each outcome.
+
+    neither: wrong both times.
+    """
 
     label: str
+    rate: float
+    standard_rate: float
     measured_on: str
     network: str
     images: int
@@ -90,6 +95,8 @@ def gallery(run: Run, results: Results, trial: Trial, label: str, measured_on: s
     )
     return Gallery(
         label=label,
+        rate=found.rate,
+        standard_rate=standard.rate,
         measured_on=measured_on,
         network=classifier.name.replace("\\", "/").rpartition("/")[2],
         images=len(dataset),

@@ -115,7 +115,7 @@ class Chart {
     const middle = { x: (view.left + view.right) / 2, y: this.height - 7, "text-anchor": "middle" };
     parts.push(svgElement("path", { class: "axis", fill: "none", d: `M${view.left} ${view.top}V${view.floor}H${view.right}` }));
     parts.push(svgElement("text", { class: "title", ...middle }, name));
-    parts.push(svgElement("text", { class: "title", x: view.left + 8, y: view.top + 14 }, this.spec.y_label));
+    parts.push(svgElement("text", { class: "title", x: 4, y: 14 }, this.spec.y_label));
     return parts;
   }
 
