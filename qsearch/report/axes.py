@@ -59,8 +59,10 @@ def top1_axis(axes: "Axes") -> None:
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
 
 
-def draw_standard(axes: "Axes", points: Sequence[tuple[int, Point]], label: str, colour: str = INK) -> None:
-    """The standard tables as a line through ``points`` by quality, the usual qualities named."""
+def draw_standard(
+    axes: "Axes", points: Sequence[tuple[int, Point]], label: str, colour: str = INK, *, named: bool = True
+) -> None:
+    """The standard tables as a line through ``points`` by quality, the usual qualities named or not."""
     axes.plot(
         [x for _, (x, _) in points],
         [y for _, (_, y) in points],
@@ -72,7 +74,7 @@ def draw_standard(axes: "Axes", points: Sequence[tuple[int, Point]], label: str,
         label=label,
     )
     for quality, point in points:
-        if quality in LABELLED_QUALITIES:
+        if named and quality in LABELLED_QUALITIES:
             axes.annotate(
                 str(quality),
                 point,

@@ -102,7 +102,7 @@ def validation_chart(searched: Results, validated: Results, name: str, start: st
     )
     series = (
         Series("search images", "line", first, first_marker, best),
-        _standard("standard, search images", searched.name, standard_points(searched), named=False),
+        _standard("standard, search images", searched.name, standard_points(searched), first, named=False),
         Series("validation images", "line", second, second_marker, again),
         _standard("standard, validation images", None, standard_points(validated), second),
     )

@@ -33,8 +33,8 @@ SCRIPTS = ("svg.js", "view.js", "heat_map.js", "panel.js", "chart_input.js", "ch
 def write_report(runs: Sequence[Run], path: Path, describe: Callable[[Run], str]) -> None:
     """Writes the report of ``runs``, measured alike, to ``path``, whole or not at all.
 
-    ``describe`` says in a line what a run measured. InputError for another suffix than .html and where a run has
-    nothing to report yet, DiskError where the disk refuses.
+    ``describe`` says in a line what a run measured. InputError for another suffix than .html, where a run has nothing
+    to report yet, and where two have one name; DiskError where the disk refuses.
     """
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"a report is written as .html, got {path.name!r}.")
@@ -50,6 +50,7 @@ def render_report(runs: Sequence[Run], describe: Callable[[Run], str]) -> str:
     """The report of ``runs``, measured alike, as the text of an HTML page that needs nothing else."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+    _check_names(runs)
     found = [searched(run, describe) for run in runs]
     results = [each.results for each in found]
     charts = _charts(found)
@@ -73,6 +74,14 @@ def render_report(runs: Sequence[Run], describe: Callable[[Run], str]) -> str:
         scripts=[_asset(name) for name in SCRIPTS],
         version=version("qsearch"),
     )
+
+
+def _check_names(runs: Sequence[Run]) -> None:
+    """InputError where two runs have one name, for names tell them apart in the page."""
+    names = [run.name for run in runs]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{names.count(name)} of the runs are called {name}: name each once, or rename a folder.")
 
 
 def as_script_data(data: Mapping[str, Any]) -> str:

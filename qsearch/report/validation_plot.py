@@ -8,7 +8,6 @@ from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
 from qsearch.measurement import Trial
 from qsearch.report.axes import (
-    PALE_INK,
     draw_standard,
     new_figure,
     rate_axis,
@@ -70,8 +69,9 @@ def _draw(axes: "Axes", pair: ValidatedRun, window: tuple[float, float] | None) 
         colour, marker = style_of(index)
         axes.plot(*zip(*points, strict=True), marker=marker, markersize=4, linewidth=1.2, color=colour, label=label)
     own_standard, standard = standard_points(pair.searched), standard_points(pair.validated)
-    draw_standard(axes, own_standard, "standard tables, search images", PALE_INK)
-    draw_standard(axes, standard, "standard tables, validation images")
+    # A colour for each set of images.
+    draw_standard(axes, own_standard, "standard tables, search images", style_of(0)[0], named=False)
+    draw_standard(axes, standard, "standard tables, validation images", style_of(1)[0])
     everything = [*searched, *validated, *(point for _, point in (*own_standard, *standard))]
     zoom(axes, everything, window, least_margin=0.005)
     rate_axis(axes)

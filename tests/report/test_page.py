@@ -166,6 +166,11 @@ def test_a_run_without_trials_has_no_report(tmp_path: Path) -> None:
     assert not (tmp_path / "report.html").exists()
 
 
+def test_runs_of_one_name_are_refused(reported: Reported) -> None:
+    with pytest.raises(InputError, match="2 of the runs are called sorted"):
+        render_report([reported.runs[0], reported.runs[1], reported.runs[0]], described)
+
+
 def test_places_it_cannot_be_written_to(tmp_path: Path, reported: Reported) -> None:
     with pytest.raises(InputError, match=r"a report is written as \.html, got 'report\.pdf'"):
         write_report(reported.runs, tmp_path / "report.pdf", described)

@@ -116,6 +116,17 @@ def test_the_arrow_keys_walk_along_the_frontier(page: Page, reported: Reported) 
     assert page.locator(f"#{active}").get_attribute("aria-selected") == "true"
 
 
+def test_a_click_holds_a_table_until_escape(page: Page, reported: Reported) -> None:
+    held, other = (f"trial {run.results().frontier[0].label} of {run.name}" for run in reported.runs)
+    point(page, held).click(force=True)
+    point(page, other).hover(force=True)
+    assert held in words_in(panel(page)).lower()
+    page.locator("#frontier .plot svg").press("Escape")
+    page.mouse.move(0, 0)
+    point(page, other).hover(force=True)
+    assert other in words_in(panel(page)).lower()
+
+
 def test_a_method_is_switched_off_and_on(page: Page, reported: Reported) -> None:
     name = reported.runs[1].name
     button = page.locator("#frontier .legend button", has_text=name)
@@ -200,6 +211,8 @@ def test_printed_it_shows_everything(browser: Browser, reported: Reported) -> No
     page = opened(browser, reported)
     assert page.pdf().startswith(b"%PDF")
     page.emulate_media(media="print")
+    closed = page.locator("details:not([open])").count()
+    assert closed > 0
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not([open])").count() == 0
     assert not page.locator("nav").is_visible()
@@ -209,5 +222,5 @@ def test_printed_it_shows_everything(browser: Browser, reported: Reported) -> No
     assert right is not None
     assert left["x"] + left["width"] <= right["x"] + 0.5
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
-    assert page.locator("details[open]").count() == 0
+    assert page.locator("details:not([open])").count() == closed
     page.close()

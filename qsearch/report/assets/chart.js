@@ -7,10 +7,11 @@ const CLOUD_HANDICAP = 4; // pixels: a frontier's table is meant before a dot un
 const ALL_TRIALS = "all trials";
 
 class Chart {
-  constructor(figure, spec, cards) {
+  // id begins the ids of what is drawn, and is the page's only chart of that name.
+  constructor(figure, id, spec, cards) {
+    this.id = id;
     this.spec = spec;
     this.cards = cards;
-    this.id = `chart-${figure.dataset.chart.replace(/[^\w-]/g, "-")}`;
     this.plot = figure.querySelector(".plot");
     this.panel = new Panel(figure.querySelector(".panel"));
     this.view = new View(spec.series.flatMap((series) => series.points));

@@ -4,7 +4,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 
 const charts = [...document.querySelectorAll("[data-chart]")].map(
-  (figure) => new Chart(figure, data.charts[figure.dataset.chart], data.cards),
+  (figure, index) => new Chart(figure, `chart-${index}`, data.charts[figure.dataset.chart], data.cards),
 );
 const barPlots = [...document.querySelectorAll("[data-bars]")].map((figure) => ({
   plot: figure.querySelector(".plot"),
