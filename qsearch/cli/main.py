@@ -28,6 +28,7 @@ COMMANDS = {
     "encode": "qsearch.cli.encode:encode",
     "list": "qsearch.cli.list:list_",
     "dataset": "qsearch.cli.dataset:dataset",
+    "finetune": "qsearch.cli.finetune:finetune",
     "classifier": "qsearch.cli.classifier:classifier",
 }
 INTERRUPTED = 130

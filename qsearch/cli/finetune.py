@@ -1,0 +1,176 @@
+"""``qsearch finetune``: whether training on a found table's images gains more than training on the standard one's."""
+
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from qsearch.cli.options import network_options, preparation_options, settings_of_classifier, settings_of_dataset
+from qsearch.cli.progress import INTERRUPTED
+from qsearch.cli.runs import find_run, runs_option
+from qsearch.errors import InputError
+
+if TYPE_CHECKING:
+    from qsearch.finetuning.experiment import FinetuneResult, FinetuneSettings, Parts, Row
+    from qsearch.run import Run
+
+EMBEDDED = ("textures:train", "textures:test")
+"""What a run on the embedded images trains on, and what it holds out."""
+
+
+@click.command()
+@click.argument("run_", metavar="RUN")
+@click.option("--trial", metavar="N", help="The found table.  [default: the best at the rate of standard quality 50]")
+@click.option("--dataset", help="Train on these images.  [default: textures:train for a run on textures]")
+@click.option("--held-out", metavar="DATASET", help="Measure on these.  [default: textures:test for a run on textures]")
+@preparation_options
+@click.option("--classifier", "spec", help="textures-cnn, torchvision:NAME or timm:NAME.  [default: the run's]")
+@network_options
+@click.option(
+    "--train-images",
+    type=click.IntRange(min=1),
+    default=2000,
+    show_default=True,
+    help="So many, drawn; held in memory.",
+)
+@click.option("--epochs", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, help="Images of a step.")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=0.005,
+    show_default=True,
+    help="Of SGD with momentum; it falls to 0 along a cosine.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of batches and drawn images.")
+@click.option("--name", help="What the experiment is called.  [default: from table and network]")
+@runs_option
+@click.option("--json", "json_", is_flag=True, help="As JSON.")
+@click.pass_context
+def finetune(ctx: click.Context, /, run_: str, name: str | None, runs: Path, json_: bool, **given: Any) -> None:
+    """Train a network a little further on images encoded at a table that RUN found.
+
+    The same training at standard quality 50 is what it is compared with, image by image, on images that neither saw
+    nor the search chose on. Interrupted or killed, the same command goes on after the last whole epoch.
+    """
+    from qsearch.cli.stages import StageProgress
+    from qsearch.finetuning.experiment import open_experiment, run_experiment
+
+    run = find_run(run_, runs)
+    settings, parts = _experiment(run, given)
+    folder, settings = open_experiment(run, name or _name(settings), settings)
+    try:
+        with StageProgress() as progress:
+            result = run_experiment(folder, settings, parts, progress)
+    except KeyboardInterrupt:
+        click.echo("interrupted; give the same command again to go on.", err=True)
+        ctx.exit(INTERRUPTED)
+    if json_:
+        found = {"run": run.name, "folder": str(folder), "result": asdict(result)}
+        click.echo(json.dumps({**found, "settings": msgspec.to_builtins(settings)}, indent=2))
+    else:
+        click.echo(_as_text(run, folder, settings, result))
+
+
+def _experiment(run: "Run", given: dict[str, Any]) -> tuple["FinetuneSettings", "Parts"]:
+    from qsearch.analysis.choice import choose_like_quality, choose_trial
+    from qsearch.analysis.summary import QUALITY
+    from qsearch.finetuning.experiment import FinetuneSettings, draw, parts_of
+    from qsearch.parts import build_classifier, build_codec, build_dataset, usable_cores
+    from qsearch.tables import QuantTables
+
+    results = run.results()
+    choice = choose_trial(results, given["trial"]) if given["trial"] else choose_like_quality(results, QUALITY)
+    found, standard = choice.trial.tables, QuantTables.standard(QUALITY)
+    if found == standard:
+        raise InputError(
+            f"trial {choice.trial.label} is standard quality {QUALITY} itself: choose another with --trial."
+        )
+    network = _network(run, given)
+    if network.precision != "float32":
+        raise InputError("fine-tuning trains in float32: leave --precision out.")
+    searched = run.settings.dataset
+    prepared = {**given, "size": given["size"] or searched.size, "fit": given["fit"] or searched.fit}
+    train_on, held_out = (settings_of_dataset({**prepared, "dataset": spec}) for spec in _images(run, given))
+    classifier = build_classifier(network, usable_cores())
+    parts = parts_of(
+        classifier,
+        draw(build_dataset(train_on), given["train_images"], given["seed"]),
+        build_dataset(held_out),
+        build_codec(run.settings.codec),
+        run,
+    )
+    settings = FinetuneSettings(
+        classifier=network,
+        dataset=train_on,
+        held_out=held_out,
+        codec=run.settings.codec,
+        found=_called(choice.trial.label),
+        standard=f"standard:{QUALITY}",
+        tables=(found.to_bytes().hex(), standard.to_bytes().hex()),
+        threads=usable_cores(),
+        recorded=parts.recorded,
+        **{name: given[name] for name in ("train_images", "epochs", "batch", "learning_rate", "seed")},
+    )
+    return settings, parts
+
+
+def _network(run: "Run", given: dict[str, Any]) -> Any:
+    from qsearch.cli.options import with_network_options
+
+    if given["spec"]:
+        return settings_of_classifier(given["spec"], given)
+    if len(run.settings.classifiers) > 1:
+        raise click.UsageError(f"run {run.name} has several networks: say which one with --classifier.")
+    return with_network_options(run.settings.classifiers[0], given)
+
+
+def _images(run: "Run", given: dict[str, Any]) -> tuple[str, str]:
+    embedded = run.settings.dataset.spec.partition(":")[0] == "textures"
+    train_on = given["dataset"] or (EMBEDDED[0] if embedded else None)
+    held_out = given["held_out"] or (EMBEDDED[1] if embedded else None)
+    if train_on is None or held_out is None:
+        raise click.UsageError("say which images to train on and which to measure on: --dataset D --held-out D.")
+    return train_on, held_out
+
+
+def _called(label: str) -> str:
+    return label if ":" in label else f"trial {label}"
+
+
+def _name(settings: "FinetuneSettings") -> str:
+    return re.sub(r"[^\w.]+", "-", f"{settings.found}-{Path(settings.classifier.spec).name}")
+
+
+def _as_text(run: "Run", folder: Path, settings: "FinetuneSettings", result: "FinetuneResult") -> str:
+    width = max(len(row.tables) for row in result.rows)
+    lines = [
+        f"Fine-tuning {folder.name} of run {run.name}: {settings.classifier.spec}, {settings.epochs} epochs on "
+        f"{result.train_images} images of {settings.dataset.spec}",
+        f"Measured on {result.held_out_images} images of {settings.held_out.spec}, encoded as they were for training",
+        "",
+        *(_line(row, width) for row in result.rows),
+        "",
+        f"{settings.found} against {settings.standard}, image by image, 95 % intervals:",
+    ]
+    for words, comparison in (("as it was", result.as_it_was), ("fine-tuned", result.tuned)):
+        (test,) = comparison.tests
+        lines.append(
+            f"  {words}: {test.difference_points:+.2f} points ({test.low_points:+.2f} to {test.high_points:+.2f}), "
+            f"p = {test.p_value:.2g}; {test.won} images won, {test.lost} lost; "
+            f"a difference of {test.detectable_points:.1f} would have shown"
+        )
+    ratio = result.tuned.byte_ratio
+    if ratio.value is not None and ratio.low is not None and ratio.high is not None:
+        lines.append(f"  bytes: {100 * ratio.value:.1f} % ({100 * ratio.low:.1f} to {100 * ratio.high:.1f})")
+    lines += ["", f"Weights and result are in {folder}"]
+    return "\n".join(lines)
+
+
+def _line(row: "Row", width: int) -> str:
+    losses = f", training loss {row.losses[0]:.3f} to {row.losses[-1]:.3f}" if row.losses else ""
+    return f"  {row.network:10}  {row.tables:{width}}  rate {row.rate:6.2f}, top-1 {100 * row.top1:5.2f} %{losses}"
