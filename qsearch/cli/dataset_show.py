@@ -1,7 +1,7 @@
 """``qsearch dataset show``: what a dataset holds, in words, as JSON and as a contact sheet."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from qsearch.cli.options import preparation_options, settings_of_dataset
 from qsearch.datasets.overview import Overview, Sources, Spread, overview
 
 NAMED = 5
-"""How many groups of copies are named."""
+"""How many groups of copies, and images of each, are named."""
 
 
 @click.command()
@@ -66,11 +66,17 @@ def _copies(found: Overview) -> str:
     if not found.copies:
         return "none, no two images have equal pixels"
     more = sum(len(group.images) - 1 for group in found.copies)
-    named = "; ".join(" = ".join(group.images) for group in found.copies[:NAMED])
+    groups = "; ".join(_some(group.images, " = ") for group in found.copies[:NAMED])
     rest = f"; {len(found.copies) - NAMED} more groups" if len(found.copies) > NAMED else ""
-    contradicting = [group for group in found.copies if len(group.classes) > 1]
-    labels = f"; {len(contradicting)} of the groups with labels that contradict each other" if contradicting else ""
-    return f"{more} of the images repeat others ({named}{rest}){labels}"
+    contradicting = sum(len(group.classes) > 1 for group in found.copies)
+    labels = f"; the labels of {contradicting} of {len(found.copies)} groups contradict" if contradicting else ""
+    repeat = "1 image repeats another" if more == 1 else f"{more} images repeat others"
+    return f"{repeat} ({groups}{rest}){labels}"
+
+
+def _some(names: Sequence[str], between: str) -> str:
+    rest = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return between.join(names[:NAMED]) + rest
 
 
 def _sources(sources: Sources | None) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """``qsearch dataset show``: what it says in words and as JSON, and the contact sheet."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def test_in_words(cli: Cli, photos: Path) -> None:
     text = show(cli, "folder:photos")
     assert "Images:  5 of 32x24 pixels" in text
     assert "Classes: 2, 2 to 3 images each, median 2" in text
-    assert "1 of the images repeat others (cat/a.jpg = dog/a.jpg); 1 of the groups with labels that contradict" in text
+    assert "1 image repeats another (cat/a.jpg = dog/a.jpg); the labels of 1 of 1 groups contradict" in text
     assert "Files:   4 JPEG, 1 PNG, 0.0 MB, 32 pixels wide, 24 high" in text
     assert "4 of 5 files were JPEG before: what is measured on these is double compression, with 4 at their own" in text
 
@@ -43,6 +44,14 @@ def test_scaled_images_blur_the_first_compression(cli: Cli, photos: Path) -> Non
     text = show(cli, "folder:photos", "--size", "16", "--fit", "stretch", "--per-class", "2")
     assert "Classes: 2, 2 images each" in text
     assert "double compression, though at another size" in text
+
+
+def test_many_copies_are_counted_not_listed(cli: Cli, photos: Path) -> None:
+    for index in range(9):
+        shutil.copy(photos / "dog" / "c.jpg", photos / "dog" / f"c{index}.jpg")
+    text = show(cli, "folder:photos")
+    assert "10 images repeat others (cat/a.jpg = dog/a.jpg; dog/c.jpg = dog/c0.jpg" in text
+    assert "dog/c3.jpg and 5 more); the labels of 1 of 2 groups contradict" in text
 
 
 def test_as_json(cli: Cli, photos: Path) -> None:
