@@ -1,5 +1,6 @@
 """Axes: what all figures share: palette, markers, titles, the standard curve, a window of rates."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ LABELLED_QUALITIES = (10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 95, 100)
 RATE_LABEL = "compression rate (raw RGB bytes / JPEG bytes)"
 TOP1_LABEL = "top-1 accuracy"
 PSNR_LABEL = "mean PSNR in dB"
+SUBTITLE_LETTERS_PER_INCH = 12.5
 
 Point = tuple[float, float]
 """Rate, and top-1 (0..1) or PSNR (dB)."""
@@ -36,8 +38,10 @@ def new_figure(
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
-    figure.suptitle(f"{title}\n", x=0.01, ha="left", fontsize=12, fontweight="bold")
-    figure.text(0.01, 0.995 - 0.32 / figure.get_figheight(), subtitle, va="top", fontsize=8.5, color=PALE_INK)
+    lines = textwrap.wrap(subtitle, int(SUBTITLE_LETTERS_PER_INCH * figure.get_figwidth()))
+    figure.suptitle(title + "\n" * max(1, len(lines)), x=0.01, ha="left", fontsize=12, fontweight="bold")
+    top = 0.995 - 0.32 / figure.get_figheight()
+    figure.text(0.01, top, "\n".join(lines), va="top", fontsize=8.5, color=PALE_INK)
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for each in axes:
         each.grid(color="#dddddd", linewidth=0.6)
