@@ -1,6 +1,8 @@
 """Images without labels on the command line: refused for accuracy, measured by agreement, and said so everywhere."""
 
 import json
+import re
+import shutil
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -108,6 +110,16 @@ def test_halves_of_unlabelled_images(cli: Cli, photos: Path) -> None:
     finished = cli("validate", "half", "--split", "--workers", "1")
     assert finished.status == 0, finished.stderr
     assert "7 images" in finished.stdout
+
+
+def test_copies_in_both_halves_are_refused(cli: Cli, photos: Path) -> None:
+    for path in list(photos.iterdir()):
+        shutil.copy(path, photos / f"copy-of-{path.name}")
+    assert run(cli, "half", "--labels", "predicted", "--trials", "3", "--split", "images").status == 0
+    finished = cli("validate", "half", "--split", "--workers", "1")
+    assert finished.status == 2
+    assert re.search(r"of 15 images are among those that run half searched on", finished.sentence)
+    assert not (Path("runs/half/validations")).exists()
 
 
 def test_images_of_each_class_are_only_drawn_where_there_are_classes(cli: Cli, photos: Path) -> None:
