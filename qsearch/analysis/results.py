@@ -1,7 +1,7 @@
 """Results: the trials of one run as points, frontier and reference curve."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -68,3 +68,18 @@ def measured(trial: Trial) -> Measurement:
     if trial.measurement is None:
         raise InputError(f"trial {trial.label} failed ({trial.reason}): it has no measurement.")
     return trial.measurement
+
+
+def of_classifier(results: Results, index: int, name: str) -> Results:
+    """``results`` as one of several classifiers saw them, called ``name``."""
+
+    def one(trial: Trial) -> Trial:
+        if trial.measurement is None:
+            return trial
+        if index >= len(trial.measurement.ranks):
+            raise InputError(
+                f"run {results.name} has {len(trial.measurement.ranks)} classifiers, asked for {index + 1}."
+            )
+        return replace(trial, measurement=trial.measurement.of_classifier(index))
+
+    return Results(name, [one(trial) for trial in results.reference], [one(trial) for trial in results.search])

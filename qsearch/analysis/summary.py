@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qsearch.analysis.gains import gain_points_over, saving_percent_over
-from qsearch.analysis.results import Results, measured
+from qsearch.analysis.results import Results, measured, of_classifier
 from qsearch.measurement import Measurement, Trial
 from qsearch.pareto.hypervolume import hypervolume
 
@@ -39,6 +39,21 @@ class Arm:
 
 
 @dataclass(frozen=True)
+class NetworkSummary:
+    """What one of several networks makes of the headline's tables, which their mean accuracy chose.
+
+    Top-1 (0..1) at standard quality 50 and at the two best tables, whose gains in points are against this network's
+    own standard curve; None where there is no such table, or where the curve was not measured.
+    """
+
+    standard_top1: float | None
+    at_rate_top1: float | None
+    at_rate_gain_points: float | None
+    at_accuracy_top1: float | None
+    at_accuracy_gain_points: float | None
+
+
+@dataclass(frozen=True)
 class Summary:
     """The headline of a run. Gains interpolate the standard curve linearly and are None where it was not measured.
 
@@ -48,6 +63,7 @@ class Summary:
     best_at_accuracy: the table of highest rate that is no less accurate; saving_percent are the bytes it saves
         against the standard curve at the same top-1.
     arms: where the strategy has parts, what each contributed.
+    networks: where there are several, in the order of the run's, what each makes of these tables.
     """
 
     trials_done: int
@@ -62,6 +78,7 @@ class Summary:
     best_at_accuracy: Point | None
     saving_percent: float | None
     arms: tuple[Arm, ...]
+    networks: tuple[NetworkSummary, ...]
 
 
 def summarize(results: Results, reference_point: tuple[float, float]) -> Summary:
@@ -87,7 +104,25 @@ def summarize(results: Results, reference_point: tuple[float, float]) -> Summary
         best_at_accuracy=None if at_accuracy is None else _point(at_accuracy),
         saving_percent=None if at_accuracy is None else saving_percent(results, at_accuracy),
         arms=_arms(results),
+        networks=_networks(results, at_rate, at_accuracy),
     )
+
+
+def _networks(results: Results, at_rate: Trial | None, at_accuracy: Trial | None) -> tuple[NetworkSummary, ...]:
+    count = max((len(each.ranks) for each in results.standard.values()), default=0)
+    if count < 2:
+        return ()
+    summaries = []
+    for index in range(count):
+        seen = of_classifier(results, index, results.name)
+        standard = seen.standard.get(QUALITY)
+        chosen = [None if trial is None else seen.trial(trial.label) for trial in (at_rate, at_accuracy)]
+        top1 = [None if trial is None else measured(trial).top1 for trial in chosen]
+        gains = [None if trial is None else gain_points(seen, trial) for trial in chosen]
+        summaries.append(
+            NetworkSummary(None if standard is None else standard.top1, top1[0], gains[0], top1[1], gains[1])
+        )
+    return tuple(summaries)
 
 
 def _arms(results: Results) -> tuple[Arm, ...]:

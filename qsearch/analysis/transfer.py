@@ -1,13 +1,11 @@
 """Transfer: what a search's tables gain on images they were not chosen on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from qsearch.analysis.gains import Gains, bootstrap_gains
 from qsearch.analysis.results import Results, measured
 from qsearch.analysis.summary import gain_points
-from qsearch.errors import InputError
-from qsearch.measurement import Trial
 
 
 @dataclass(frozen=True)
@@ -44,18 +42,3 @@ def transfer(searched: Results, validated: Results, labels: Sequence[str] | None
                 )
             )
     return found
-
-
-def of_classifier(results: Results, index: int, name: str) -> Results:
-    """``results`` as one of several classifiers saw them, called ``name``."""
-
-    def one(trial: Trial) -> Trial:
-        if trial.measurement is None:
-            return trial
-        if index >= len(trial.measurement.ranks):
-            raise InputError(
-                f"run {results.name} has {len(trial.measurement.ranks)} classifiers, asked for {index + 1}."
-            )
-        return replace(trial, measurement=trial.measurement.of_classifier(index))
-
-    return Results(name, [one(trial) for trial in results.reference], [one(trial) for trial in results.search])

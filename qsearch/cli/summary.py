@@ -79,6 +79,7 @@ def as_text(run: Run, found: Found) -> str:
         + f", {len(summary.frontier)} on the frontier",
         "",
         *_headline(found),
+        *_networks(run, summary),
         f"Hypervolume: {summary.hypervolume:.2f}, the standard tables' {summary.standard_hypervolume:.2f} "
         f"(reference point: rate {search.hypervolume_reference[0]:g}, top-1 {search.hypervolume_reference[1]:g})",
         *_arms(summary),
@@ -123,6 +124,22 @@ def _without_luck(selected: SelectedGain | None, form: str, unit: str) -> list[s
     ends = [form.format(end) for end in (estimate.low, estimate.high) if end is not None]
     interval = f"95 %: {ends[0]} to {ends[1]}" if len(ends) == 2 else "too close to the curve's end for an interval"
     return [f"  without the luck of the choice: {form.format(estimate.value)} {unit} ({interval})"]
+
+
+def _networks(run: Run, summary: Summary) -> list[str]:
+    """The headline's tables as each of several networks sees them."""
+    recorded = run.settings.recorded or Recorded()
+    names = [_short(str(classifier["name"])) for classifier in recorded.classifiers]
+    lines = []
+    for name, seen in zip(names, summary.networks, strict=False):
+        places = [("at that rate", seen.at_rate_top1, seen.at_rate_gain_points)]
+        places.append(("at that accuracy", seen.at_accuracy_top1, seen.at_accuracy_gain_points))
+        parts = [] if seen.standard_top1 is None else [f"quality {QUALITY} {100 * seen.standard_top1:.2f} %"]
+        for place, top1, gain in places:
+            if top1 is not None:
+                parts.append(f"best {place} {100 * top1:.2f} %" + ("" if gain is None else f" ({gain:+.2f} points)"))
+        lines.append(f"  {name}: {', '.join(parts)}")
+    return ["Network by network, top-1 and gain against its own standard curve:", *lines] if lines else []
 
 
 def _arms(summary: Summary) -> list[str]:

@@ -10,7 +10,7 @@ import click
 
 from qsearch.cli.runs import find_run, runs_option
 from qsearch.errors import DiskError, MissingDependencyError
-from qsearch.measurement import Trial
+from qsearch.measurement import Measurement, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,12 +59,17 @@ def _row(trial: Trial) -> dict[str, Any]:
         "total_bytes": measurement and measurement.total_bytes,
         "top1": measurement and measurement.top1,
         "top5": measurement and measurement.top5,
+        "network_top1": measurement and [each.top1 for each in _by_network(measurement)],
         "psnr_db": measurement and _finite(measurement.mean_psnr_db),
         "decision_s": trial.decision_s,
         "evaluation_s": trial.evaluation_s,
         "digest": trial.tables.digest,
         "tables": trial.tables.to_dict(),
     }
+
+
+def _by_network(measurement: Measurement) -> list[Measurement]:
+    return [measurement.of_classifier(index) for index in range(len(measurement.ranks))]
 
 
 def _finite(value: float | None) -> float | None:

@@ -9,9 +9,9 @@ from typing import Any
 import click
 import msgspec
 
-from qsearch.analysis.results import Results, measured
+from qsearch.analysis.results import Results, measured, of_classifier
 from qsearch.analysis.summary import summarize
-from qsearch.analysis.transfer import of_classifier, transfer
+from qsearch.analysis.transfer import transfer
 from qsearch.cli.options import (
     classifier_options,
     dataset_options,

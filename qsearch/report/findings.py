@@ -8,9 +8,9 @@ from qsearch.analysis.comparison import Comparison, compare
 from qsearch.analysis.gains import Gains, bootstrap_gains
 from qsearch.analysis.optimism import SelectedGain, selected_gain
 from qsearch.analysis.paper_ttest import PaperTTest, paper_ttest
-from qsearch.analysis.results import Results, measured
+from qsearch.analysis.results import Results, measured, of_classifier
 from qsearch.analysis.summary import QUALITY
-from qsearch.analysis.transfer import Transfer, of_classifier, transfer
+from qsearch.analysis.transfer import Transfer, transfer
 from qsearch.errors import InputError
 from qsearch.measurement import Measurement, Trial
 from qsearch.report.cards import measured_again

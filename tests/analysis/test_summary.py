@@ -1,5 +1,7 @@
 """The summary of a run, against gains worked by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -115,6 +117,36 @@ def test_a_failed_reference_is_left_out() -> None:
     summary = summarize(results(reference=(STANDARD[0], broken, STANDARD[2])), (1.0, 0.0))
     assert summary.standard is None
     assert summary.trials_failed == 1
+
+
+def of_two(one: Trial, hits: int) -> Trial:
+    """``one`` with a second network that has ``hits`` of 100 images right."""
+    seen = measured(one)
+    second = np.where(np.arange(IMAGES) < hits, 0, 1).astype(np.int32)[None]
+    measurement = Measurement(seen.size_bytes, np.concatenate([seen.ranks, second]), PIXELS)
+    return replace(one, measurement=measurement)
+
+
+def test_several_networks_are_told_one_by_one() -> None:
+    standard = tuple(of_two(each, hits) for each, hits in zip(STANDARD, (80, 60, 20), strict=True))
+    # The mean of 70 % at quality 50 is reached by the first at its rate and more, by the second at the highest rate.
+    search = (of_two(trial(0, 12, 90), 50), of_two(trial(1, 15, 81), 59), of_two(trial(2, 20, 60), 40))
+    summary = summarize(results(search, standard), (1.0, 0.0))
+    assert summary.best_at_rate is not None
+    assert summary.best_at_accuracy is not None
+    assert (summary.best_at_rate.label, summary.best_at_accuracy.label) == ("1", "1")
+    first, second = summary.networks
+    assert (first.standard_top1, second.standard_top1) == (0.8, 0.6)
+    assert (first.at_rate_top1, second.at_rate_top1) == (0.81, 0.59)
+    assert first.at_rate_gain_points == pytest.approx(81 - 70)  # its own curve has 70 % at rate 15
+    assert second.at_rate_gain_points == pytest.approx(59 - 50)
+    assert second.at_accuracy_gain_points == pytest.approx(59 - 50)
+    assert summarize(results(), (1.0, 0.0)).networks == ()
+    nothing = summarize(results((), standard), (1.0, 0.0)).networks
+    assert [(each.standard_top1, each.at_rate_top1, each.at_accuracy_top1) for each in nothing] == [
+        (0.8, None, None),
+        (0.6, None, None),
+    ]
 
 
 def test_results_know_their_trials() -> None:

@@ -110,6 +110,29 @@ def test_what_one_network_is_cannot_be_said_of_several(cli: Cli, network: str, p
     assert "--mean belongs to one classifier, and there are several" in finished.sentence
 
 
+def test_a_table_for_a_fleet(cli: Cli, network: str) -> None:
+    """Searched on the mean accuracy of two networks, with what each of them saw kept and told."""
+    networks = ("fake", network)
+    for name, wanted in (("fleet", networks), ("first", networks[:1]), ("second", networks[1:])):
+        options = [part for spec in wanted for part in ("--classifier", spec)]
+        finished = cli("run", "--name", name, "--trials", "4", "--workers", "1", "--dataset", "fake", *options)
+        assert finished.status == 0, finished.stderr
+    fleet, first, second = (json.loads(cli("trials", name, "--json").stdout) for name in ("fleet", "first", "second"))
+    assert len(fleet) == len(first) == len(second) > 4
+    for both, one, other in zip(fleet, first, second, strict=True):
+        assert both["network_top1"] == [one["top1"], other["top1"]]
+        assert both["top1"] == pytest.approx((one["top1"] + other["top1"]) / 2)
+    assert len({row["top1"] for row in first} | {row["top1"] for row in second}) > 2
+    shown = cli("show", "fleet").stdout
+    lines = shown.partition("Network by network")[2].splitlines()[1:3]
+    for line, (spec, alone) in zip(lines, (("fake", first), ("net.onnx", second)), strict=True):
+        (standard,) = (row["top1"] for row in alone if row["series"] == "reference" and row["number"] == 50)
+        assert line.startswith(f"  {spec}: quality 50 {100 * standard:.2f} %")
+    assert "Network by network" not in cli("show", "first").stdout
+    summary = json.loads(cli("show", "fleet", "--json").stdout)["summary"]
+    assert len(summary["networks"]) == 2
+
+
 def test_list_names_networks_and_weight_sets(cli: Cli) -> None:
     printed = cli("classifier", "list", "torchvision", "resnet50*").stdout
     assert re.search(r"^resnet50 +IMAGENET1K_V1, IMAGENET1K_V2$", printed, re.MULTILINE)
