@@ -159,7 +159,8 @@ def _key(kind: str, listing: Listing, draws: list[_Draw], options: DatasetOption
 
     state = hashlib.sha256()
     state.update(repr((FORMAT, str(listing.root), listing.class_names, listing.ignored, options)).encode())
-    state.update(repr((listing.truth, pillow_version, features.version("libjpeg_turbo"))).encode())
+    state.update(repr((listing.truth, len(listing.files), pillow_version)).encode())
+    state.update(repr(features.version("libjpeg_turbo")).encode())
     for draw in draws:
         for name in draw.candidates:
             try:

@@ -1,6 +1,7 @@
 """``folder:PATH``: which files are read, what becomes of their pixels, and what is said of those that cannot be."""
 
 import errno
+import hashlib
 import os
 from pathlib import Path
 
@@ -121,6 +122,14 @@ class TestDrawing:
         before = set(self.draw(root, 2).image_names)
         save(root / "cat" / "new.png", noise(40, 30, seed=77))
         assert len(before & set(self.draw(root, 2).image_names)) >= 3
+
+    def test_what_was_drawn_from_is_told_as_it_is_now(self, root: Path) -> None:
+        assert "2 images of 6 image files" in self.draw(root, 1).notes[0]
+        first = sorted(self.draw(root, 2).image_names[:2])
+        new = next(f"cat/{index}.png" for index in range(3, 99) if drawn_after(f"cat/{index}.png", first))
+        save(root / new, noise(40, 30, seed=77))
+        assert sorted(self.draw(root, 2).image_names[:2]) == first
+        assert "4 images of 7 image files" in self.draw(root, 2).notes[0]
 
     def test_too_few(self, root: Path) -> None:
         (root / "cat" / "0.png").unlink()
@@ -246,3 +255,9 @@ def load_without_damage(root: Path) -> Dataset:
     for name in ("cat/empty.jpg", "cat/text.png", "dog/cut.png", "dog/dangling.png"):
         (root / name).unlink()
     return load(root, 16)
+
+
+def drawn_after(name: str, others: list[str]) -> bool:
+    """Whether a file comes after all ``others`` in the order in which files of a class are drawn."""
+    order = [hashlib.sha256(each.rpartition("/")[2].encode()).digest() for each in [name, *others]]
+    return order[0] == max(order)
