@@ -1,7 +1,8 @@
 """Evaluator: a dataset through a codec into classifiers, QuantTables -> Measurement."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -65,7 +66,13 @@ class Evaluator:
             yield from ((part, encode(part)) for part in parts)
             return
         with ThreadPoolExecutor(self.codec_threads) as pool:
-            yield from zip(parts, pool.map(encode, parts), strict=True)
+            ahead: deque[tuple[slice, Future[Encoded]]] = deque()
+            for part in parts:
+                ahead.append((part, pool.submit(encode, part)))
+                if len(ahead) > 2 * self.codec_threads:  # further ahead would only fill the memory
+                    yield _finished(ahead.popleft())
+            while ahead:
+                yield _finished(ahead.popleft())
 
 
 def truth_of(dataset: Dataset, classifier: Classifier, batch_images: int = 64) -> npt.NDArray[np.int64]:
@@ -102,6 +109,10 @@ def _check_logits(logits: npt.NDArray[np.float32], images: int) -> None:
         raise EvaluationError(f"the classifier gave logits of shape {logits.shape} for {images} images.")
     if not np.isfinite(logits).all():
         raise EvaluationError("the classifier gave logits that are not finite numbers.")
+
+
+def _finished(part: tuple[slice, Future[Encoded]]) -> tuple[slice, Encoded]:
+    return part[0], part[1].result()
 
 
 def true_class_ranks(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:

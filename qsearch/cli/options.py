@@ -263,9 +263,12 @@ def _assignment(text: str) -> tuple[str, Any]:
     if not (name and equals):
         raise click.UsageError(f"--set takes NAME=VALUE, got {text!r}.")
     try:
-        return name.replace("-", "_"), json.loads(value)
+        parsed = json.loads(value)
     except json.JSONDecodeError:
-        return name.replace("-", "_"), value
+        parsed = value
+    if parsed is None:
+        raise click.UsageError(f"--set {text} gives no value: leave it out for the default.")
+    return name.replace("-", "_"), parsed
 
 
 def _absolute(spec: str) -> str:
