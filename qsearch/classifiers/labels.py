@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.classifiers.base import Classifier
-from qsearch.datasets.base import Dataset
+from qsearch.datasets.base import UNLABELLED, Dataset
 from qsearch.errors import InputError
 
 
@@ -57,7 +57,7 @@ def align_labels(dataset: Dataset, classifier: Classifier) -> npt.NDArray[np.int
     By name where the classifier knows all the dataset's classes; by order where it knows none of them. InputError
     where it knows some only, where the dataset has more classes than the classifier, and where it has no labels.
     """
-    if dataset.truth == "unknown":
+    if dataset.class_names == (UNLABELLED,):
         raise InputError(
             f"{dataset.name} has no labels to classify by: let 'qsearch run' take the network's answers on the "
             "uncompressed images for them with --labels predicted, or compare tables by PSNR with 'qsearch curve'."

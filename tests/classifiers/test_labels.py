@@ -1,12 +1,14 @@
 """Classes of a dataset to logits of a classifier."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from qsearch.classifiers.base import Classifier
 from qsearch.classifiers.labels import align_labels, imagenet_class_names, imagenet_synsets
-from qsearch.datasets.base import Dataset
+from qsearch.datasets.base import UNLABELLED, Dataset, Truth
 from qsearch.errors import InputError
 
 
@@ -62,3 +64,10 @@ def test_the_synsets_are_imagenets() -> None:
     assert synsets == tuple(sorted(synsets))
     assert (synsets[0], synsets[207], synsets[-1]) == ("n01440764", "n02099601", "n15075141")  # tench, golden retriever
     assert imagenet_class_names(10) is None
+
+
+@pytest.mark.parametrize("truth", ["unknown", "predicted"])
+def test_images_without_labels_have_none_to_align(truth: Truth) -> None:
+    """Not even where their labels are predicted: those are indices into the logits already."""
+    with pytest.raises(InputError, match="photos has no labels to classify by"):
+        align_labels(replace(dataset(UNLABELLED), truth=truth), Named(None, 3))
