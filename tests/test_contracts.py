@@ -1,14 +1,18 @@
 """The contract suites over everything that is registered."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from qsearch.classifiers import CLASSIFIERS, load_classifier
+from qsearch.classifiers.base import Classifier, ClassifierOptions
+from qsearch.classifiers.function import FunctionClassifier
 from qsearch.codecs import CODECS
 from qsearch.codecs.base import SUBSAMPLINGS, Codec
 from qsearch.datasets import DATASETS, load_dataset
@@ -18,7 +22,8 @@ from qsearch.datasets.splits import half_of
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.base import Strategy
 from qsearch.tables import QuantTables
-from qsearch.testing import CodecContract, DatasetContract, StrategyContract
+from qsearch.testing import ClassifierContract, CodecContract, DatasetContract, StrategyContract
+from tests.classifiers import test_exported, test_timm, test_torchvision
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "listed": {"tables": [QuantTables.shared(np.full((8, 8), entry)).to_bytes().hex() for entry in range(1, 70)]},
@@ -144,3 +149,67 @@ class TestDatasets(DatasetContract):
         options = DatasetOptions() if name == "textures" else DatasetOptions(size=SIZE)
         whole = load_dataset(f"{name}:{ARGUMENTS[name](tmp_path / name)}", options)
         return half_of(whole, half) if half else whole
+
+
+def textures_cnn(folder: Path) -> Classifier:
+    return load_classifier("textures-cnn", ClassifierOptions(device="cpu"))
+
+
+def torchvision_network(folder: Path) -> Classifier:
+    weights = test_torchvision.save(folder, test_torchvision.SMALL)
+    return load_classifier(
+        f"torchvision:{test_torchvision.SMALL}", ClassifierOptions(weights=str(weights), device="cpu")
+    )
+
+
+def timm_network(folder: Path) -> Classifier:
+    weights = test_timm.save(folder)
+    return load_classifier(f"timm:{test_timm.SMALL}", ClassifierOptions(weights=str(weights), device="cpu"))
+
+
+def onnx_network(folder: Path) -> Classifier:
+    path = test_exported.save_onnx(folder / "mean.onnx", size=NETWORK_SIZE)
+    return load_classifier(str(path), ClassifierOptions(mean=(0.5, 0.4, 0.3), input_range=(-1, 1)))
+
+
+def pt2_network(folder: Path) -> Classifier:
+    path = test_exported.save_pt2(folder / "mean.pt2", size=NETWORK_SIZE)
+    return load_classifier(str(path), ClassifierOptions(device="cpu", std=(0.5, 0.5, 0.5)))
+
+
+def colour_sums(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """A network in Python, exact whatever the batch."""
+    return np.asarray(images.sum(axis=(1, 2), dtype=np.int64))
+
+
+def python_function(folder: Path) -> Classifier:
+    return FunctionClassifier(colour_sums, 3)
+
+
+NETWORKS: dict[str, Callable[[Path], Classifier]] = {
+    "textures-cnn": textures_cnn,
+    "torchvision": torchvision_network,
+    "timm": timm_network,
+    "onnx": onnx_network,
+    "pt2": pt2_network,
+}
+"""Of each kind of classifier a small one, its files made in a folder."""
+NETWORK_SIZE = 224
+
+
+class TestClassifiers(ClassifierContract):
+    @pytest.fixture(scope="class", params=[*CLASSIFIERS.names(), "function"])
+    @classmethod
+    def classifier(
+        cls, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    ) -> Iterator[Classifier]:
+        make = python_function if request.param == "function" else NETWORKS[request.param]
+        folder = tmp_path_factory.mktemp("network")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("QSEARCH_CACHE", str(folder / "cache"))
+            yield make(folder)
+
+    @pytest.fixture
+    def images(self) -> npt.NDArray[np.uint8]:
+        shape = (5, NETWORK_SIZE, NETWORK_SIZE, 3)
+        return np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)

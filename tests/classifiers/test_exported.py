@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from qsearch.classifiers import load_classifier
-from qsearch.classifiers.base import Classifier, ClassifierOptions
+from qsearch.classifiers.base import ClassifierOptions
 from qsearch.classifiers.engines import TorchEngine
 from qsearch.classifiers.exported import Pt2Network
 from qsearch.classifiers.inference import InferenceClassifier
@@ -19,7 +19,6 @@ from qsearch.classifiers.labels import align_labels, imagenet_synsets
 from qsearch.datasets import load_dataset
 from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.errors import InputError
-from qsearch.testing import ClassifierContract
 
 WEIGHTS = np.random.default_rng(5).normal(size=(3, 7)).astype(np.float32)
 
@@ -47,8 +46,10 @@ def save_onnx(
     dtype: int = TensorProto.FLOAT,
     axes: tuple[int, ...] = (2, 3),
     answer: Shape = ["N", 7],  # noqa: B006
+    size: int | None = None,
 ) -> Path:
     """A network that answers the mean colour times WEIGHTS (their first row where there is one channel)."""
+    shape = shape if size is None else ["N", 3, size, size]
     weights = WEIGHTS[:1] if shape[1] == 1 else WEIGHTS
     nodes = [
         helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
@@ -84,26 +85,6 @@ def load(path: Path, **options: Any) -> InferenceClassifier:
     classifier = load_classifier(str(path), ClassifierOptions(**options))
     assert isinstance(classifier, InferenceClassifier)
     return classifier
-
-
-class TestOnnxContract(ClassifierContract):
-    @pytest.fixture
-    def classifier(self, tmp_path: Path) -> Classifier:
-        return load(save_onnx(tmp_path / "mean.onnx"))
-
-    @pytest.fixture
-    def images(self) -> Images:
-        return random_images(6)
-
-
-class TestPt2Contract(ClassifierContract):
-    @pytest.fixture
-    def classifier(self, tmp_path: Path) -> Classifier:
-        return load(save_pt2(tmp_path / "mean.pt2"))
-
-    @pytest.fixture
-    def images(self) -> Images:
-        return random_images(6)
 
 
 class TestOnnx:

@@ -13,7 +13,6 @@ from qsearch.classifiers.base import ClassifierOptions
 from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.labels import imagenet_synsets
 from qsearch.errors import InputError, MissingDependencyError
-from qsearch.testing import ClassifierContract
 
 SMALL = "mobilenetv3_small_050"
 
@@ -39,13 +38,17 @@ def network(name: str = SMALL, **options: Any) -> Any:
         return timm.create_model(name, pretrained=False, **options).eval()
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def save(folder: Path) -> Path:
+    """Its weights in a file."""
     import torch
 
-    path = tmp_path_factory.mktemp("timm") / "small.pth"
-    torch.save(network().state_dict(), path)
-    return path
+    torch.save(network().state_dict(), folder / "small.pth")
+    return folder / "small.pth"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save(tmp_path_factory.mktemp("timm"))
 
 
 def load(name: str, weights: Path | str | None, **options: Any) -> InferenceClassifier:
@@ -53,16 +56,6 @@ def load(name: str, weights: Path | str | None, **options: Any) -> InferenceClas
     classifier = load_classifier(f"timm:{name}", given)
     assert isinstance(classifier, InferenceClassifier)
     return classifier
-
-
-class TestContract(ClassifierContract):
-    @pytest.fixture
-    def classifier(self, weights: Path) -> InferenceClassifier:
-        return load(SMALL, weights)
-
-    @pytest.fixture
-    def images(self) -> Images:
-        return random_images(5)
 
 
 def test_logits_are_timms_preprocessing_included(weights: Path) -> None:

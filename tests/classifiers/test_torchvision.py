@@ -16,7 +16,6 @@ from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.labels import imagenet_synsets
 from qsearch.classifiers.torchvision import preprocessing_of, weight_sets
 from qsearch.errors import InputError
-from qsearch.testing import ClassifierContract
 
 SMALL = "squeezenet1_1"
 
@@ -65,16 +64,6 @@ def load(name: str, weights: Path | str | None) -> InferenceClassifier:
     classifier = load_classifier(f"torchvision:{name}", options)
     assert isinstance(classifier, InferenceClassifier)
     return classifier
-
-
-class TestContract(ClassifierContract):
-    @pytest.fixture
-    def classifier(self, tmp_path: Path) -> InferenceClassifier:
-        return load(SMALL, save(tmp_path, SMALL))
-
-    @pytest.fixture
-    def images(self) -> Images:
-        return random_images(5)
 
 
 class TestLocalWeights:
