@@ -2,24 +2,23 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from qsearch.analysis.guidance import guidance
 from qsearch.analysis.results import Results
 from qsearch.archive import Archive
 from qsearch.datasets.base import identities
-from qsearch.errors import DiskError, InputError, RunError
+from qsearch.errors import InputError
 from qsearch.evaluator import Evaluator
 from qsearch.executors.base import Executor
 from qsearch.executors.local import executor_for
+from qsearch.lock import locked
 from qsearch.measurement import Trial
 from qsearch.parts import (
     build_evaluator,
@@ -38,7 +37,6 @@ from qsearch.strategies.sorted_random import SortedRandom
 
 SETTINGS_FILE = "run.toml"
 ARCHIVE_FILE = "trials.sqlite"
-LOCK_FILE = "lock"
 
 
 class Run:
@@ -124,7 +122,7 @@ class Run:
         ``allow_changed``, which is recorded; and RunError where another process is at it, or as :func:`run_search`
         does.
         """
-        with self._locked(), Archive.open(self.path / ARCHIVE_FILE) as archive:
+        with locked(self.path), Archive.open(self.path / ARCHIVE_FILE) as archive:
             workers = workers or default_workers(self.settings)
             evaluator = evaluator or build_evaluator(self.settings, workers)
             self._check_unchanged(evaluator, allow_changed, archive.count("search"))
@@ -168,20 +166,6 @@ class Run:
     def _save(self, **changes: Any) -> None:
         self.settings = msgspec.structs.replace(self.settings, **changes)
         save_settings(self.settings, self.path / SETTINGS_FILE)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        lock = FileLock(self.path / LOCK_FILE, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise RunError(f"{self.path} is in use by another process: wait for it to end, or stop it.") from error
-        except OSError as error:
-            raise DiskError(f"{self.path} cannot be written to ({error}): check its permissions.") from error
-        try:
-            yield
-        finally:
-            lock.release()
 
 
 def guided(settings: RunSettings, sources: Sequence[Run], evaluator: Evaluator) -> RunSettings:

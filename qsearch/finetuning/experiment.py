@@ -1,15 +1,13 @@
 """Experiment: one network fine-tuned on a found table and, in the same way, on the standard one; both on new images."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-from filelock import FileLock, Timeout
 
 from qsearch.analysis.comparison import Comparison, compare
 from qsearch.atomic import replacing
@@ -20,9 +18,10 @@ from qsearch.classifiers.labels import align_labels
 from qsearch.classifiers.network import TorchNetwork
 from qsearch.codecs.base import Codec, Encoded
 from qsearch.datasets.base import Dataset, identities
-from qsearch.errors import DiskError, InputError, RunError
+from qsearch.errors import DiskError, InputError
 from qsearch.evaluator import true_class_ranks
 from qsearch.finetuning.training import Examples, Schedule, repeatable, train
+from qsearch.lock import locked
 from qsearch.measurement import Measurement
 from qsearch.run import Run
 from qsearch.settings import ClassifierSettings, CodecSettings, DatasetSettings
@@ -182,7 +181,7 @@ def run_experiment(folder: Path, settings: FinetuneSettings, parts: Parts, progr
 
     RunError where another process is at it; as :func:`qsearch.finetuning.training.train`.
     """
-    with _locked(folder):
+    with locked(folder):
         kept = folder / RESULT_FILE
         if kept.is_file():
             try:
@@ -279,18 +278,3 @@ def experiments(run: Run) -> list[str]:
 
 def _row(network: str, label: str, measurement: Measurement, losses: list[float] | None = None) -> Row:
     return Row(network, label, measurement.rate, measurement.total_bytes, measurement.top1, tuple(losses or ()))
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    lock = FileLock(folder / "lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise RunError(f"{folder} is in use by another process: wait for it to end, or stop it.") from error
-    except OSError as error:
-        raise DiskError(f"{folder} cannot be written to ({error}): check its permissions.") from error
-    try:
-        yield
-    finally:
-        lock.release()
