@@ -4,6 +4,8 @@ A name may carry the tag of a weight set (``resnet50.a1_in1k``); each brings its
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -106,12 +108,29 @@ def _downloaded(name: str, config: Any) -> Path:
     if isinstance(cached, str):
         return Path(cached)
     try:
-        return Path(huggingface_hub.hf_hub_download(hub_id, file_name))
+        with _without_warnings(
+            huggingface_hub.utils.logging
+        ):  # it tells of every attempt; the last one's error will do
+            return Path(huggingface_hub.hf_hub_download(hub_id, file_name))
     except (OSError, huggingface_hub.errors.HfHubHTTPError) as error:
         raise InputError(
-            f"the weights {hub_id}/{file_name} of {name} cannot be downloaded ({last_line(error)}): get that file from "
-            f"https://huggingface.co/{hub_id} and give its path with --weights FILE."
+            f"the weights {hub_id}/{file_name} of {name} cannot be downloaded ({_first_sentence(error)}): get that file "
+            f"from https://huggingface.co/{hub_id} and give its path with --weights FILE."
         ) from error
+
+
+@contextmanager
+def _without_warnings(logging: Any) -> Iterator[None]:
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+def _first_sentence(error: Exception) -> str:
+    return last_line(error).partition(". ")[0]
 
 
 def _network(name: str, file: Path) -> "torch.nn.Module":
