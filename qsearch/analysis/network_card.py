@@ -10,6 +10,7 @@ from qsearch.classifiers.base import Classifier
 from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.labels import align_labels
 from qsearch.datasets.base import Dataset
+from qsearch.errors import InputError
 from qsearch.evaluator import true_class_ranks
 
 ANY_SIDE = 224
@@ -65,6 +66,8 @@ def network_card(classifier: Classifier, dataset: Dataset | None = None) -> Netw
 
 def accuracy_on(classifier: Classifier, dataset: Dataset) -> Accuracy:
     """How right ``classifier`` is on ``dataset`` as it is. InputError where they do not suit each other."""
+    if dataset.truth != "labels":
+        raise InputError(f"{dataset.name} has no labels: choose images with classes to measure accuracy on.")
     labels = align_labels(dataset, classifier)
     ranks = np.concatenate(
         [

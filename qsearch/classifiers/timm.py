@@ -108,13 +108,11 @@ def _downloaded(name: str, config: Any) -> Path:
     if isinstance(cached, str):
         return Path(cached)
     try:
-        with _without_warnings(
-            huggingface_hub.utils.logging
-        ):  # it tells of every attempt; the last one's error will do
+        with _without_warnings(huggingface_hub.utils.logging):  # of each attempt, where the last one's error says it
             return Path(huggingface_hub.hf_hub_download(hub_id, file_name))
     except (OSError, huggingface_hub.errors.HfHubHTTPError) as error:
         raise InputError(
-            f"the weights {hub_id}/{file_name} of {name} cannot be downloaded ({_first_sentence(error)}): get that file "
+            f"the weights {hub_id}/{file_name} of {name} cannot be downloaded ({_first_sentence(error)}): get them "
             f"from https://huggingface.co/{hub_id} and give its path with --weights FILE."
         ) from error
 

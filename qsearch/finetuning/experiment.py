@@ -126,6 +126,9 @@ def parts_of(classifier: Classifier, train_on: Dataset, held_out: Dataset, codec
     network = classifier.network if isinstance(classifier, InferenceClassifier) else None
     if not isinstance(classifier, InferenceClassifier) or not isinstance(network, TorchNetwork):
         raise InputError(f"{classifier.name} cannot be trained: choose textures-cnn, torchvision:NAME or timm:NAME.")
+    for dataset in (train_on, held_out):
+        if dataset.truth != "labels":
+            raise InputError(f"{dataset.name} has no labels: choose images with classes.")
     held = identities(held_out)
     trained = {image.digest: image.name for image in identities(train_on)}
     shared = [image.name for image in held if image.digest in trained]

@@ -62,6 +62,13 @@ def test_show_measures_on_a_dataset(cli: Cli, network: str, photos: str) -> None
     assert found["settings"]["digest"] == found["digest"] == load_classifier(network).digest
 
 
+def test_images_without_labels_measure_no_accuracy(cli: Cli, network: str, photos: str) -> None:
+    folder = photos.removeprefix("folder:")
+    finished = cli("classifier", "show", network, "--dataset", f"images:{folder}/b")
+    assert finished.status == 2
+    assert "has no labels: choose images with classes" in finished.sentence
+
+
 def test_a_dataset_of_more_classes_does_not_fit(cli: Cli, network: str) -> None:
     finished = cli("classifier", "show", network, "--dataset", "textures:test")
     assert finished.status == 2

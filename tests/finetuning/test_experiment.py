@@ -179,6 +179,14 @@ def test_classes_have_to_fit(demo_run: Run, parts: Parts) -> None:
         parts_of(classifier, many, parts.held_out, PillowCodec(), demo_run)
 
 
+def test_images_without_labels_teach_nothing(demo_run: Run, parts: Parts) -> None:
+    classifier = load("", ClassifierOptions(device="cpu"))
+    unlabelled = replace(parts.train, truth="predicted")
+    for train, held_out in ((unlabelled, parts.held_out), (parts.train, unlabelled)):
+        with pytest.raises(InputError, match="noise-1 has no labels: choose images with classes"):
+            parts_of(classifier, train, held_out, PillowCodec(), demo_run)
+
+
 def test_images_are_drawn_by_the_seed() -> None:
     whole = dataset(1)
     drawn = draw(whole, 7, seed=3)
