@@ -1,4 +1,9 @@
-"""Trains the embedded classifier on the textures: ``python -m qsearch.classifiers.train_textures_cnn``."""
+"""Trains the embedded classifier on the textures: ``python -m qsearch.classifiers.train_textures_cnn``.
+
+On version 2 of the textures the defaults took 18 minutes on one thread of a busy machine and reached, on the validate
+split, 93.3 % uncompressed, 87.7 % at standard quality 50 and 51.3 % at quality 10. Seed, threads and algorithms are
+fixed; another processor may round sums otherwise and so end in other weights.
+"""
 
 import io
 import time
