@@ -47,6 +47,11 @@ EMBEDDED = ("textures:train", "textures:test")
     help="Of SGD with momentum; it falls to 0 along a cosine.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of batches and drawn images.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Of the CPU; fewer are faster where others use it too.  [default: the cores]",
+)
 @click.option("--name", help="What the experiment is called.  [default: from table and network]")
 @runs_option
 @click.option("--json", "json_", is_flag=True, help="As JSON.")
@@ -112,7 +117,7 @@ def _experiment(run: "Run", given: dict[str, Any]) -> tuple["FinetuneSettings", 
         found=_called(choice.trial.label),
         standard=f"standard:{QUALITY}",
         tables=(found.to_bytes().hex(), standard.to_bytes().hex()),
-        threads=usable_cores(),
+        threads=given["threads"] or usable_cores(),
         recorded=parts.recorded,
         **{name: given[name] for name in ("train_images", "epochs", "batch", "learning_rate", "seed")},
     )

@@ -62,9 +62,9 @@ def test_one_epoch_on_a_handful_of_images(cli: Cli, arguments: list[str], demo: 
 
 
 def test_as_json(cli: Cli, arguments: list[str]) -> None:
-    found = json.loads(cli(*arguments, "--json", "--train-images", "6").stdout)
+    found = json.loads(cli(*arguments, "--json", "--train-images", "6", "--threads", "1").stdout)
     assert found["result"]["train_images"] == 6
-    assert found["settings"]["epochs"] == 1
+    assert (found["settings"]["epochs"], found["settings"]["threads"]) == (1, 1)
     assert {row["tables"] for row in found["result"]["rows"]} == {"trial 0", "standard:50"}
 
 
