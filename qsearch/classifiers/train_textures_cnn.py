@@ -32,7 +32,7 @@ QUALITIES = (95, 90, 80, 70, 60, 50, 40, 30, 20, 10)
 @click.option("--epochs", type=click.IntRange(1), default=24, show_default=True)
 @click.option("--train-images", type=click.IntRange(BATCH), default=None, help="Use only the first so many images.")
 @click.option(
-    "--threads", type=click.IntRange(1), default=1, show_default=True, help="Sums depend on it in the last bits."
+    "--threads", type=click.IntRange(1), default=2, show_default=True, help="Sums depend on it in the last bits."
 )
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=WEIGHTS, show_default=True)

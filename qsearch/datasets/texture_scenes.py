@@ -18,12 +18,20 @@ _X, _Y = np.meshgrid(_GRID, _GRID)  # -1..1 across the image
 
 @dataclass(frozen=True)
 class Difficulty:
-    """How hard the photographs are to read: what makes compression matter. Grey levels are of 0..255."""
+    """How hard the photographs are to read: what makes compression matter. Grey levels are of 0..255.
 
-    period_px: tuple[float, float] = (7, 14)
-    contrast_levels: tuple[float, float] = (13, 115)
+    hue_share: of the textures, how many show in hue alone.
+    """
+
+    period_px: tuple[float, float] = (8, 18)
+    contrast_levels: tuple[float, float] = (8.5, 190)
     blur_px: tuple[float, float] = (0.3, 0.75)
-    noise_levels: tuple[float, float] = (1.0, 3.5)
+    noise_levels: tuple[float, float] = (1.2, 3.8)
+    hue_share: float = 0.22
+
+
+TRAINING = Difficulty(period_px=(7.5, 15), contrast_levels=(13, 115), noise_levels=(1.0, 3.5), hue_share=0.45)
+"""Of the images a network learns from: more that show in hue alone, so that it learns to read hue at all."""
 
 
 def photograph(pattern: Pattern, random: np.random.RandomState, difficulty: Difficulty) -> npt.NDArray[np.uint8]:
@@ -65,17 +73,21 @@ def _surface(pattern: Pattern, random: np.random.RandomState, difficulty: Diffic
     texture = pattern(u, v, edge, random) - 0.5
     ground = _colour(random) + between(random, 2, 7) * octaves(random, SIDE, 32)
     contrast = log_between(random, *difficulty.contrast_levels) * (1 if random.randint(2) else -1)
-    surface: Field = ground + contrast * texture[..., None] * _tint(random)
+    surface: Field = ground + contrast * texture[..., None] * _tint(random, difficulty)
     return surface
 
 
-def _tint(random: np.random.RandomState) -> Field:
-    """The direction [3] in RGB in which the two tones of a texture differ: mostly in light, sometimes in hue alone."""
+def _tint(random: np.random.RandomState, difficulty: Difficulty) -> Field:
+    """The direction [3] in RGB in which the two tones of a texture differ: in light and some hue, or in hue alone.
+
+    What differs in hue alone is what eyes see least and the standard tables drop first; a network may need it.
+    """
     hue: Field = (random.random_sample(3) - 0.5).astype(np.float32)
-    hue = 2.4 * (hue - (hue[0] + hue[1] + hue[2]) / 3)
-    chroma = between(random, 0, 1)
-    light = 0.15 if random.randint(5) == 0 else 1.0
-    return light + chroma * hue
+    hue = hue - (hue[0] + hue[1] + hue[2]) / 3
+    hue = hue / np.sqrt(hue[0] * hue[0] + hue[1] * hue[1] + hue[2] * hue[2] + np.float32(1e-6))
+    if random.random_sample() < difficulty.hue_share:
+        return between(random, 0, 0.1) + 1.5 * hue
+    return 1 + between(random, 0, 0.7) * hue
 
 
 def _pattern_coordinates(random: np.random.RandomState, difficulty: Difficulty) -> tuple[Field, Field, float]:
@@ -126,10 +138,12 @@ def _light(random: np.random.RandomState) -> Field:
 
 
 def _camera(image: Field, random: np.random.RandomState, difficulty: Difficulty) -> npt.NDArray[np.uint8]:
-    """Lens blur, sensor noise (which grows with the light) and rounding."""
+    """Lens blur, sensor noise (which grows with the light, and is mostly grey as cameras leave it) and rounding."""
     image = _blurred(image, between(random, *difficulty.blur_px))
     level = between(random, *difficulty.noise_levels)
-    noise = grain(random, image.shape) * np.sqrt(np.clip(image, 0, 255) / 128 + 0.3)
+    noise = (0.9 * grain(random, (SIDE, SIDE, 1)) + 0.35 * grain(random, image.shape)) * np.sqrt(
+        np.clip(image, 0, 255) / 128 + 0.3
+    )
     return np.floor(np.clip(image + level * noise, 0, 255) + 0.5).astype(np.uint8)
 
 

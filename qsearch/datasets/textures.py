@@ -6,11 +6,11 @@ import numpy.typing as npt
 from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.datasets.cache import PreparedImages, cached_pixels
 from qsearch.datasets.texture_patterns import PATTERNS
-from qsearch.datasets.texture_scenes import SIDE, Difficulty, photograph
+from qsearch.datasets.texture_scenes import SIDE, TRAINING, Difficulty, photograph
 from qsearch.errors import InputError
 from qsearch.registry import nearest_names
 
-VERSION = 2
+VERSION = 3
 """Changes whenever the pixels do; the weights of the classifier belong to one version."""
 
 CLASS_NAMES = tuple(PATTERNS)
@@ -46,4 +46,6 @@ def render(split: str, index: int) -> npt.NDArray[np.uint8]:
     seed = np.random.SeedSequence((VERSION, list(SPLITS).index(split), index))
     # The stream of RandomState is frozen; that of Generator may change with numpy.
     random = np.random.RandomState(np.random.MT19937(seed))
-    return photograph(PATTERNS[CLASS_NAMES[index % len(CLASS_NAMES)]], random, Difficulty())
+    return photograph(
+        PATTERNS[CLASS_NAMES[index % len(CLASS_NAMES)]], random, TRAINING if split == "train" else Difficulty()
+    )
