@@ -1,8 +1,8 @@
 """Trains the embedded classifier on the textures: ``python -m qsearch.classifiers.train_textures_cnn``.
 
-On version 3 of the textures the defaults took 26 minutes on a busy machine (one thread is quicker there) and reached, on
-the validate split, 96.0 % uncompressed, 81.0 % at standard quality 50 and 50.8 % at quality 10. Seed, threads
-and algorithms are fixed; another processor may round sums otherwise and so end in other weights.
+On version 3 of the textures the defaults took 26 minutes on a busy machine (where one thread is quicker) and reached,
+on the validate split, 96.0 % uncompressed, 81.0 % at standard quality 50 and 50.8 % at quality 10. Seed, threads and
+algorithms are fixed; another processor may round sums otherwise and so end in other weights.
 """
 
 import io
