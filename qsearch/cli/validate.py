@@ -79,8 +79,20 @@ def validate(
     if interrupted:
         click.echo("interrupted; give the same command again to go on.", err=True)
         ctx.exit(interrupted)
+    _draw(run, searched, validation)
     report = _report(run, validation)
     click.echo(json.dumps(report, indent=2) if json_ else _as_text(report))
+
+
+def _draw(run: Run, searched: Results, validation: Run) -> None:
+    """Search frontier against validated frontier (Li 2020, Figures 7 to 9), beside the validation's trials."""
+    from qsearch.report.plots import save_figure
+    from qsearch.report.validation_plot import ValidatedRun, plot_validations
+
+    pair = ValidatedRun(searched, validation.results(), measured_on(validation))
+    out = validation.path / "validation.png"
+    save_figure(plot_validations([pair], f"Searched on {measured_on(run)}"), out)
+    click.echo(f"wrote {out}", err=True)
 
 
 def _wanted(run: Run, split: bool, given: dict[str, Any]) -> RunSettings:
