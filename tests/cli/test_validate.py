@@ -1,0 +1,123 @@
+"""``qsearch validate``: a run's tables on images that it has not seen, and every way in which that may not be."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from qsearch.run import Run
+from qsearch.validation import looks, validations
+from tests.conftest import FAKE, Finished
+
+Cli = Callable[..., Finished]
+OTHERS = ("--dataset", "fake:7", "--workers", "1")
+
+
+@pytest.fixture
+def demo(cli: Cli, tmp_path: Path) -> Path:
+    made = cli("run", "--name", "demo", "--trials", "8", *FAKE)
+    assert made.status == 0, made.stderr
+    return tmp_path / "runs" / "demo"
+
+
+def test_the_frontier_is_measured_and_kept_with_the_run(cli: Cli, demo: Path) -> None:
+    finished = cli("validate", "demo", *OTHERS, "--name", "others")
+    assert finished.status == 0, finished.stderr
+    run = Run.open(demo)
+    (kept,) = validations(run)
+    assert kept.name == "others"
+    searched, validated = run.results(), kept.results()
+    assert [trial.label for trial in validated.done] == [trial.label for trial in searched.frontier]
+    assert [trial.tables for trial in validated.done] == [trial.tables for trial in searched.frontier]
+    assert sorted(validated.standard) == sorted(searched.standard)
+    assert validated.standard[50] != searched.standard[50]
+    assert (kept.path / "validation.png").is_file()
+    assert "Look 1 at these images." in finished.stdout
+
+
+def test_it_is_as_if_the_tables_had_been_searched_there(cli: Cli, demo: Path) -> None:
+    assert cli("validate", "demo", *OTHERS, "--name", "others").status == 0
+    assert cli("run", "--name", "there", "--trials", "8", "--dataset", "fake:7", "--classifier", "fake").status == 0
+    there = {trial.tables: trial.measurement for trial in Run.open("runs/there").results().done}
+    for trial in Run.open(demo / "validations" / "others").results().done:
+        assert trial.measurement == there[trial.tables]
+
+
+def test_images_that_the_search_has_seen_are_refused(cli: Cli, demo: Path) -> None:
+    finished = cli("validate", "demo", "--dataset", "fake", "--workers", "1")
+    assert finished.status == 2
+    assert "15 of 15 images are among those that run demo searched on" in finished.sentence
+    assert not validations(Run.open(demo))
+
+
+def test_every_look_at_the_same_images_counts(cli: Cli, demo: Path) -> None:
+    run = Run.open(demo)
+    for look in (1, 2):
+        report = json.loads(cli("validate", "demo", *OTHERS, "--name", f"look-{look}", "--json").stdout)
+        assert report["look"] == look
+    again = json.loads(cli("validate", "demo", *OTHERS, "--name", "look-2", "--json").stdout)
+    assert again["look"] == 2, "going on with a validation is no new look"
+    recorded = validations(run)[0].settings.recorded
+    assert recorded is not None
+    assert looks(run, recorded.dataset["digest"]) == 2
+    assert looks(run, "of other images") == 0
+
+
+def test_a_name_stands_for_one_measurement(cli: Cli, demo: Path) -> None:
+    assert cli("validate", "demo", *OTHERS, "--name", "others").status == 0
+    finished = cli("validate", "demo", *OTHERS, "--name", "others", "--tables", "standard:33")
+    assert finished.status == 2
+    assert "choose another --name" in finished.sentence
+
+
+def test_tables_that_no_search_found(cli: Cli, demo: Path) -> None:
+    finished = cli("validate", "demo", *OTHERS, "--tables", "published:luo-2021", "--tables", "demo:0", "--json")
+    (network,) = json.loads(finished.stdout)["networks"]
+    by_label = {table["label"]: table for table in network["tables"]}
+    assert set(by_label) == {"published:luo-2021", "demo:0"}
+    assert by_label["published:luo-2021"]["searched_gain_points"] is None
+
+
+def test_only_the_tables_near_a_rate(cli: Cli, demo: Path) -> None:
+    finished = cli("validate", "demo", *OTHERS, "--top", "1", "--rate", "2", "--json")
+    (network,) = json.loads(finished.stdout)["networks"]
+    frontier = Run.open(demo).results().frontier
+    nearest = min(frontier, key=lambda trial: abs(trial.measurement.rate - 2 if trial.measurement else 9))
+    assert [table["label"] for table in network["tables"]] == [nearest.label]
+
+
+def test_several_networks_each_have_their_gains(cli: Cli, demo: Path) -> None:
+    finished = cli("validate", "demo", *OTHERS, "--classifier", "fake", "--classifier", "fake:sleep=0", "--json")
+    report = json.loads(finished.stdout)
+    assert [network["classifier"] for network in report["networks"]] == ["fake", "fake:sleep=0"]
+    assert report["networks"][0]["tables"] == report["networks"][1]["tables"]
+
+
+def test_the_other_half_of_the_classes(cli: Cli) -> None:
+    made = cli("run", "--name", "half", "--trials", "4", *FAKE, "--split", "classes")
+    assert made.status == 0, made.stderr
+    finished = cli("validate", "half", "--split", "--workers", "1")
+    assert finished.status == 0, finished.stderr
+    run = Run.open("runs/half")
+    (kept,) = validations(run)
+    with run.archive() as searched, kept.archive() as validated:
+        assert not {image.class_name for image in searched.images()} & {
+            image.class_name for image in validated.images()
+        }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "say on which images"),
+        (["--dataset", "fake:7", "--split"], "say on which images"),
+        (["--split"], "needs a run made with 'run --split'"),
+        (["--dataset", "fake:7", "--rate", "3"], "--rate goes with --top"),
+        (["--dataset", "fake:7", "--tables", "nothing"], "tables are called"),
+    ],
+)
+def test_wrong_input(cli: Cli, demo: Path, arguments: list[str], sentence: str) -> None:
+    finished = cli("validate", "demo", *arguments)
+    assert finished.status == 2
+    assert sentence in finished.sentence
