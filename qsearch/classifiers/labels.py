@@ -79,5 +79,17 @@ def align_labels(dataset: Dataset, classifier: Classifier) -> npt.NDArray[np.int
     return dataset.labels
 
 
+def alignment_note(dataset: Dataset, classifier: Classifier) -> str | None:
+    """A sentence where the classifier names its classes and knows none of the dataset's: they are taken by order."""
+    if dataset.class_names == (UNLABELLED,) or set(dataset.class_names) & set(classifier.class_names or ()):
+        return None
+    if classifier.class_names is None:
+        return None
+    return (
+        f"{classifier.name} knows none of the classes of {dataset.name} by name: they are taken in sorted order for "
+        f"its first {len(dataset.class_names)} ({dataset.class_names[0]} for {classifier.class_names[0]}); is that so?"
+    )
+
+
 def _some(names: list[str]) -> str:
     return ", ".join(names) if len(names) <= 5 else f"{', '.join(names[:5])} and {len(names) - 5} more"

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from qsearch.analysis.results import Results
 from qsearch.analysis.summary import summarize
+from qsearch.classifiers.labels import alignment_note
 from qsearch.cli.summary import measured_on
 from qsearch.evaluator import Evaluator
 from qsearch.measurement import Trial
@@ -100,7 +101,8 @@ def measure(
     run: Run, evaluator: Evaluator, workers: int, *, trials: int | None = None, allow_changed: bool = False
 ) -> int:
     """Goes on with ``run`` and shows how far it is. Returns :data:`INTERRUPTED` where the user stopped it, else 0."""
-    for note in evaluator.dataset.notes:
+    aligned = [alignment_note(evaluator.dataset, classifier) for classifier in evaluator.classifiers]
+    for note in (*evaluator.dataset.notes, *filter(None, aligned)):
         click.echo(note, err=True)
     click.echo(f"{run.path}: {measured_on(run)}, {workers} worker{'s' * (workers > 1)}", err=True)
     with SearchProgress(run, trials or run.settings.search.trials) as progress:
