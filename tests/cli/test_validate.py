@@ -107,6 +107,17 @@ def test_the_other_half_of_the_classes(cli: Cli) -> None:
         }
 
 
+def test_show_tells_what_the_picks_gain_there(cli: Cli, demo: Path) -> None:
+    assert "has not seen (95 % intervals)" not in cli("show", "demo").stdout
+    for seed in (7, 8):
+        networks = ("--classifier", "fake", "--classifier", "fake:sleep=0")
+        assert cli("validate", "demo", "--dataset", f"fake:{seed}", "--workers", "1", *networks).status == 0
+    assert "On images the search has not seen (95 % intervals):" in cli("show", "demo").stdout
+    rows = json.loads(cli("show", "demo", "--json").stdout)["validated"]
+    assert [row["classifier"] for row in rows] == ["fake", "fake:sleep=0"] * 2
+    assert len({row["validation"] for row in rows}) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
