@@ -4,6 +4,7 @@ import hashlib
 import platform
 from dataclasses import replace
 from importlib.metadata import version
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -107,14 +108,25 @@ def build_strategy(wanted: SearchSettings) -> Strategy:
     """The strategy the settings name, new. InputError where it does not know one of its options."""
     strategy = STRATEGIES.get(wanted.strategy)
     known = options_of(strategy)
-    for option in wanted.options:
+    for option, value in wanted.options.items():
         if option not in known:
             raise InputError(f"strategy {wanted.strategy} has no option {option!r}: {nearest_names(option, known)}")
+        _check_kind(option, value, known[option])
     if wanted.guidance is None:
         return strategy(SearchSpace.full(wanted.layout), wanted.seed, **wanted.options)
     learned = wanted.guidance
     space = SearchSpace(wanted.layout, np.array(learned.lower), np.array(learned.upper))
     return strategy(space, wanted.seed, fitness=Parabola(*learned.parabola), **wanted.options)
+
+
+def _check_kind(option: str, value: Any, default: Any) -> None:
+    """InputError where ``value`` is of another kind than ``default``; a whole number may stand for any number."""
+    kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str,), tuple: (list, tuple), list: (list, tuple)}
+    wanted = kinds.get(type(default))
+    if wanted is None or (isinstance(value, wanted) and (isinstance(value, bool) == isinstance(default, bool))):
+        return
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+    raise InputError(f"the option {option} takes {names.get(type(default), 'a list')}, got {value!r}.")
 
 
 def check_search(wanted: SearchSettings) -> SearchSettings:

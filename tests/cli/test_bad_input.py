@@ -32,6 +32,10 @@ BAD_RUNS: Mapping[str, tuple[list[str], str]] = {
     "unknown layout": (["--layout", "rgb"], "'rgb' is not one of 'shared', 'luma-chroma', 'ycbcr'"),
     "unknown subsampling": (["--subsampling", "4:1:1"], "'4:1:1' is not one of"),
     "broken plug-in": (["--strategy", "fake-broken"], "'fake-broken' of qsearch.strategies is registered as"),
+    "option of another kind": (
+        ["--strategy", "bayesian", "--set", "initial=many"],
+        "the option initial takes a whole number, got 'many'",
+    ),
     "unknown option": (["--set", "drow=uniform"], "strategy sorted-random has no option 'drow': did you mean draw?"),
     "option of another strategy": (
         ["--strategy", "uniform-random", "--draw", "uniform"],
