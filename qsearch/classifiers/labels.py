@@ -1,8 +1,6 @@
 """Which logit stands for which class of a dataset: by the classes' names, or by their order."""
 
 import hashlib
-from functools import cache
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +8,8 @@ import numpy.typing as npt
 
 from qsearch.classifiers.base import Classifier
 from qsearch.datasets.base import UNLABELLED, Dataset
+from qsearch.datasets.synsets import imagenet_synsets
 from qsearch.errors import InputError
-
-
-@cache
-def imagenet_synsets() -> tuple[str, ...]:
-    """The WordNet ids (``n01440764``, ...) of the 1000 ImageNet classes, in the order in which networks answer."""
-    text = resources.files("qsearch.classifiers").joinpath("imagenet_synsets.txt").read_text(encoding="ascii")
-    return tuple(text.split())
 
 
 def imagenet_class_names(classes: int) -> tuple[str, ...] | None:

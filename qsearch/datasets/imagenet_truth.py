@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from qsearch.classifiers.labels import imagenet_synsets
+from qsearch.datasets.synsets import imagenet_synsets
 from qsearch.errors import InputError
 
 LISTS = (

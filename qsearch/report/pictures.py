@@ -11,9 +11,9 @@ import numpy.typing as npt
 from qsearch.analysis.results import Results, measured
 from qsearch.analysis.summary import QUALITY
 from qsearch.classifiers.base import Classifier
-from qsearch.classifiers.labels import imagenet_synsets
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.base import Dataset
+from qsearch.datasets.synsets import imagenet_synsets
 from qsearch.errors import InputError
 from qsearch.evaluator import truth_of
 from qsearch.measurement import Measurement, Trial

@@ -15,9 +15,10 @@ from qsearch.classifiers.base import ClassifierOptions
 from qsearch.classifiers.engines import TorchEngine
 from qsearch.classifiers.exported import Pt2Network
 from qsearch.classifiers.inference import InferenceClassifier
-from qsearch.classifiers.labels import align_labels, imagenet_synsets
+from qsearch.classifiers.labels import align_labels
 from qsearch.datasets import load_dataset
 from qsearch.datasets.base import Dataset, DatasetOptions
+from qsearch.datasets.synsets import imagenet_synsets
 from qsearch.errors import InputError
 
 WEIGHTS = np.random.default_rng(5).normal(size=(3, 7)).astype(np.float32)

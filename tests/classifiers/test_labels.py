@@ -7,8 +7,9 @@ import numpy.typing as npt
 import pytest
 
 from qsearch.classifiers.base import Classifier
-from qsearch.classifiers.labels import align_labels, alignment_note, imagenet_class_names, imagenet_synsets
+from qsearch.classifiers.labels import align_labels, alignment_note, imagenet_class_names
 from qsearch.datasets.base import UNLABELLED, Dataset, Truth
+from qsearch.datasets.synsets import imagenet_synsets
 from qsearch.errors import InputError
 
 

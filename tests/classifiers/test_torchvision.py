@@ -13,8 +13,8 @@ from qsearch.classifiers import load_classifier
 from qsearch.classifiers.base import ClassifierOptions
 from qsearch.classifiers.engines import TorchEngine
 from qsearch.classifiers.inference import InferenceClassifier
-from qsearch.classifiers.labels import imagenet_synsets
 from qsearch.classifiers.torchvision import preprocessing_of, weight_sets
+from qsearch.datasets.synsets import imagenet_synsets
 from qsearch.errors import InputError
 
 SMALL = "squeezenet1_1"
