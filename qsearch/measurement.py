@@ -12,7 +12,7 @@ from qsearch.tables import QuantTables
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """One evaluation of N images under K classifiers. Rates and accuracies are derived, so comparisons stay paired.
+    """One evaluation of N images under K classifiers. Ratios and accuracies are derived, so comparisons stay paired.
 
     size_bytes: int64 [N], the JPEG files' sizes.
     ranks: int32 [K, N], how many classes each classifier put before the true one; 0 is a top-1 hit.
@@ -54,8 +54,8 @@ class Measurement:
         return int(self.size_bytes.sum())
 
     @property
-    def rate(self) -> float:
-        """Compression rate: raw RGB bytes / JPEG bytes, totals over the set (Li 2020)."""
+    def ratio(self) -> float:
+        """Compression ratio: raw RGB bytes / JPEG bytes, totals over the set (Li 2020)."""
         return 3 * self.pixels * self.images / self.total_bytes
 
     @property

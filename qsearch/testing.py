@@ -26,11 +26,11 @@ Evaluate = Callable[[QuantTables], Measurement | None]
 
 
 class LinearFitness:
-    """A stand-in for the parabola of an earlier search: accuracy falls by half a point per unit of rate."""
+    """A stand-in for the parabola of an earlier search: accuracy falls by half a point per unit of ratio."""
 
-    def gap(self, rate: float, top1: float) -> float:
+    def gap(self, ratio: float, top1: float) -> float:
         """See :class:`qsearch.strategies.base.Fitness`."""
-        return top1 - (0.8 - 0.005 * rate)
+        return top1 - (0.8 - 0.005 * ratio)
 
 
 def synthetic_measurement(tables: QuantTables, images: int = 40) -> Measurement:

@@ -15,11 +15,11 @@ IMAGES = 200
 PIXELS = 128 * 128
 
 
-def measurement(rate: float, top1: float) -> Measurement:
-    """Of 200 images, about ``rate``, and ``top1`` to 0.5 %."""
+def measurement(ratio: float, top1: float) -> Measurement:
+    """Of 200 images, about ``ratio``, and ``top1`` to 0.5 %."""
     ranks = np.ones((1, IMAGES), dtype=np.int32)
     ranks[0, : round(top1 * IMAGES)] = 0
-    return Measurement(np.full(IMAGES, round(3 * PIXELS / rate), dtype=np.int64), ranks, PIXELS)
+    return Measurement(np.full(IMAGES, round(3 * PIXELS / ratio), dtype=np.int64), ranks, PIXELS)
 
 
 def tables(number: int) -> QuantTables:
@@ -27,11 +27,11 @@ def tables(number: int) -> QuantTables:
     return QuantTables(np.full((8, 8), 20 + number), np.arange(64) + 1 + number)
 
 
-def done(number: int, rate: float, top1: float, series: Series = "search") -> Trial:
+def done(number: int, ratio: float, top1: float, series: Series = "search") -> Trial:
     """A trial that was measured."""
     own = tables(number) if series == "search" else QuantTables.standard(number)
     name = "sorted-random" if series == "search" else "standard"
-    return Trial(series, number, name, own, "done", measurement(rate, top1))
+    return Trial(series, number, name, own, "done", measurement(ratio, top1))
 
 
 def failed(number: int) -> Trial:

@@ -181,7 +181,7 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
     "newer": (make_newer, f"has format {FORMAT + 1}, this qsearch reads up to {FORMAT}: install a newer"),
     "another database": (make_foreign, "is not an archive of trials"),
     "empty": (lambda path: path.write_bytes(b""), "is not an archive of trials"),
-    "text": (lambda path: path.write_text("number,rate\n" * 500), "is damaged"),
+    "text": (lambda path: path.write_text("number,ratio\n" * 500), "is damaged"),
     "half of it": (lambda path: os.truncate(path, path.stat().st_size // 2), "is damaged"),
     "first page only": (lambda path: os.truncate(path, 4096), "is damaged"),
     "table dropped": (drop_table, "is damaged"),

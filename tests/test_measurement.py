@@ -22,9 +22,9 @@ def measurement(**changes: Any) -> Measurement:
     return Measurement(**{**fields, **changes})
 
 
-def test_rate_is_of_the_totals_not_the_mean_of_rates() -> None:
+def test_ratio_is_of_the_totals_not_the_mean_of_ratios() -> None:
     assert measurement().total_bytes == 100
-    assert measurement().rate == 3 * 100 * 4 / 100
+    assert measurement().ratio == 3 * 100 * 4 / 100
     assert measurement().bpp == 8 * 100 / 400
     assert measurement().images == 4
 
@@ -39,7 +39,7 @@ def test_accuracy_is_the_mean_over_classifiers() -> None:
 def test_without_classifiers_there_is_no_accuracy() -> None:
     bare = measurement(ranks=np.empty((0, 4), dtype=np.int32))
     assert np.isnan(bare.top1)
-    assert bare.rate == 12
+    assert bare.ratio == 12
 
 
 def test_psnr_is_the_mean_over_images_or_none() -> None:

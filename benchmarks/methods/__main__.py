@@ -121,7 +121,7 @@ def other_search(
 
 
 def row_of(found: Results, seed: int, own: int, unseen: Evaluator, unseen_reference: list[Trial]) -> dict[str, Any]:
-    """One search in numbers; its pick at quality 50's rate is measured on the images of ``unseen`` too."""
+    """One search in numbers; its pick at quality 50's ratio is measured on the images of ``unseen`` too."""
     summary: Summary = summarize(found, REFERENCE_POINT)
     decisions_s = [trial.decision_s for trial in found.search if trial.strategy == found.name]
     row = {
@@ -133,11 +133,11 @@ def row_of(found: Results, seed: int, own: int, unseen: Evaluator, unseen_refere
         "unseen_gain_points": None,
         "decision_ms": 1000 * float(np.mean(decisions_s)),
     }
-    if summary.best_at_rate is not None:
-        pick = found.trial(summary.best_at_rate.label)
+    if summary.best_at_ratio is not None:
+        pick = found.trial(summary.best_at_ratio.label)
         again = Trial("search", 0, found.name, pick.tables, "done", unseen.evaluate(pick.tables))
         row["unseen_gain_points"] = gain_points(Results("unseen", unseen_reference, [again]), again)
-        row["pick_rate"], row["pick_top1"] = measured(pick).rate, measured(pick).top1
+        row["pick_ratio"], row["pick_top1"] = measured(pick).ratio, measured(pick).top1
     return row
 
 
@@ -211,7 +211,7 @@ def main() -> None:
         "# Every strategy with the same budget\n\n"
         f"Made by `{command}`: {wanted.seeds} seeds of {wanted.trials} trials on the 600 images of textures:search. "
         f"Strategies that need an earlier search begin with the same {wanted.warm_up} sorted random trials. Gains are "
-        "those of the table picked at the rate of standard quality 50, against the standard curve, in percentage "
+        "those of the table picked at the ratio of standard quality 50, against the standard curve, in percentage "
         "points of top-1; the other images are the 600 of textures:validate. Given are the median over the seeds and "
         "the smallest and largest value"
         + (", which hold the true median with 93.75 % probability.\n\n" if wanted.seeds == 5 else ".\n\n")

@@ -84,7 +84,7 @@ def weighted_totals(measurements: Sequence[Measurement], weights: Floats) -> tup
 
 
 def weighted_points(measurements: Sequence[Measurement], weights: Floats) -> tuple[Floats, Floats]:
-    """Rate [b, m] and top-1 [b, m] (0..1) of m ``measurements`` of the same N images under ``weights`` [b, N].
+    """Ratio [b, m] and top-1 [b, m] (0..1) of m ``measurements`` of the same N images under ``weights`` [b, N].
 
     InputError where no classifier was asked. Weights that are all zero have NaN.
     """

@@ -23,23 +23,23 @@ def choose_trial(results: Results, label: str) -> Choice:
     return Choice(trial, "named by you")
 
 
-def choose_at_rate(results: Results, rate: float) -> Choice:
-    """The most accurate table of the frontier that compresses by ``rate`` or more.
+def choose_at_ratio(results: Results, ratio: float) -> Choice:
+    """The most accurate table of the frontier that compresses by ``ratio`` or more.
 
-    Rates count as they are printed, to two decimals. InputError where ``rate`` lies outside the frontier, naming its
+    Ratios count as they are printed, to two decimals. InputError where ``ratio`` lies outside the frontier, naming its
     ends.
     """
     trials = _frontier(results)
-    ends = [_printed(measured(trial).rate) for trial in (trials[0], trials[-1])]
-    if not ends[0] <= rate <= ends[1]:
-        where = f"reaches from rate {ends[0]:.2f} to {ends[1]:.2f}" if len(trials) > 1 else f"is rate {ends[0]:.2f}"
-        raise InputError(f"the frontier of run {results.name} {where} and has no table at rate {rate:g}.")
-    trial = _first(trials, lambda measurement: _printed(measurement.rate) >= rate)
-    return Choice(trial, f"the most accurate table of the frontier at a rate of {rate:g} or more")
+    ends = [_printed(measured(trial).ratio) for trial in (trials[0], trials[-1])]
+    if not ends[0] <= ratio <= ends[1]:
+        where = f"reaches from ratio {ends[0]:.2f} to {ends[1]:.2f}" if len(trials) > 1 else f"is ratio {ends[0]:.2f}"
+        raise InputError(f"the frontier of run {results.name} {where} and has no table at ratio {ratio:g}.")
+    trial = _first(trials, lambda measurement: _printed(measurement.ratio) >= ratio)
+    return Choice(trial, f"the most accurate table of the frontier at a ratio of {ratio:g} or more")
 
 
 def choose_at_top1(results: Results, top1: float) -> Choice:
-    """The table of the frontier with the highest rate whose top-1 (0..1) is ``top1`` or more.
+    """The table of the frontier with the highest ratio whose top-1 (0..1) is ``top1`` or more.
 
     Accuracies count as they are printed, in per cent to two decimals. InputError where ``top1`` lies outside the
     frontier, naming its ends.
@@ -51,30 +51,30 @@ def choose_at_top1(results: Results, top1: float) -> Choice:
         where = f"reaches from top-1 {ends[0]:.2f} % to {ends[1]:.2f} %" if len(trials) > 1 else f"is {ends[0]:.2f} %"
         raise InputError(f"the frontier of run {results.name} {where} and has no table at {percent:.2f} %.")
     trial = _first(trials[::-1], lambda measurement: _printed(100 * measurement.top1) >= percent)
-    return Choice(trial, f"the table of the frontier with the highest rate at a top-1 of {percent:.2f} % or more")
+    return Choice(trial, f"the table of the frontier with the highest ratio at a top-1 of {percent:.2f} % or more")
 
 
 def choose_like_quality(results: Results, quality: int) -> Choice:
     """The most accurate table of the frontier that compresses no less than the standard tables at ``quality``.
 
-    InputError where that quality was not measured, or where the frontier ends below its rate.
+    InputError where that quality was not measured, or where the frontier ends below its ratio.
     """
     trials = _frontier(results)
     standard = results.standard.get(quality)
     if standard is None:
         known = ", ".join(map(str, sorted(results.standard))) or "none yet"
         raise InputError(f"run {results.name} did not measure standard quality {quality}; it measured: {known}.")
-    highest = measured(trials[-1]).rate
-    if highest < standard.rate:
+    highest = measured(trials[-1]).ratio
+    if highest < standard.ratio:
         raise InputError(
-            f"the frontier of run {results.name} ends at rate {highest:.2f}, below the {standard.rate:.2f} of standard "
-            f"quality {quality}: ask for a higher quality, or search on."
+            f"the frontier of run {results.name} ends at ratio {highest:.2f}, below the {standard.ratio:.2f} of "
+            f"standard quality {quality}: ask for a higher quality, or search on."
         )
-    trial = _first(trials, lambda measurement: measurement.rate >= standard.rate)
+    trial = _first(trials, lambda measurement: measurement.ratio >= standard.ratio)
     return Choice(
         trial,
-        f"the most accurate table of the frontier at no lower rate than standard quality {quality}'s "
-        f"{standard.rate:.2f} (whose top-1 is {100 * standard.top1:.2f} %)",
+        f"the most accurate table of the frontier at no lower ratio than standard quality {quality}'s "
+        f"{standard.ratio:.2f} (whose top-1 is {100 * standard.top1:.2f} %)",
     )
 
 

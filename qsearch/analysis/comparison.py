@@ -50,7 +50,7 @@ class Comparison:
     tests: one per classifier.
     """
 
-    rate: float
+    ratio: float
     top1: float
     difference_points: Estimate
     byte_ratio: Estimate
@@ -80,7 +80,7 @@ def compare(
         if len(its_tests) == 1:
             difference = replace(difference, low=its_tests[0].low_points, high=its_tests[0].high_points)
         ratio = percentile_estimate(each.total_bytes / baseline.total_bytes, ratios[:, index])
-        compared.append(Comparison(each.rate, each.top1, difference, ratio, its_tests))
+        compared.append(Comparison(each.ratio, each.top1, difference, ratio, its_tests))
     return compared
 
 

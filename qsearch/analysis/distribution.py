@@ -1,4 +1,4 @@
-"""Distribution: how the tables at about one rate fare against the standard curve (Li 2020, Figure 3)."""
+"""Distribution: how the tables at about one ratio fare against the standard curve (Li 2020, Figure 3)."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from qsearch.errors import InputError
 
 @dataclass(frozen=True)
 class Distribution:
-    """The tables whose rate lies in ``window``, both ends included.
+    """The tables whose ratio lies in ``window``, both ends included.
 
-    gain_points: of each, in the order of their trials, top-1 above the standard curve's at its rate, in percentage
+    gain_points: of each, in the order of their trials, top-1 above the standard curve's at its ratio, in percentage
         points; labels names them.
     better, tied, worse: how many gain, how many are within half a right answer of the curve, how many lose.
-    off_curve: how many more have a rate that the curve does not reach, and count nowhere else.
+    off_curve: how many more have a ratio that the curve does not reach, and count nowhere else.
     """
 
     window: tuple[float, float]
@@ -29,20 +29,22 @@ class Distribution:
 
 
 def distribution(results: Results, window: tuple[float, float]) -> Distribution:
-    """How the done trials of ``results`` in a ``window`` of rates fare against the standard curve.
+    """How the done trials of ``results`` in a ``window`` of ratios fare against the standard curve.
 
     InputError for a window that is none, where it holds no trial, and where there is no curve yet.
     """
     low, high = window
     if not low <= high:
-        raise InputError(f"a window of rates goes from a lower to a higher number, got {low:g} to {high:g}.")
+        raise InputError(f"a window of ratios goes from a lower to a higher number, got {low:g} to {high:g}.")
     if results.curve is None:
         raise InputError(f"run {results.name} has no standard curve yet: resume it first.")
-    inside = np.flatnonzero((results.rate >= low) & (results.rate <= high))
+    inside = np.flatnonzero((results.ratio >= low) & (results.ratio <= high))
     if not len(inside):
-        ends = f"they go from {results.rate.min():.2f} to {results.rate.max():.2f}" if len(results.rate) else "none yet"
-        raise InputError(f"run {results.name} has no trial with a rate from {low:g} to {high:g}: {ends}.")
-    gains = gain_points_over(results.curve, results.rate[inside], results.top1[inside])
+        ends = (
+            f"they go from {results.ratio.min():.2f} to {results.ratio.max():.2f}" if len(results.ratio) else "none yet"
+        )
+        raise InputError(f"run {results.name} has no trial with a ratio from {low:g} to {high:g}: {ends}.")
+    gains = gain_points_over(results.curve, results.ratio[inside], results.top1[inside])
     known = ~np.isnan(gains)
     # One answer more or less is the smallest step that a measured accuracy can take; the curve between points is finer.
     half_step = 50 / measured(results.done[0]).ranks.size

@@ -61,10 +61,10 @@ def efficiencies(
 
 def common_parabola(runs: Sequence[Results]) -> Parabola:
     """The parabola through the frontier of all ``runs`` together; InputError where it has too few points."""
-    rate = np.concatenate([results.rate for results in runs])
+    ratio = np.concatenate([results.ratio for results in runs])
     top1 = np.concatenate([results.top1 for results in runs])
-    best = frontier(rate, top1)
-    return Parabola.fit(rate[best], top1[best])
+    best = frontier(ratio, top1)
+    return Parabola.fit(ratio[best], top1[best])
 
 
 def _own_trials(results: Results, strategy: str) -> list[Trial]:
@@ -104,7 +104,7 @@ def _efficiency(
 
 def _gap(trial: Trial, parabola: Parabola) -> float:
     measurement = measured(trial)
-    return parabola.gap(measurement.rate, measurement.top1)
+    return parabola.gap(measurement.ratio, measurement.top1)
 
 
 def _good_after(trials: Sequence[Trial], parabola: Parabola) -> list[int]:
@@ -121,4 +121,4 @@ def _good_after(trials: Sequence[Trial], parabola: Parabola) -> list[int]:
 
 def _hypervolume(trials: Sequence[Trial], reference_point: tuple[float, float]) -> float:
     points = [trial.measurement for trial in trials if trial.measurement is not None]
-    return hypervolume([each.rate for each in points], [each.top1 for each in points], reference_point)
+    return hypervolume([each.ratio for each in points], [each.top1 for each in points], reference_point)

@@ -24,7 +24,7 @@ from qsearch.pareto.curve import ReferenceCurve
 class Gains:
     """What a table gains against the standard curve.
 
-    gain_points: top-1 above the curve's at the table's rate, in percentage points.
+    gain_points: top-1 above the curve's at the table's ratio, in percentage points.
     saving_percent: bytes saved against the curve at the table's top-1, in per cent.
     """
 
@@ -33,14 +33,14 @@ class Gains:
     saving_percent: Estimate
 
 
-def gain_points_over(curve: ReferenceCurve, rate: npt.ArrayLike, top1: npt.ArrayLike) -> Floats:
-    """Top-1 ``top1`` (0..1) above the curve's at ``rate``, in percentage points; NaN outside the curve."""
-    return np.asarray(100 * (np.asarray(top1) - curve.top1_at(rate)))
+def gain_points_over(curve: ReferenceCurve, ratio: npt.ArrayLike, top1: npt.ArrayLike) -> Floats:
+    """Top-1 ``top1`` (0..1) above the curve's at ``ratio``, in percentage points; NaN outside the curve."""
+    return np.asarray(100 * (np.asarray(top1) - curve.top1_at(ratio)))
 
 
-def saving_percent_over(curve: ReferenceCurve, rate: npt.ArrayLike, top1: npt.ArrayLike) -> Floats:
-    """Bytes saved at ``rate`` against the curve at the same ``top1``, in per cent; NaN outside the curve."""
-    return np.asarray(100 * (1 - curve.rate_at(top1) / np.asarray(rate)))
+def saving_percent_over(curve: ReferenceCurve, ratio: npt.ArrayLike, top1: npt.ArrayLike) -> Floats:
+    """Bytes saved at ``ratio`` against the curve at the same ``top1``, in per cent; NaN outside the curve."""
+    return np.asarray(100 * (1 - curve.ratio_at(top1) / np.asarray(ratio)))
 
 
 def bootstrap_gains(results: Results, trial: Trial, *, resamples: int = RESAMPLES, seed: int = 0) -> Gains:
@@ -53,17 +53,17 @@ def bootstrap_gains(results: Results, trial: Trial, *, resamples: int = RESAMPLE
     InputError where the trial failed, where the curve has fewer than two points, and without a classifier.
     """
     points = [measured(trial), *reference_points(results)]
-    rate, top1 = (np.concatenate(parts) for parts in zip(*_resampled(points, resamples, seed), strict=True))
+    ratio, top1 = (np.concatenate(parts) for parts in zip(*_resampled(points, resamples, seed), strict=True))
     whole = weighted_points(points, np.ones((1, points[0].images)))
-    gain, saving = gains_of_first(rate, top1)
+    gain, saving = gains_of_first(ratio, top1)
     (true_gain,), (true_saving,) = gains_of_first(*whole)
     return Gains(trial.label, percentile_estimate(true_gain, gain), percentile_estimate(true_saving, saving))
 
 
-def gains_of_first(rate: Floats, top1: Floats) -> tuple[Floats, Floats]:
+def gains_of_first(ratio: Floats, top1: Floats) -> tuple[Floats, Floats]:
     """Gain in points [b] and saving in per cent [b] of the first of points [b, 1 + q] over the curve of the rest."""
-    curve = ReferenceCurve(rate[:, 1:], top1[:, 1:])
-    return gain_points_over(curve, rate[:, 0], top1[:, 0]), saving_percent_over(curve, rate[:, 0], top1[:, 0])
+    curve = ReferenceCurve(ratio[:, 1:], top1[:, 1:])
+    return gain_points_over(curve, ratio[:, 0], top1[:, 0]), saving_percent_over(curve, ratio[:, 0], top1[:, 0])
 
 
 def reference_points(results: Results) -> list[Measurement]:

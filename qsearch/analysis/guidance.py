@@ -13,12 +13,12 @@ from qsearch.pareto.frontier import frontier
 from qsearch.space import SearchSpace
 
 QUALITY = 50
-"""The standard quality around whose rate bounds are taken unless the user says otherwise."""
+"""The standard quality around whose ratio bounds are taken unless the user says otherwise."""
 
 
 @dataclass(frozen=True)
 class Guidance:
-    """Where to search, and how good is good there. ``window``: the rates whose tables made the box."""
+    """Where to search, and how good is good there. ``window``: the ratios whose tables made the box."""
 
     space: SearchSpace
     fitness: Parabola
@@ -37,26 +37,26 @@ def guidance(
 ) -> Guidance:
     """Bounds and parabola from the common frontier of ``runs``, which were measured under the same conditions.
 
-    ``window`` is the rates to take tables from, by default those around the standard quality ``around``. Raises
+    ``window`` is the ratios to take tables from, by default those around the standard quality ``around``. Raises
     InputError where the frontier is too short, or holds too few tables in the window.
     """
     trials = [trial for results in runs for trial in results.done]
-    best = frontier([measured(trial).rate for trial in trials], [measured(trial).top1 for trial in trials])
+    best = frontier([measured(trial).ratio for trial in trials], [measured(trial).top1 for trial in trials])
     tables = [trials[index].tables for index in best]
-    rates = np.array([measured(trials[index]).rate for index in best])
+    ratios = np.array([measured(trials[index]).ratio for index in best])
     top1 = np.array([measured(trials[index]).top1 for index in best])
     if window is None:
         standard = next((results.standard[around] for results in runs if around in results.standard), None)
         if standard is None:
             known = ", ".join(str(quality) for quality in sorted(runs[0].standard))
             raise InputError(
-                f"bounds around quality {around} need its rate, and the run measured the standard tables at "
-                f"{known or 'no quality yet'}: choose one of these, or give the rates with --window."
+                f"bounds around quality {around} need its ratio, and the run measured the standard tables at "
+                f"{known or 'no quality yet'}: choose one of these, or give the ratios with --window."
             )
-        window = window_around(standard.rate)
+        window = window_around(standard.ratio)
     return Guidance(
-        space=bounds(tables, rates, layout, window, sigma),
-        fitness=Parabola.fit(rates, top1),
+        space=bounds(tables, ratios, layout, window, sigma),
+        fitness=Parabola.fit(ratios, top1),
         window=window,
         sigma=sigma,
         sources=tuple(results.name for results in runs),

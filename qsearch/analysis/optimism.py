@@ -16,14 +16,14 @@ from qsearch.measurement import Measurement
 RESAMPLES = 500
 """Selections repeated: the optimism's own Monte-Carlo error is then about a tenth of the gain's standard error."""
 
-Rule = Literal["rate", "accuracy"]
-"""``rate``: the most accurate table at no lower rate than the standard tables of a quality, its gain in points.
-``accuracy``: the table of highest rate that is no less accurate than they are, its saving in per cent."""
+Rule = Literal["ratio", "accuracy"]
+"""``ratio``: the most accurate table at no lower ratio than the standard tables of a quality, its gain in points.
+``accuracy``: the table of highest ratio that is no less accurate than they are, its saving in per cent."""
 
 
 @dataclass(frozen=True)
 class SelectedGain:
-    """The best table of a search by a rule, and what it gains, in points (``rate``) or per cent (``accuracy``).
+    """The best table of a search by a rule, and what it gains, in points (``ratio``) or per cent (``accuracy``).
 
     apparent: as if the table had been the only one tried.
     optimism: what the selection adds to that.
@@ -72,7 +72,7 @@ def selected_gain(
         return None
     trial = results.done[picked]
     gains = bootstrap_gains(results, trial, seed=seed)
-    apparent = gains.gain_points if rule == "rate" else gains.saving_percent
+    apparent = gains.gain_points if rule == "ratio" else gains.saving_percent
     losses, choices = [], set()
     for weights in resample_weights(images, resamples, seed):
         picks = _pick(candidates, rule, weights)
@@ -101,7 +101,7 @@ def _pick(candidates: Sequence[Measurement], rule: Rule, weights: Floats) -> npt
     better in the other number, then to the first.
     """
     size_bytes, hits = weighted_totals(candidates, weights)
-    first, second = (hits, -size_bytes) if rule == "rate" else (-size_bytes, hits)
+    first, second = (hits, -size_bytes) if rule == "ratio" else (-size_bytes, hits)
     qualifies = second >= second[:, -1:]
     qualifies[:, -1] = ~qualifies[:, :-1].any(axis=1)
     first = np.where(qualifies, first, -np.inf)
@@ -135,4 +135,4 @@ def _out_of_bag_loss(
 
 def _gain(rule: Rule, points: Sequence[Measurement], weights: Floats) -> Floats:
     gain_points, saving_percent = gains_of_first(*weighted_points(points, weights))
-    return gain_points if rule == "rate" else saving_percent
+    return gain_points if rule == "ratio" else saving_percent

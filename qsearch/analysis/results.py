@@ -28,9 +28,9 @@ class Results:
         return [trial for trial in self.search if trial.measurement is not None]
 
     @cached_property
-    def rate(self) -> npt.NDArray[np.float64]:
-        """[n] compression rates of :attr:`done`."""
-        return np.array([measured(trial).rate for trial in self.done], dtype=np.float64)
+    def ratio(self) -> npt.NDArray[np.float64]:
+        """[n] compression ratios of :attr:`done`."""
+        return np.array([measured(trial).ratio for trial in self.done], dtype=np.float64)
 
     @cached_property
     def top1(self) -> npt.NDArray[np.float64]:
@@ -39,8 +39,8 @@ class Results:
 
     @cached_property
     def frontier(self) -> list[Trial]:
-        """The Pareto frontier of :attr:`done` by rising rate."""
-        return [self.done[index] for index in frontier(self.rate, self.top1)]
+        """The Pareto frontier of :attr:`done` by rising ratio."""
+        return [self.done[index] for index in frontier(self.ratio, self.top1)]
 
     @cached_property
     def standard(self) -> dict[int, Measurement]:
@@ -53,7 +53,7 @@ class Results:
         if len(self.standard) < 2:
             return None
         points = list(self.standard.values())
-        return ReferenceCurve(np.array([p.rate for p in points]), np.array([p.top1 for p in points]))
+        return ReferenceCurve(np.array([p.ratio for p in points]), np.array([p.top1 for p in points]))
 
     def trial(self, label: str) -> Trial:
         """The trial users call ``17`` or ``standard:50``. InputError where there is none."""

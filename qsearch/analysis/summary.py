@@ -15,16 +15,16 @@ QUALITY = 50
 
 @dataclass(frozen=True)
 class Point:
-    """One table's place: its label, rate, top-1 (0..1)."""
+    """One table's place: its label, ratio, top-1 (0..1)."""
 
     label: str
-    rate: float
+    ratio: float
     top1: float
 
     @classmethod
     def of(cls, label: str, measurement: Measurement) -> "Point":
         """The place of a measurement."""
-        return cls(label, measurement.rate, measurement.top1)
+        return cls(label, measurement.ratio, measurement.top1)
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class NetworkSummary:
     """
 
     standard_top1: float | None
-    at_rate_top1: float | None
-    at_rate_gain_points: float | None
+    at_ratio_top1: float | None
+    at_ratio_gain_points: float | None
     at_accuracy_top1: float | None
     at_accuracy_gain_points: float | None
 
@@ -58,9 +58,9 @@ class Summary:
     """The headline of a run. Gains interpolate the standard curve linearly and are None where it was not measured.
 
     standard: the standard tables at quality 50.
-    best_at_rate: the most accurate table at no lower rate than theirs; gain_points is its top-1 less that of the
-        standard curve at the same rate, in percentage points.
-    best_at_accuracy: the table of highest rate that is no less accurate; saving_percent are the bytes it saves
+    best_at_ratio: the most accurate table at no lower ratio than theirs; gain_points is its top-1 less that of the
+        standard curve at the same ratio, in percentage points.
+    best_at_accuracy: the table of highest ratio that is no less accurate; saving_percent are the bytes it saves
         against the standard curve at the same top-1.
     arms: where the strategy has parts, what each contributed.
     networks: where there are several, in the order of the run's, what each makes of these tables.
@@ -73,7 +73,7 @@ class Summary:
     hypervolume: float
     standard_hypervolume: float
     standard: Point | None
-    best_at_rate: Point | None
+    best_at_ratio: Point | None
     gain_points: float | None
     best_at_accuracy: Point | None
     saving_percent: float | None
@@ -82,11 +82,11 @@ class Summary:
 
 
 def summarize(results: Results, reference_point: tuple[float, float]) -> Summary:
-    """The headline of ``results``; hypervolumes are taken against ``reference_point`` (rate, top-1)."""
+    """The headline of ``results``; hypervolumes are taken against ``reference_point`` (ratio, top-1)."""
     standard = results.standard.get(QUALITY)
-    at_rate = at_accuracy = None
+    at_ratio = at_accuracy = None
     if standard is not None:
-        at_rate = next((trial for trial in results.frontier if measured(trial).rate >= standard.rate), None)
+        at_ratio = next((trial for trial in results.frontier if measured(trial).ratio >= standard.ratio), None)
         at_accuracy = next(
             (trial for trial in reversed(results.frontier) if measured(trial).top1 >= standard.top1), None
         )
@@ -96,19 +96,19 @@ def summarize(results: Results, reference_point: tuple[float, float]) -> Summary
         trials_failed=len(results.search) - len(results.done),
         distinct_tables=len({trial.tables for trial in results.done}),
         frontier=tuple(_point(trial) for trial in results.frontier),
-        hypervolume=hypervolume(results.rate, results.top1, reference_point),
-        standard_hypervolume=hypervolume([p.rate for p in points], [p.top1 for p in points], reference_point),
+        hypervolume=hypervolume(results.ratio, results.top1, reference_point),
+        standard_hypervolume=hypervolume([p.ratio for p in points], [p.top1 for p in points], reference_point),
         standard=None if standard is None else Point.of(f"standard:{QUALITY}", standard),
-        best_at_rate=None if at_rate is None else _point(at_rate),
-        gain_points=None if at_rate is None else gain_points(results, at_rate),
+        best_at_ratio=None if at_ratio is None else _point(at_ratio),
+        gain_points=None if at_ratio is None else gain_points(results, at_ratio),
         best_at_accuracy=None if at_accuracy is None else _point(at_accuracy),
         saving_percent=None if at_accuracy is None else saving_percent(results, at_accuracy),
         arms=_arms(results),
-        networks=_networks(results, at_rate, at_accuracy),
+        networks=_networks(results, at_ratio, at_accuracy),
     )
 
 
-def _networks(results: Results, at_rate: Trial | None, at_accuracy: Trial | None) -> tuple[NetworkSummary, ...]:
+def _networks(results: Results, at_ratio: Trial | None, at_accuracy: Trial | None) -> tuple[NetworkSummary, ...]:
     count = max((len(each.ranks) for each in results.standard.values()), default=0)
     if count < 2:
         return ()
@@ -116,7 +116,7 @@ def _networks(results: Results, at_rate: Trial | None, at_accuracy: Trial | None
     for index in range(count):
         seen = of_classifier(results, index, results.name)
         standard = seen.standard.get(QUALITY)
-        chosen = [None if trial is None else seen.trial(trial.label) for trial in (at_rate, at_accuracy)]
+        chosen = [None if trial is None else seen.trial(trial.label) for trial in (at_ratio, at_accuracy)]
         top1 = [None if trial is None else measured(trial).top1 for trial in chosen]
         gains = [None if trial is None else gain_points(seen, trial) for trial in chosen]
         summaries.append(
@@ -137,11 +137,11 @@ def _arms(results: Results) -> tuple[Arm, ...]:
 
 
 def gain_points(results: Results, trial: Trial) -> float | None:
-    """Top-1 of ``trial`` above the standard curve at its rate, in percentage points; None outside the curve."""
+    """Top-1 of ``trial`` above the standard curve at its ratio, in percentage points; None outside the curve."""
     if results.curve is None:
         return None
     measurement = measured(trial)
-    return _known(float(gain_points_over(results.curve, measurement.rate, measurement.top1)))
+    return _known(float(gain_points_over(results.curve, measurement.ratio, measurement.top1)))
 
 
 def saving_percent(results: Results, trial: Trial) -> float | None:
@@ -149,7 +149,7 @@ def saving_percent(results: Results, trial: Trial) -> float | None:
     if results.curve is None:
         return None
     measurement = measured(trial)
-    return _known(float(saving_percent_over(results.curve, measurement.rate, measurement.top1)))
+    return _known(float(saving_percent_over(results.curve, measurement.ratio, measurement.top1)))
 
 
 def _known(value: float) -> float | None:

@@ -16,26 +16,26 @@ class Transfer:
     """
 
     label: str
-    rate: float
+    ratio: float
     top1: float
     gains: Gains
     searched_gain_points: float | None
 
 
 def transfer(searched: Results, validated: Results, labels: Sequence[str] | None = None) -> list[Transfer]:
-    """The validated tables by rising rate; those of ``labels`` only, where given.
+    """The validated tables by rising ratio; those of ``labels`` only, where given.
 
     InputError where the validation has not measured the standard curve yet.
     """
     found = []
     known = {trial.tables: trial for trial in searched.done}
-    for trial in sorted(validated.done, key=lambda trial: measured(trial).rate):
+    for trial in sorted(validated.done, key=lambda trial: measured(trial).ratio):
         if labels is None or trial.label in labels:
             origin = known.get(trial.tables)
             found.append(
                 Transfer(
                     trial.label,
-                    measured(trial).rate,
+                    measured(trial).ratio,
                     measured(trial).top1,
                     bootstrap_gains(validated, trial),
                     None if origin is None else gain_points(searched, origin),

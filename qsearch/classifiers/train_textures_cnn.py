@@ -93,12 +93,12 @@ def scaled(images: torch.Tensor) -> torch.Tensor:
 
 
 def report(network: nn.Module, dataset: Dataset) -> None:
-    """Prints the accuracy on the images as they are and at standard JPEG qualities (4:2:0), with their rates."""
+    """Prints the accuracy on the images as they are and at standard JPEG qualities (4:2:0), with their ratios."""
     click.echo(f"{dataset.name} uncompressed: {accuracy(network, dataset.images, dataset.labels):.3f}")
     for quality in QUALITIES:
         decoded, size_bytes = compressed(dataset.images, quality)
         hits = accuracy(network, decoded, dataset.labels)
-        click.echo(f"{dataset.name} quality {quality}: {hits:.3f} at rate {decoded.nbytes / size_bytes:.2f}")
+        click.echo(f"{dataset.name} quality {quality}: {hits:.3f} at ratio {decoded.nbytes / size_bytes:.2f}")
 
 
 def compressed(images: npt.NDArray[np.uint8], quality: int) -> tuple[npt.NDArray[np.uint8], int]:

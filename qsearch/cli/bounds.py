@@ -60,9 +60,9 @@ def _as_json(learned: Guidance) -> dict[str, object]:
 def _as_text(learned: Guidance) -> str:
     parabola = learned.fitness
     lines = [
-        f"Bounds from the frontier of {', '.join(learned.sources)} at rates {learned.window[0]:.2f} to "
+        f"Bounds from the frontier of {', '.join(learned.sources)} at ratios {learned.window[0]:.2f} to "
         f"{learned.window[1]:.2f}, sigma {learned.sigma:g}",
-        f"fitness(rate) = {parabola.a:.6g} rate^2 {parabola.b:+.6g} rate {parabola.c:+.6g}",
+        f"fitness(ratio) = {parabola.a:.6g} ratio^2 {parabola.b:+.6g} ratio {parabola.c:+.6g}",
     ]
     for end, tables in _ends(learned).items():
         for part, table in tables.to_dict().items():

@@ -50,7 +50,7 @@ def compare_(
 ) -> None:
     """Compare each TABLE with BASELINE on the images that both were measured on, without encoding anything anew.
 
-    A table is called RUN:TRIAL (demo:17, runs/demo:17), RUN:best (the most accurate at no lower rate than standard
+    A table is called RUN:TRIAL (demo:17, runs/demo:17), RUN:best (the most accurate at no lower ratio than standard
     quality 50), RUN:standard:75, or standard:75 for the first run named. p-values are corrected for all tests made.
 
     \b
@@ -119,7 +119,7 @@ def _as_json(tables: Sequence[_Table], compared: Sequence[Comparison], t_tests: 
     place = {
         "table": baseline.name,
         "trial": baseline.trial.label,
-        "rate": measurement.rate,
+        "ratio": measurement.ratio,
         "top1": measurement.top1,
     }
     return json.dumps({"baseline": place, "comparisons": rows, "notes": _notes(tables)}, indent=2)
@@ -143,7 +143,7 @@ def _as_text(tables: Sequence[_Table], compared: Sequence[Comparison], t_tests: 
 def _titled(table: _Table) -> str:
     measurement = table.measurement
     called = "" if table.name.endswith(f":{table.trial.label}") else f" (trial {table.trial.label})"
-    return f"{table.name}{called}: rate {measurement.rate:.2f}, top-1 {100 * measurement.top1:.2f} %"
+    return f"{table.name}{called}: ratio {measurement.ratio:.2f}, top-1 {100 * measurement.top1:.2f} %"
 
 
 def _networks(run: Run) -> list[str]:

@@ -80,8 +80,8 @@ def _as_text(rows: Sequence[Efficiency], parabola: Parabola, source: str) -> str
     cells = [titles, *map(_cells, rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(titles))]
     lines = [
-        f"fitness(rate) = {parabola.a:.6g} rate^2 {parabola.b:+.6g} rate {parabola.c:+.6g}, {source}",
-        f"A table is good where its top-1 - fitness(rate) is above {100 * GOOD_GAP:.1f} points.",
+        f"fitness(ratio) = {parabola.a:.6g} ratio^2 {parabola.b:+.6g} ratio {parabola.c:+.6g}, {source}",
+        f"A table is good where its top-1 - fitness(ratio) is above {100 * GOOD_GAP:.1f} points.",
         "",
     ]
     for row in cells:

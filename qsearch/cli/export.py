@@ -7,7 +7,7 @@ import click
 
 from qsearch.analysis.choice import (
     Choice,
-    choose_at_rate,
+    choose_at_ratio,
     choose_at_top1,
     choose_like_quality,
     choose_trial,
@@ -23,13 +23,13 @@ from qsearch.export.provenance import sheet_of
 @click.command()
 @click.argument("source", metavar="[RUN|TABLES]", required=False)
 @click.option("--trial", metavar="N", help="This trial of the run.")
-@click.option("--rate", type=float, metavar="R", help="The most accurate table that compresses by R or more.")
-@click.option("--top1", metavar="A", help="The table of highest rate with a top-1 of A (57% or 0.57) or more.")
+@click.option("--ratio", type=float, metavar="R", help="The most accurate table that compresses by R or more.")
+@click.option("--top1", metavar="A", help="The table of highest ratio with a top-1 of A (57% or 0.57) or more.")
 @click.option(
     "--like-quality",
     type=click.IntRange(1, 100),
     metavar="Q",
-    help=f"The most accurate table at the rate of the standard tables of quality Q.  [default: {QUALITY}]",
+    help=f"The most accurate table at the ratio of the standard tables of quality Q.  [default: {QUALITY}]",
 )
 @click.option("--published", metavar="NAME[:Q]", help="Tables that others published, luo-2021 for example.")
 @click.option("--format", "format_", type=click.Choice(list(FORMATS)), help="[default: what --out is called]")
@@ -38,7 +38,7 @@ from qsearch.export.provenance import sheet_of
 def export(
     source: str | None,
     trial: str | None,
-    rate: float | None,
+    ratio: float | None,
     top1: str | None,
     like_quality: int | None,
     published: str | None,
@@ -51,7 +51,7 @@ def export(
     RUN is a name or a path; its table is picked from the frontier. TABLES are standard:Q, published:NAME[:Q],
     RUN:TRIAL, or a file to convert.
     """
-    selectors = {"--trial": trial, "--rate": rate, "--top1": top1, "--like-quality": like_quality}
+    selectors = {"--trial": trial, "--ratio": ratio, "--top1": top1, "--like-quality": like_quality}
     given = [name for name, value in selectors.items() if value is not None]
     if (source is None) == (published is None):
         raise click.UsageError("say what to export: a run, tables such as standard:50, or --published NAME.")
@@ -67,7 +67,7 @@ def export(
         sheet = resolve_tables(spec, runs)
         click.echo(sheet.title, err=True)
     else:
-        sheet = _chosen(spec, runs, trial, rate, top1, like_quality)
+        sheet = _chosen(spec, runs, trial, ratio, top1, like_quality)
     if out is None:
         sys.stdout.buffer.write(render(sheet, format_))
     else:
@@ -82,14 +82,14 @@ def _is_run(spec: str, runs: Path) -> bool:
 
 
 def _chosen(
-    spec: str, runs: Path, trial: str | None, rate: float | None, top1: str | None, like_quality: int | None
+    spec: str, runs: Path, trial: str | None, ratio: float | None, top1: str | None, like_quality: int | None
 ) -> TableSheet:
     run = find_run(spec, runs)
     results = run.results()
     if trial is not None:
         choice = choose_trial(results, trial)
-    elif rate is not None:
-        choice = choose_at_rate(results, rate)
+    elif ratio is not None:
+        choice = choose_at_ratio(results, ratio)
     elif top1 is not None:
         choice = choose_at_top1(results, _share(top1))
     else:
@@ -111,6 +111,6 @@ def _share(text: str) -> float:
 def _explained(results: Results, choice: Choice) -> str:
     measurement = measured(choice.trial)
     return (
-        f"{results.name}:{choice.trial.label}, {choice.reason}: rate {measurement.rate:.2f}, "
+        f"{results.name}:{choice.trial.label}, {choice.reason}: ratio {measurement.ratio:.2f}, "
         f"top-1 {100 * measurement.top1:.2f} % on the images of the search, which chose on them"
     )

@@ -24,7 +24,7 @@ EMBEDDED = ("textures:train", "textures:test")
 
 @click.command()
 @click.argument("run_", metavar="RUN")
-@click.option("--trial", metavar="N", help="The found table.  [default: the best at the rate of standard quality 50]")
+@click.option("--trial", metavar="N", help="The found table.  [default: the best at the ratio of standard quality 50]")
 @click.option("--dataset", help="Train on these images.  [default: textures:train for a run on textures]")
 @click.option("--held-out", metavar="DATASET", help="Measure on these.  [default: textures:test for a run on textures]")
 @preparation_options
@@ -178,4 +178,4 @@ def _as_text(run: "Run", folder: Path, settings: "FinetuneSettings", result: "Fi
 
 def _line(row: "Row", width: int) -> str:
     losses = f", training loss {row.losses[0]:.3f} to {row.losses[-1]:.3f}" if row.losses else ""
-    return f"  {row.network:10}  {row.tables:{width}}  rate {row.rate:6.2f}, top-1 {100 * row.top1:5.2f} %{losses}"
+    return f"  {row.network:10}  {row.tables:{width}}  ratio {row.ratio:6.2f}, top-1 {100 * row.top1:5.2f} %{losses}"

@@ -62,10 +62,10 @@ guidance_options = _options(
     click.option(
         "--around",
         type=click.IntRange(1, 100),
-        help=f"Bounds from tables at about the rate of this standard quality.  [default: {DEFAULTS.search.around}]",
+        help=f"Bounds from tables at about the ratio of this standard quality.  [default: {DEFAULTS.search.around}]",
     ),
     click.option(
-        "--window", nargs=2, type=float, metavar="LOW HIGH", help="Bounds from tables of these rates instead."
+        "--window", nargs=2, type=float, metavar="LOW HIGH", help="Bounds from tables of these ratios instead."
     ),
     click.option(
         "--sigma",

@@ -28,8 +28,8 @@ FILES = {"frontier": "pareto", "distribution": "distribution", "psnr": "psnr", "
     type=click.Choice(list(FILES)),
     default="frontier",
     show_default=True,
-    help="Accuracy against rate; how many tables of about one rate beat the standard curve; PSNR against rate (of runs "
-    "with --psnr); the frontier against its validations.",
+    help="Accuracy against ratio; how many tables of about one ratio beat the standard curve; PSNR against ratio (of "
+    "runs with --psnr); the frontier against its validations.",
 )
 @click.option(
     "--out",
@@ -41,7 +41,7 @@ FILES = {"frontier": "pareto", "distribution": "distribution", "psnr": "psnr", "
     nargs=2,
     type=float,
     metavar="LOW HIGH",
-    help="Only these rates.  [default: all; for distribution those around the standard quality 50's]",
+    help="Only these ratios.  [default: all; for distribution those around the standard quality 50's]",
 )
 @click.option("--validation", help="For --kind validation: only the one of this name.  [default: all]")
 def plot(

@@ -86,7 +86,7 @@ class SearchProgress:
         summary = summarize(Results("", self._reference, self._search), self._reference_point)
         if summary.gain_points is None:
             return "no gain yet"
-        return f"{summary.gain_points:+.2f} points at quality 50's rate"
+        return f"{summary.gain_points:+.2f} points at quality 50's ratio"
 
     def _say(self, line: str) -> None:
         say: Callable[[str], None] = self._bar.console.print if self._bar is not None else _echo

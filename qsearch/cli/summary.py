@@ -20,7 +20,7 @@ class Found:
     """What a run has found so far, and how much of the two headline gains is owed to having picked the best."""
 
     summary: Summary
-    at_rate: SelectedGain | None
+    at_ratio: SelectedGain | None
     at_accuracy: SelectedGain | None
 
 
@@ -30,7 +30,7 @@ def found_by(run: Run) -> Found:
     summary = summarize(results, run.settings.search.hypervolume_reference)
     if summary.standard is None or len(results.standard) < 2 or np.isnan(summary.standard.top1):
         return Found(summary, None, None)
-    return Found(summary, selected_gain(results, "rate"), selected_gain(results, "accuracy"))
+    return Found(summary, selected_gain(results, "ratio"), selected_gain(results, "accuracy"))
 
 
 def measured_on(run: Run) -> str:
@@ -58,7 +58,7 @@ def _short(spec: str) -> str:
 
 def as_json(run: Run, found: Found) -> dict[str, Any]:
     """The summary and the settings of the run, for programs."""
-    corrected = {"at_rate": found.at_rate, "at_accuracy": found.at_accuracy}
+    corrected = {"at_ratio": found.at_ratio, "at_accuracy": found.at_accuracy}
     return {
         "run": run.name,
         "summary": asdict(found.summary),
@@ -81,7 +81,7 @@ def as_text(run: Run, found: Found) -> str:
         *_headline(found),
         *_networks(run, summary),
         f"Hypervolume: {summary.hypervolume:.2f}, the standard tables' {summary.standard_hypervolume:.2f} "
-        f"(reference point: rate {search.hypervolume_reference[0]:g}, top-1 {search.hypervolume_reference[1]:g})",
+        f"(reference point: ratio {search.hypervolume_reference[0]:g}, top-1 {search.hypervolume_reference[1]:g})",
         *_arms(summary),
         "",
         "These are the images the search chose on, so its gains flatter it: the best of many tables is partly luck.",
@@ -100,12 +100,12 @@ def _headline(found: Found) -> list[str]:
     if standard is None:
         return [f"The standard tables at quality {QUALITY} are not measured yet, so there is nothing to compare with."]
     lines = [f"Standard quality {QUALITY}:     {_place(standard)}"]
-    if summary.best_at_rate is None:
-        lines.append("Best at that rate:       no table reaches it yet")
+    if summary.best_at_ratio is None:
+        lines.append("Best at that ratio:       no table reaches it yet")
     else:
-        gain = _interpolated(summary.gain_points, "{:+.2f} points against the standard curve at its rate")
-        lines.append(f"Best at that rate:       {_place(summary.best_at_rate)}, {gain}")
-        lines += _without_luck(found.at_rate, "{:+.2f}", "points")
+        gain = _interpolated(summary.gain_points, "{:+.2f} points against the standard curve at its ratio")
+        lines.append(f"Best at that ratio:       {_place(summary.best_at_ratio)}, {gain}")
+        lines += _without_luck(found.at_ratio, "{:+.2f}", "points")
     if summary.best_at_accuracy is None:
         lines.append("Best at that accuracy:   no table reaches it yet")
     else:
@@ -132,7 +132,7 @@ def _networks(run: Run, summary: Summary) -> list[str]:
     names = [_short(str(classifier["name"])) for classifier in recorded.classifiers]
     lines = []
     for name, seen in zip(names, summary.networks, strict=False):
-        places = [("at that rate", seen.at_rate_top1, seen.at_rate_gain_points)]
+        places = [("at that ratio", seen.at_ratio_top1, seen.at_ratio_gain_points)]
         places.append(("at that accuracy", seen.at_accuracy_top1, seen.at_accuracy_gain_points))
         parts = [] if seen.standard_top1 is None else [f"quality {QUALITY} {100 * seen.standard_top1:.2f} %"]
         for place, top1, gain in places:
@@ -154,7 +154,7 @@ def _arms(summary: Summary) -> list[str]:
 
 
 def _place(point: Point) -> str:
-    return f"rate {point.rate:6.2f}, top-1 {100 * point.top1:5.2f} % ({_called(point.label)})"
+    return f"ratio {point.ratio:6.2f}, top-1 {100 * point.top1:5.2f} % ({_called(point.label)})"
 
 
 def _called(label: str) -> str:

@@ -54,7 +54,7 @@ def _row(trial: Trial) -> dict[str, Any]:
         "origin": trial.origin,
         "status": trial.status,
         "reason": trial.reason,
-        "rate": measurement and measurement.rate,
+        "ratio": measurement and measurement.ratio,
         "bpp": measurement and measurement.bpp,
         "total_bytes": measurement and measurement.total_bytes,
         "top1": measurement and measurement.top1,

@@ -41,8 +41,8 @@ from qsearch.validation import looks, open_validation, validation_settings
 @click.option(
     "--tables", multiple=True, metavar="TABLES", help=f"Measure these instead of the frontier: {TABLES_HELP}."
 )
-@click.option("--top", type=click.IntRange(min=1), help="Of the frontier only so many tables, nearest to --rate.")
-@click.option("--rate", type=float, help="For --top.  [default: the standard tables' at quality 50]")
+@click.option("--top", type=click.IntRange(min=1), help="Of the frontier only so many tables, nearest to --ratio.")
+@click.option("--ratio", type=float, help="For --top.  [default: the standard tables' at quality 50]")
 @click.option("--name", help="What the validation is called.  [default: from dataset and classifiers]")
 @workers_option
 @runs_option
@@ -55,7 +55,7 @@ def validate(
     split: bool,
     tables: tuple[str, ...],
     top: int | None,
-    rate: float | None,
+    ratio: float | None,
     name: str | None,
     workers: int | None,
     runs: Path,
@@ -70,7 +70,7 @@ def validate(
     run = find_run(run_, runs)
     searched = run.results()
     wanted = _wanted(run, split, given)
-    chosen = {spec: resolve_tables(spec, runs).tables for spec in tables} or _frontier(searched, top, rate)
+    chosen = {spec: resolve_tables(spec, runs).tables for spec in tables} or _frontier(searched, top, ratio)
     settings = validation_settings(run, chosen, wanted)
     workers = workers or default_workers(settings)
     evaluator = build_evaluator(settings, workers)
@@ -107,18 +107,18 @@ def _wanted(run: Run, split: bool, given: dict[str, Any]) -> RunSettings:
     return msgspec.structs.replace(settings, dataset=msgspec.structs.replace(settings.dataset, split=other_half(half)))
 
 
-def _frontier(results: Results, top: int | None, rate: float | None) -> dict[str, QuantTables]:
-    """The frontier's tables by label; of those, where asked for, the ``top`` nearest to ``rate``."""
+def _frontier(results: Results, top: int | None, ratio: float | None) -> dict[str, QuantTables]:
+    """The frontier's tables by label; of those, where asked for, the ``top`` nearest to ``ratio``."""
     trials: Sequence[Trial] = results.frontier
     if not trials:
         raise InputError(f"run {results.name} has no frontier yet: resume it first.")
     if top is not None:
-        middle = results.standard[50].rate if rate is None and 50 in results.standard else rate
+        middle = results.standard[50].ratio if ratio is None and 50 in results.standard else ratio
         if middle is None:
-            raise click.UsageError("--top needs --rate: the run has not measured standard quality 50.")
-        trials = sorted(trials, key=lambda trial: abs(measured(trial).rate - middle))[:top]
-    elif rate is not None:
-        raise click.UsageError("--rate goes with --top.")
+            raise click.UsageError("--top needs --ratio: the run has not measured standard quality 50.")
+        trials = sorted(trials, key=lambda trial: abs(measured(trial).ratio - middle))[:top]
+    elif ratio is not None:
+        raise click.UsageError("--ratio goes with --top.")
     return {trial.label: trial.tables for trial in trials}
 
 
@@ -135,7 +135,7 @@ def _report(run: Run, validation: Run) -> dict[str, Any]:
     networks = [str(classifier["name"]) for classifier in recorded.classifiers]
     picks = summarize(searched, run.settings.search.hypervolume_reference)
     headline = {
-        "at_rate": picks.best_at_rate and picks.best_at_rate.label,
+        "at_ratio": picks.best_at_ratio and picks.best_at_ratio.label,
         "at_accuracy": picks.best_at_accuracy and picks.best_at_accuracy.label,
     }
     same_networks = [each.spec for each in run.settings.classifiers] == [
@@ -173,28 +173,29 @@ def _as_text(report: dict[str, Any]) -> str:
             f"{network['classifier']}: {len(tables)} tables, gains against the standard curve on these images (95 %)",
         ]
         lines.append(
-            f"  {'table':>12}  {'rate':>6}  {'top-1':>7}  {'gain in points':>24}  {'bytes saved':>24}  on search images"
+            f"  {'table':>12}  {'ratio':>6}  {'top-1':>7}  {'gain in points':>24}  {'bytes saved':>24}  "
+            "on search images"
         )
         lines += [_row(one, headline) for one in tables]
         above = sum(one["gains"]["gain_points"]["value"] > 0 for one in tables)
         lines.append(f"  {above} of {len(tables)} lie above the standard curve here.")
     lines += [
         "",
-        "* what 'qsearch export' takes by default: the best on the search images at the rate of quality 50",
+        "* what 'qsearch export' takes by default: the best on the search images at the ratio of quality 50",
         "+ the best there at its accuracy",
     ]
     return "\n".join(lines)
 
 
 def _row(one: dict[str, Any], headline: dict[str, str | None]) -> str:
-    marks = ("*" if one["label"] == headline["at_rate"] else "") + (
+    marks = ("*" if one["label"] == headline["at_ratio"] else "") + (
         "+" if one["label"] == headline["at_accuracy"] else ""
     )
     searched = one["searched_gain_points"]
     gain = _estimate(one["gains"]["gain_points"], "+.2f", "")
     saving = _estimate(one["gains"]["saving_percent"], "+.1f", " %")
     before = "" if searched is None else f"{searched:+.2f}"
-    place = f"{one['label'] + marks:>12}  {one['rate']:6.2f}  {100 * one['top1']:5.2f} %"
+    place = f"{one['label'] + marks:>12}  {one['ratio']:6.2f}  {100 * one['top1']:5.2f} %"
     return f"  {place}  {gain:>24}  {saving:>24}  {before:>16}"
 
 

@@ -19,7 +19,7 @@ class Validated:
     validation: str
     measured_on: str
     classifier: str
-    at_rate: Gains | None
+    at_ratio: Gains | None
     at_accuracy: Gains | None
 
 
@@ -38,7 +38,7 @@ def validated(run: Run, found: Found) -> list[Validated]:
                     validation.name,
                     measured_on(validation),
                     str(classifier["name"]),
-                    _gains(results, summary.best_at_rate),
+                    _gains(results, summary.best_at_ratio),
                     _gains(results, summary.best_at_accuracy),
                 )
             )
@@ -55,12 +55,14 @@ def as_lines(rows: list[Validated]) -> list[str]:
     lines = ["", "On images the search has not seen (95 % intervals):"] if rows else []
     for row in rows:
         lines.append(f"  {row.measured_on}" + (f": {row.classifier}" if " + " in row.measured_on else ""))
-        if row.at_rate is not None:
-            lines.append(f"    best at quality 50's rate:     {_words(asdict(row.at_rate.gain_points), '+.2f')} points")
+        if row.at_ratio is not None:
+            lines.append(
+                f"    best at quality 50's ratio:     {_words(asdict(row.at_ratio.gain_points), '+.2f')} points"
+            )
         if row.at_accuracy is not None:
             saving = _words(asdict(row.at_accuracy.saving_percent), "+.1f")
             lines.append(f"    best at quality 50's accuracy: {saving} % of bytes saved")
-        if row.at_rate is None and row.at_accuracy is None:
+        if row.at_ratio is None and row.at_accuracy is None:
             lines.append("    neither pick was measured there")
     return lines
 

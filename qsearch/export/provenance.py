@@ -18,11 +18,11 @@ def sheet_of(run: Run, results: Results, choice: Choice) -> TableSheet:
         + (f", seed {settings.search.seed}." if trial.series == "search" else "."),
         f"Chosen: {choice.reason}.",
         f"Measured on {_images(settings.recorded or Recorded())}:",
-        f"rate {measurement.rate:.2f}, top-1 {100 * measurement.top1:.2f} %"
+        f"ratio {measurement.ratio:.2f}, top-1 {100 * measurement.top1:.2f} %"
         + (
             "."
             if standard is None
-            else f"; standard quality {QUALITY}: rate {standard.rate:.2f}, top-1 {100 * standard.top1:.2f} %."
+            else f"; standard quality {QUALITY}: ratio {standard.ratio:.2f}, top-1 {100 * standard.top1:.2f} %."
         ),
     ]
     if trial.series == "search":

@@ -66,14 +66,14 @@ class FinetuneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
 @dataclass(frozen=True)
 class Row:
-    """One network on the held-out images at one table: compression rate, bytes, top-1 (0..1).
+    """One network on the held-out images at one table: compression ratio, bytes, top-1 (0..1).
 
     losses: the training loss of each epoch; empty for the network as it was.
     """
 
     network: str
     tables: str
-    rate: float
+    ratio: float
     total_bytes: int
     top1: float
     losses: tuple[float, ...] = ()
@@ -280,4 +280,4 @@ def experiments(run: Run) -> list[str]:
 
 
 def _row(network: str, label: str, measurement: Measurement, losses: list[float] | None = None) -> Row:
-    return Row(network, label, measurement.rate, measurement.total_bytes, measurement.top1, tuple(losses or ()))
+    return Row(network, label, measurement.ratio, measurement.total_bytes, measurement.top1, tuple(losses or ()))

@@ -1,1 +1,1 @@
-"""What is best of what was measured: pure functions over rates and accuracies."""
+"""What is best of what was measured: pure functions over ratios and accuracies."""

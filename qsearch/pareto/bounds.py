@@ -1,4 +1,4 @@
-"""The box that bounded strategies search: where a frontier's tables lie at the rates of interest (Li 2020)."""
+"""The box that bounded strategies search: where a frontier's tables lie at the ratios of interest (Li 2020)."""
 
 import math
 from collections.abc import Sequence
@@ -16,19 +16,19 @@ SIGMA = 0.5
 FEWEST_TABLES = 2
 
 
-def window_around(rate: float) -> tuple[float, float]:
-    """The rates of interest around the standard curve's ``rate``: the paper's 21 to 23 around its 22, in proportion."""
-    return rate * 21 / 22, rate * 23 / 22
+def window_around(ratio: float) -> tuple[float, float]:
+    """The ratios of interest around the standard curve's ``ratio``: as the paper's 21 to 23 around its 22."""
+    return ratio * 21 / 22, ratio * 23 / 22
 
 
 def bounds(
     tables: Sequence[QuantTables],
-    rates: npt.ArrayLike,
+    ratios: npt.ArrayLike,
     layout: str,
     window: tuple[float, float],
     sigma: float = SIGMA,
 ) -> SearchSpace:
-    """The box around those of a frontier's ``tables`` whose ``rates`` [n] lie in ``window``, and their transposes.
+    """The box around those of a frontier's ``tables`` whose ``ratios`` [n] lie in ``window``, and their transposes.
 
     Per entry of ``layout`` it goes from their minimum minus ``sigma`` standard deviations to their maximum plus as
     many, rounded and clipped to 1..255. The standard deviation is the population's (divided by n) over tables and
@@ -37,30 +37,30 @@ def bounds(
     """
     low, high = window
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-        raise InputError(f"a window of rates goes from a lower to a higher number, got {low:g} to {high:g}.")
+        raise InputError(f"a window of ratios goes from a lower to a higher number, got {low:g} to {high:g}.")
     if not (math.isfinite(sigma) and sigma >= 0):
         raise InputError(f"sigma is a number of standard deviations of 0 or more, got {sigma:g}.")
-    rate = np.asarray(rates, dtype=np.float64)
-    if rate.shape != (len(tables),):
-        raise InputError(f"{len(tables)} tables come with as many rates, got {rate.shape}.")
-    inside = [one for one, its_rate in zip(tables, rate, strict=True) if low <= its_rate <= high]
+    ratio = np.asarray(ratios, dtype=np.float64)
+    if ratio.shape != (len(tables),):
+        raise InputError(f"{len(tables)} tables come with as many ratios, got {ratio.shape}.")
+    inside = [one for one, its_ratio in zip(tables, ratio, strict=True) if low <= its_ratio <= high]
     if len(inside) < FEWEST_TABLES:
-        raise InputError(_too_few(rate, low, high, len(inside)))
+        raise InputError(_too_few(ratio, low, high, len(inside)))
     space = SearchSpace.full(layout)
     vectors = np.array([space.to_vector(turned) for one in inside for turned in (one, one.transposed())])
     reach = sigma * vectors.std(axis=0)
     return SearchSpace(layout, space.clip(vectors.min(axis=0) - reach), space.clip(vectors.max(axis=0) + reach))
 
 
-def _too_few(rate: npt.NDArray[np.float64], low: float, high: float, found: int) -> str:
+def _too_few(ratio: npt.NDArray[np.float64], low: float, high: float, found: int) -> str:
     """The sentence for a window that holds ``found`` tables, with the least widening that holds enough."""
-    held = f"bounds need {FEWEST_TABLES} tables of the frontier, and {found} of {len(rate)} "
-    held += f"{'has a rate' if found == 1 else 'have rates'} from {low:.2f} to {high:.2f}"
-    if len(rate) < FEWEST_TABLES:
+    held = f"bounds need {FEWEST_TABLES} tables of the frontier, and {found} of {len(ratio)} "
+    held += f"{'has a ratio' if found == 1 else 'have ratios'} from {low:.2f} to {high:.2f}"
+    if len(ratio) < FEWEST_TABLES:
         return f"{held}: search with more trials first."
-    distance = np.maximum(np.maximum(low - rate, rate - high), 0)
-    nearest = rate[np.argsort(distance, kind="stable")[:FEWEST_TABLES]]
+    distance = np.maximum(np.maximum(low - ratio, ratio - high), 0)
+    nearest = ratio[np.argsort(distance, kind="stable")[:FEWEST_TABLES]]
     # Two decimals, rounded outwards, so that the window as printed holds them.
     lower = min(low, math.floor(nearest.min() * 100) / 100)
     upper = max(high, math.ceil(nearest.max() * 100) / 100)
-    return f"{held}: the window {lower:.2f} to {upper:.2f} would hold {((rate >= lower) & (rate <= upper)).sum()}."
+    return f"{held}: the window {lower:.2f} to {upper:.2f} would hold {((ratio >= lower) & (ratio <= upper)).sum()}."

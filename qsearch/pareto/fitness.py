@@ -1,4 +1,4 @@
-"""Parabola: the top-1 a frontier promises at a rate, against which single-objective strategies measure themselves."""
+"""Parabola: the top-1 a frontier promises at a ratio, against which single-objective strategies measure themselves."""
 
 from dataclasses import dataclass
 from typing import Self, TypeVar
@@ -16,39 +16,39 @@ GOOD_GAP = -0.001
 
 @dataclass(frozen=True)
 class Parabola:
-    """fitness(rate) = a rate^2 + b rate + c, a top-1 accuracy in 0..1 (Li 2020). All methods take numbers or arrays."""
+    """fitness(ratio) = a ratio^2 + b ratio + c, a top-1 in 0..1 (Li 2020). All methods take numbers or arrays."""
 
     a: float
     b: float
     c: float
 
     @classmethod
-    def fit(cls, rate: npt.ArrayLike, top1: npt.ArrayLike) -> Self:
-        """Least squares over the points ``rate`` [n] and ``top1`` [n], usually a frontier's.
+    def fit(cls, ratio: npt.ArrayLike, top1: npt.ArrayLike) -> Self:
+        """Least squares over the points ``ratio`` [n] and ``top1`` [n], usually a frontier's.
 
-        Raises InputError for fewer than three different rates and for what is not finite.
+        Raises InputError for fewer than three different ratios and for what is not finite.
         """
-        rates = np.asarray(rate, dtype=np.float64)
+        ratios = np.asarray(ratio, dtype=np.float64)
         accuracies = np.asarray(top1, dtype=np.float64)
-        if rates.ndim != 1 or rates.shape != accuracies.shape:
+        if ratios.ndim != 1 or ratios.shape != accuracies.shape:
             raise InputError(
-                f"a parabola is fitted to n rates and n accuracies, got {rates.shape} and {accuracies.shape}."
+                f"a parabola is fitted to n ratios and n accuracies, got {ratios.shape} and {accuracies.shape}."
             )
-        if not (np.isfinite(rates).all() and np.isfinite(accuracies).all()):
-            raise InputError("a parabola is fitted to finite numbers: leave out trials without a rate or an accuracy.")
-        different = len(np.unique(rates))
+        if not (np.isfinite(ratios).all() and np.isfinite(accuracies).all()):
+            raise InputError("a parabola is fitted to finite numbers: leave out trials without a ratio or an accuracy.")
+        different = len(np.unique(ratios))
         if different < 3:
             raise InputError(
-                f"a parabola needs points at three different rates or more, the frontier has {different}: "
+                f"a parabola needs points at three different ratios or more, the frontier has {different}: "
                 "search with more trials first."
             )
-        c, b, a = np.polynomial.polynomial.polyfit(rates, accuracies, 2).tolist()
+        c, b, a = np.polynomial.polynomial.polyfit(ratios, accuracies, 2).tolist()
         return cls(a, b, c)
 
-    def at(self, rate: Numbers) -> Numbers:
-        """The top-1 (0..1) expected at ``rate``."""
-        return (self.a * rate + self.b) * rate + self.c
+    def at(self, ratio: Numbers) -> Numbers:
+        """The top-1 (0..1) expected at ``ratio``."""
+        return (self.a * ratio + self.b) * ratio + self.c
 
-    def gap(self, rate: Numbers, top1: Numbers) -> Numbers:
-        """Top-1 (0..1) above what is expected at ``rate``; above :data:`GOOD_GAP` for a good point."""
-        return top1 - self.at(rate)
+    def gap(self, ratio: Numbers, top1: Numbers) -> Numbers:
+        """Top-1 (0..1) above what is expected at ``ratio``; above :data:`GOOD_GAP` for a good point."""
+        return top1 - self.at(ratio)

@@ -7,18 +7,18 @@ from qsearch.errors import InputError
 from qsearch.pareto.frontier import frontier
 
 REFERENCE_POINT = (1.0, 0.0)
-"""Rate of the raw image and a top-1 of nothing: fixed, so that numbers of different runs can be compared."""
+"""Ratio of the raw image and a top-1 of nothing: fixed, so that numbers of different runs can be compared."""
 
 
-def hypervolume(rate: npt.ArrayLike, top1: npt.ArrayLike, reference: tuple[float, float] = REFERENCE_POINT) -> float:
-    """Area of (rate, top-1) that ``rate`` [n] and ``top1`` [n] dominate and ``reference`` does not; 0 for no points.
+def hypervolume(ratio: npt.ArrayLike, top1: npt.ArrayLike, reference: tuple[float, float] = REFERENCE_POINT) -> float:
+    """Area of (ratio, top-1) that ``ratio`` [n] and ``top1`` [n] dominate and ``reference`` does not; 0 for no points.
 
     Points not better than ``reference`` in both add nothing. Raises InputError for NaN, infinity and lengths
     that differ.
     """
     if not np.isfinite(reference).all():
         raise InputError(f"a reference point is two finite numbers, got {reference}.")
-    best = frontier(rate, top1)
-    width = np.maximum(np.asarray(rate, dtype=np.float64)[best] - reference[0], 0.0)
+    best = frontier(ratio, top1)
+    width = np.maximum(np.asarray(ratio, dtype=np.float64)[best] - reference[0], 0.0)
     height = np.maximum(np.asarray(top1, dtype=np.float64)[best] - reference[1], 0.0)
     return float(np.sum(np.diff(width, prepend=0.0) * height))

@@ -1,4 +1,4 @@
-"""Axes: what all figures share: palette, markers, titles, the standard curve, a window of rates."""
+"""Axes: what all figures share: palette, markers, titles, the standard curve, a window of ratios."""
 
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -17,13 +17,13 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 INK = "#222222"
 PALE_INK = "#555555"
 LABELLED_QUALITIES = (10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 95, 100)
-RATE_LABEL = "compression rate (raw RGB bytes / JPEG bytes)"
+RATIO_LABEL = "compression ratio (raw RGB bytes / JPEG bytes)"
 TOP1_LABEL = "top-1 accuracy"
 PSNR_LABEL = "mean PSNR in dB"
 SUBTITLE_LETTERS_PER_INCH = 12.5
 
 Point = tuple[float, float]
-"""Rate, and top-1 (0..1) or PSNR (dB)."""
+"""Ratio, and top-1 (0..1) or PSNR (dB)."""
 
 
 def style_of(index: int) -> tuple[str, str]:
@@ -50,9 +50,9 @@ def new_figure(
     return figure, axes
 
 
-def rate_axis(axes: "Axes") -> None:
+def ratio_axis(axes: "Axes") -> None:
     """Names the x axis."""
-    axes.set_xlabel(RATE_LABEL)
+    axes.set_xlabel(RATIO_LABEL)
 
 
 def top1_axis(axes: "Axes") -> None:
@@ -92,14 +92,14 @@ def draw_standard(
 
 
 def standard_points(results: Results) -> list[tuple[int, Point]]:
-    """(quality, (rate, top-1)) of the standard tables, by quality."""
-    return [(quality, (each.rate, each.top1)) for quality, each in sorted(results.standard.items())]
+    """(quality, (ratio, top-1)) of the standard tables, by quality."""
+    return [(quality, (each.ratio, each.top1)) for quality, each in sorted(results.standard.items())]
 
 
 def zoom(axes: "Axes", points: Iterable[Point], window: tuple[float, float] | None, least_margin: float) -> None:
-    """Shows the rates in ``window`` only, and as much of the y axis as ``points`` there fill.
+    """Shows the ratios in ``window`` only, and as much of the y axis as ``points`` there fill.
 
-    InputError for a window that holds no point, naming the rates there are.
+    InputError for a window that holds no point, naming the ratios there are.
     """
     if window is None:
         return
@@ -107,9 +107,9 @@ def zoom(axes: "Axes", points: Iterable[Point], window: tuple[float, float] | No
     known = list(points)
     inside = [y for x, y in known if low <= x <= high]
     if not inside:
-        rates = [x for x, _ in known]
-        ends = f"they go from {min(rates):.1f} to {max(rates):.1f}" if rates else "there are none yet"
-        raise InputError(f"no point has a rate from {low:g} to {high:g}: {ends}.")
+        ratios = [x for x, _ in known]
+        ends = f"they go from {min(ratios):.1f} to {max(ratios):.1f}" if ratios else "there are none yet"
+        raise InputError(f"no point has a ratio from {low:g} to {high:g}: {ends}.")
     margin = max(least_margin, 0.06 * (max(inside) - min(inside)))
     axes.set_xlim(low, high)
     axes.set_ylim(min(inside) - margin, max(inside) + margin)

@@ -86,7 +86,7 @@ def _images(trial: Trial) -> str:
 def _place(trial: Trial, networks: Sequence[str]) -> Rows:
     measurement = measured(trial)
     rows = [
-        ("rate", f"{words.rate(measurement.rate)} ({measurement.bpp:.3f} bits per pixel)"),
+        ("ratio", f"{words.ratio(measurement.ratio)} ({measurement.bpp:.3f} bits per pixel)"),
         ("top-1", f"{words.per_cent(measurement.top1)} (top-5 {words.per_cent(measurement.top5)})"),
     ]
     if len(networks) > 1:
@@ -103,6 +103,6 @@ def _gains(results: Results, trial: Trial) -> Rows:
     except InputError as error:
         return (("gain", f"not known: {error}"),)
     return (
-        ("gain at equal rate", words.points_estimate(gains.gain_points)),
+        ("gain at equal ratio", words.points_estimate(gains.gain_points)),
         ("bytes saved at equal top-1", words.saving_estimate(gains.saving_percent)),
     )

@@ -6,11 +6,19 @@ from dataclasses import dataclass
 from qsearch.analysis.distribution import Distribution
 from qsearch.analysis.results import Results, measured
 from qsearch.measurement import Trial
-from qsearch.report.axes import LABELLED_QUALITIES, PSNR_LABEL, RATE_LABEL, TOP1_LABEL, Point, standard_points, style_of
+from qsearch.report.axes import (
+    LABELLED_QUALITIES,
+    PSNR_LABEL,
+    RATIO_LABEL,
+    TOP1_LABEL,
+    Point,
+    standard_points,
+    style_of,
+)
 from qsearch.report.cards import card_key
 from qsearch.report.distribution_plot import OUTCOMES, histogram
 from qsearch.report.psnr_plot import highlighted, psnr_point, standard_psnr_points
-from qsearch.report.validation_plot import validated_by_rate
+from qsearch.report.validation_plot import validated_by_ratio
 
 STANDARD = "standard tables"
 
@@ -33,7 +41,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """Points over rate.
+    """Points over ratio.
 
     unit: how y is written, ``share`` for per cent, or ``dB``.
     start: the card that is shown first, or None.
@@ -70,11 +78,11 @@ def frontier_chart(runs: Sequence[Results], start: str | None) -> Chart:
             Series(results.name, "steps", colour, marker, best),
         ]
     series.append(_standard(STANDARD, runs[0].name, standard_points(runs[0])))
-    return Chart("Accuracy against rate", RATE_LABEL, TOP1_LABEL, "share", tuple(series), start)
+    return Chart("Accuracy against ratio", RATIO_LABEL, TOP1_LABEL, "share", tuple(series), start)
 
 
 def psnr_chart(runs: Sequence[Results], start: str | None) -> Chart | None:
-    """PSNR against rate with the accuracy frontier highlighted; None where PSNR was not measured."""
+    """PSNR against ratio with the accuracy frontier highlighted; None where PSNR was not measured."""
     series = []
     for index, results in enumerate(runs):
         colour, marker = style_of(index)
@@ -87,7 +95,7 @@ def psnr_chart(runs: Sequence[Results], start: str | None) -> Chart | None:
     if not standard and not any(each.points for each in series):
         return None
     series.append(_standard(STANDARD, runs[0].name, standard))
-    return Chart("PSNR against rate", RATE_LABEL, PSNR_LABEL, "dB", tuple(series), start)
+    return Chart("PSNR against ratio", RATIO_LABEL, PSNR_LABEL, "dB", tuple(series), start)
 
 
 def validation_chart(searched: Results, validated: Results, name: str, start: str | None) -> Chart:
@@ -97,7 +105,7 @@ def validation_chart(searched: Results, validated: Results, name: str, start: st
     best = tuple(_point(top1_point(trial), searched.name, trial) for trial in searched.frontier)
     again = tuple(
         (*top1_point(trial), f"{trial.label}, validated", card, None)
-        for trial in validated_by_rate(validated)
+        for trial in validated_by_ratio(validated)
         for card in [card_key(searched.name, labels[trial.tables]) if trial.tables in labels else None]
     )
     series = (
@@ -106,15 +114,15 @@ def validation_chart(searched: Results, validated: Results, name: str, start: st
         Series("validation images", "line", second, second_marker, again),
         _standard("standard, validation images", None, standard_points(validated), second),
     )
-    return Chart(f"{searched.name} on the images of {name}", RATE_LABEL, TOP1_LABEL, "share", series, start)
+    return Chart(f"{searched.name} on the images of {name}", RATIO_LABEL, TOP1_LABEL, "share", series, start)
 
 
 def bars(found: Distribution, answers: int, name: str) -> Bars:
-    """The gains of a run's tables at about one rate; ``answers`` as in :func:`histogram`."""
+    """The gains of a run's tables at about one ratio; ``answers`` as in :func:`histogram`."""
     shape = histogram(found, answers)
     low, high = found.window
     return Bars(
-        f"{name}: tables of rates {low:.2f} to {high:.2f}",
+        f"{name}: tables of ratios {low:.2f} to {high:.2f}",
         "points of top-1 above the standard curve",
         shape.edges,
         shape.counts,
@@ -123,9 +131,9 @@ def bars(found: Distribution, answers: int, name: str) -> Bars:
 
 
 def top1_point(trial: Trial) -> Point:
-    """(rate, top-1) of a done trial."""
+    """(ratio, top-1) of a done trial."""
     measurement = measured(trial)
-    return measurement.rate, measurement.top1
+    return measurement.ratio, measurement.top1
 
 
 def _point(

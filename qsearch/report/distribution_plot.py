@@ -1,4 +1,4 @@
-"""The distribution plot: how the tables at about one rate fare against the standard curve (Li 2020, Figure 3)."""
+"""The distribution plot: how the tables at about one ratio fare against the standard curve (Li 2020, Figure 3)."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 QUALITY = 50
-"""The standard quality around whose rate tables are counted unless the user says otherwise."""
+"""The standard quality around whose ratio tables are counted unless the user says otherwise."""
 MOST_BARS = 41
 OUTCOMES = (("better", "#0072B2"), ("tied", "#999999"), ("worse", "#D55E00"))
 """What may become of a table, and its colour."""
@@ -35,13 +35,13 @@ class Histogram:
 
 
 def default_window(results: Results) -> tuple[float, float]:
-    """The rates around the standard tables' at quality 50; InputError where that was not measured."""
+    """The ratios around the standard tables' at quality 50; InputError where that was not measured."""
     standard = results.standard.get(QUALITY)
     if standard is None:
         raise InputError(
-            f"run {results.name} has not measured standard quality {QUALITY}: give the rates with --window LOW HIGH."
+            f"run {results.name} has not measured standard quality {QUALITY}: give the ratios with --window LOW HIGH."
         )
-    return window_around(standard.rate)
+    return window_around(standard.ratio)
 
 
 def histogram(found: Distribution, answers: int) -> Histogram:
@@ -65,15 +65,15 @@ def histogram(found: Distribution, answers: int) -> Histogram:
 
 
 def plot_distribution(runs: Sequence[Results], subtitle: str, window: tuple[float, float] | None = None) -> "Figure":
-    """How many tables of each run in ``window`` (rates) beat the standard curve, tie with it, and lose.
+    """How many tables of each run in ``window`` (ratios) beat the standard curve, tie with it, and lose.
 
-    The default window is 21/22 to 23/22 of the standard rate at quality 50. InputError as
+    The default window is 21/22 to 23/22 of the standard ratio at quality 50. InputError as
     :func:`qsearch.analysis.distribution.distribution` raises it.
     """
     from matplotlib.ticker import MaxNLocator
 
     low, high = window = window or default_window(runs[0])
-    title = f"Tables of rates {low:.2f} to {high:.2f}: top-1 above the standard curve"
+    title = f"Tables of ratios {low:.2f} to {high:.2f}: top-1 above the standard curve"
     figure, all_axes = new_figure(title, subtitle, rows=len(runs), size=(8, 5.2 if len(runs) == 1 else 3.2))
     for axes, results in zip(all_axes, runs, strict=True):
         found = distribution(results, window)
@@ -89,11 +89,11 @@ def plot_distribution(runs: Sequence[Results], subtitle: str, window: tuple[floa
         axes.axvline(0, color="#222222", linewidth=1.2, linestyle="--")
         axes.set_ylabel("tables")
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        off_curve = f", {found.off_curve} beyond the standard curve's rates left out" if found.off_curve else ""
+        off_curve = f", {found.off_curve} beyond the standard curve's ratios left out" if found.off_curve else ""
         axes.set_title(f"{results.name}{off_curve}", loc="left", fontsize=9.5)
         axes.legend(frameon=False, fontsize=9)
     ends = [end for axes in all_axes for end in axes.get_xlim()]
     for axes in all_axes:
         axes.set_xlim(min(ends), max(ends))
-    all_axes[-1].set_xlabel("top-1 above the standard curve at the table's rate, in percentage points")
+    all_axes[-1].set_xlabel("top-1 above the standard curve at the table's ratio, in percentage points")
     return figure

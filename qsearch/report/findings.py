@@ -43,8 +43,8 @@ class Validation:
     """One validation of a run, a run of its own, with what it says of the searched run's tables.
 
     looks: how often tables of the run were measured on these images.
-    rows: every table measured; picked: the two that the search picks, at quality 50's rate and at its accuracy.
-    by_network: where there are several networks, the gains of the table picked at that rate as each sees them.
+    rows: every table measured; picked: the two that the search picks, at quality 50's ratio and at its accuracy.
+    by_network: where there are several networks, the gains of the table picked at that ratio as each sees them.
     """
 
     run: Run
@@ -73,7 +73,7 @@ class Searched:
     results: Results
     measured_on: str
     networks: tuple[str, ...]
-    at_rate: SelectedGain | None
+    at_ratio: SelectedGain | None
     at_accuracy: SelectedGain | None
     validations: tuple[Validation, ...]
     incomplete: tuple[str, ...]
@@ -108,14 +108,14 @@ def searched(run: Run, describe: Callable[[Run], str]) -> Searched:
         raise InputError(f"run {results.name} has no finished trial yet: resume it first.")
     if not measured(results.done[0]).ranks.size:
         raise InputError(f"run {results.name} was measured without a classifier, and a report is about accuracy.")
-    at_rate, at_accuracy = selected_gain(results, "rate"), selected_gain(results, "accuracy")
-    found = [part(_validation, run, results, kept, at_rate, describe) for kept in validations(run)]
+    at_ratio, at_accuracy = selected_gain(results, "ratio"), selected_gain(results, "accuracy")
+    found = [part(_validation, run, results, kept, at_ratio, describe) for kept in validations(run)]
     return Searched(
         run=run,
         results=results,
         measured_on=describe(run),
         networks=network_names(run),
-        at_rate=at_rate,
+        at_ratio=at_ratio,
         at_accuracy=at_accuracy,
         validations=tuple(each.value for each in found if each.value is not None),
         incomplete=tuple(each.missing for each in found if each.value is None),
@@ -151,8 +151,8 @@ def _validation(
 
 
 def significances(runs: Sequence[Searched]) -> list[Part[Significance]]:
-    """The table that each run picks at quality 50's rate against standard quality 50, validations first."""
-    picked = [(each, each.trial(each.at_rate)) for each in runs if each.at_rate is not None]
+    """The table that each run picks at quality 50's ratio against standard quality 50, validations first."""
+    picked = [(each, each.trial(each.at_ratio)) for each in runs if each.at_ratio is not None]
     found = []
     for each, trial in picked:
         for validation in each.validations:

@@ -12,7 +12,7 @@ from qsearch.report import words
 from qsearch.report.findings import Searched, Validation
 
 RULES = {
-    "rate": f"top-1 at equal rate, of the table picked at the rate of standard quality {QUALITY}",
+    "ratio": f"top-1 at equal ratio, of the table picked at the ratio of standard quality {QUALITY}",
     "accuracy": f"bytes saved at equal top-1, of the table picked at the accuracy of standard quality {QUALITY}",
 }
 
@@ -46,7 +46,7 @@ def headline(runs: Sequence[Searched]) -> list[Group]:
 
 def _validated(run: Searched, validation: Validation) -> Group:
     findings = []
-    for rule, selected in (("rate", run.at_rate), ("accuracy", run.at_accuracy)):
+    for rule, selected in (("ratio", run.at_ratio), ("accuracy", run.at_accuracy)):
         row = None if selected is None else validation.row(selected.label)
         if row is not None:
             findings.append(_finding(rule, _of_rule(rule, row), tuple(_transfer_remarks(row, validation))))
@@ -55,7 +55,7 @@ def _validated(run: Searched, validation: Validation) -> Group:
 
 
 def _transfer_remarks(row: Transfer, validation: Validation) -> Iterator[str]:
-    yield f"Trial {row.label}: rate {words.rate(row.rate)}, top-1 {words.per_cent(row.top1)} here."
+    yield f"Trial {row.label}: ratio {words.ratio(row.ratio)}, top-1 {words.per_cent(row.top1)} here."
     yield f"Validation {validation.name}, {look_words(validation.looks)}."
 
 
@@ -67,7 +67,7 @@ def look_words(looks: int) -> str:
 
 
 def _searched(run: Searched) -> Group:
-    selected = [("rate", run.at_rate), ("accuracy", run.at_accuracy)]
+    selected = [("ratio", run.at_ratio), ("accuracy", run.at_accuracy)]
     findings = tuple(
         _finding(rule, each.apparent, tuple(_search_remarks(run, each))) for rule, each in selected if each is not None
     )
@@ -76,24 +76,24 @@ def _searched(run: Searched) -> Group:
 
 def _search_remarks(run: Searched, selected: SelectedGain) -> Iterator[str]:
     measurement = measured(run.trial(selected))
-    place = f"rate {words.rate(measurement.rate)}, top-1 {words.per_cent(measurement.top1)}"
+    place = f"ratio {words.ratio(measurement.ratio)}, top-1 {words.per_cent(measurement.top1)}"
     tables = words.count(selected.candidates, "table")
     yield f"Trial {selected.label}: {place}; picked as the best of {tables} on these same images, which flatters it."
     if selected.corrected is None or selected.optimism is None:
         yield "By how much cannot be told: every resample put a table outside the standard curve."
         return
-    in_points = selected.rule == "rate"
+    in_points = selected.rule == "ratio"
     luck = (words.points if in_points else words.saving)(selected.optimism)
     rest = (words.points_estimate if in_points else words.saving_estimate)(selected.corrected)
     yield f"The luck of picking is about {luck}; without it, expected on other images like these: {rest}."
 
 
 def _of_rule(rule: str, row: Transfer) -> Estimate:
-    return row.gains.gain_points if rule == "rate" else row.gains.saving_percent
+    return row.gains.gain_points if rule == "ratio" else row.gains.saving_percent
 
 
 def _finding(rule: str, estimate: Estimate, remarks: tuple[str, ...]) -> Finding:
     if estimate.value is None:
         return Finding("not known", RULES[rule], "", "It lies outside the measured standard curve.", remarks)
-    figure, decimals = (words.points(estimate.value), 2) if rule == "rate" else (words.saving(estimate.value), 1)
+    figure, decimals = (words.points(estimate.value), 2) if rule == "ratio" else (words.saving(estimate.value), 1)
     return Finding(figure, RULES[rule], words.interval(estimate, decimals), words.verdict(estimate), remarks)

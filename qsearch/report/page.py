@@ -112,8 +112,8 @@ def _charts(runs: Sequence[Searched]) -> dict[str, Chart]:
 
 
 def _picked(run: Searched) -> str | None:
-    """The card of the table that ``run`` picks at quality 50's rate."""
-    return None if run.at_rate is None else card_key(run.results.name, run.at_rate.label)
+    """The card of the table that ``run`` picks at quality 50's ratio."""
+    return None if run.at_ratio is None else card_key(run.results.name, run.at_ratio.label)
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _cards(runs: Sequence[Searched]) -> dict[str, Card]:
     for each in runs:
         results = each.results
         validated = [(kept.name, kept.results, network_names(kept.run)) for kept in each.validations]
-        picked = {selected.label for selected in (each.at_rate, each.at_accuracy) if selected is not None}
+        picked = {selected.label for selected in (each.at_ratio, each.at_accuracy) if selected is not None}
         frontier = {trial.label for trial in results.frontier}
         for trial in results.done:
             shown = trial.label in picked | frontier
@@ -156,7 +156,7 @@ class FrontierRow:
     """A table of a frontier in words."""
 
     label: str
-    rate: str
+    ratio: str
     top1: str
     gain: str
     saving: str
@@ -171,7 +171,7 @@ def _frontier_rows(results: Results) -> list[FrontierRow]:
         rows.append(
             FrontierRow(
                 trial.label,
-                words.rate(measurement.rate),
+                words.ratio(measurement.ratio),
                 words.per_cent(measurement.top1),
                 "" if gain is None else words.points(gain),
                 "" if saved is None else words.saving(saved),
@@ -191,11 +191,11 @@ def _efficiency(runs: Sequence[Searched]) -> list[Efficiency]:
 
 
 def _gallery(runs: Sequence[Searched]) -> Part[Gallery]:
-    """Pictures for the first run's table at quality 50's rate: of a validation that measured it, else of the search."""
-    first = next((each for each in runs if each.at_rate is not None), None)
-    if first is None or first.at_rate is None:
-        return Part(None, "no table does better than standard quality 50 at its rate.")
-    trial = first.trial(first.at_rate)
+    """Pictures for the first run's table at quality 50's ratio: of a validation of it, else of the search."""
+    first = next((each for each in runs if each.at_ratio is not None), None)
+    if first is None or first.at_ratio is None:
+        return Part(None, "no table does better than standard quality 50 at its ratio.")
+    trial = first.trial(first.at_ratio)
     label = f"trial {trial.label} of {first.results.name}"
     for kept in first.validations:
         again = measured_again(kept.results, trial)

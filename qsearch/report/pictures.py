@@ -1,4 +1,4 @@
-"""Pictures: the same images at standard quality 50 and at a found table of about that rate (Luo 2021, Figure 8)."""
+"""Pictures: the same images at standard quality 50 and at a found table of about that ratio (Luo 2021, Figure 8)."""
 
 import base64
 from collections import Counter
@@ -56,8 +56,8 @@ class Gallery:
     """
 
     label: str
-    rate: float
-    standard_rate: float
+    ratio: float
+    standard_ratio: float
     measured_on: str
     network: str
     images: int
@@ -95,8 +95,8 @@ def gallery(run: Run, results: Results, trial: Trial, label: str, measured_on: s
     )
     return Gallery(
         label=label,
-        rate=found.rate,
-        standard_rate=standard.rate,
+        ratio=found.ratio,
+        standard_ratio=standard.ratio,
         measured_on=measured_on,
         network=classifier.name.replace("\\", "/").rpartition("/")[2],
         images=len(dataset),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import DiskError, InputError
-from qsearch.report.axes import draw_standard, new_figure, rate_axis, standard_points, style_of, top1_axis, zoom
+from qsearch.report.axes import draw_standard, new_figure, ratio_axis, standard_points, style_of, top1_axis, zoom
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,14 +18,14 @@ def plot_frontiers(runs: Sequence[Results], subtitle: str, window: tuple[float, 
     """All trials, their frontiers and the standard curve with its qualities (Li 2020, Figures 2, 5 and 6).
 
     ``runs`` share dataset, classifier and codec; the first one's standard curve is drawn. ``subtitle`` says what was
-    measured. ``window`` (rates) zooms in.
+    measured. ``window`` (ratios) zooms in.
     """
-    figure, (axes,) = new_figure("Quantization tables: accuracy against rate", subtitle)
+    figure, (axes,) = new_figure("Quantization tables: accuracy against ratio", subtitle)
     for index, results in enumerate(runs):
         colour, marker = style_of(index)
-        axes.scatter(results.rate, results.top1, s=9, marker=marker, color=colour, alpha=0.25, linewidths=0)
+        axes.scatter(results.ratio, results.top1, s=9, marker=marker, color=colour, alpha=0.25, linewidths=0)
         axes.plot(
-            [measured(trial).rate for trial in results.frontier],
+            [measured(trial).ratio for trial in results.frontier],
             [measured(trial).top1 for trial in results.frontier],
             drawstyle="steps-pre",
             marker=marker,
@@ -36,9 +36,9 @@ def plot_frontiers(runs: Sequence[Results], subtitle: str, window: tuple[float, 
         )
     standard = standard_points(runs[0])
     draw_standard(axes, standard, "standard tables, by quality")
-    trials = [point for results in runs for point in zip(results.rate, results.top1, strict=True)]
+    trials = [point for results in runs for point in zip(results.ratio, results.top1, strict=True)]
     zoom(axes, [*trials, *(point for _, point in standard)], window, least_margin=0.005)
-    rate_axis(axes)
+    ratio_axis(axes)
     top1_axis(axes)
     axes.legend(frameon=False, fontsize=9)
     return figure

@@ -9,18 +9,18 @@ from qsearch.analysis.results import Results
 from qsearch.errors import InputError
 from qsearch.measurement import Measurement, Trial
 from qsearch.pareto.frontier import frontier
-from qsearch.report.axes import PSNR_LABEL, Point, draw_standard, new_figure, rate_axis, style_of, zoom
+from qsearch.report.axes import PSNR_LABEL, Point, draw_standard, new_figure, ratio_axis, style_of, zoom
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def psnr_point(measurement: Measurement | None) -> Point | None:
-    """(rate, mean PSNR in dB), or None where that was not measured or an image came out unchanged (infinite PSNR)."""
+    """(ratio, mean PSNR in dB), or None where that was not measured or an image came out unchanged (infinite PSNR)."""
     psnr_db = None if measurement is None else measurement.mean_psnr_db
     if measurement is None or psnr_db is None or not np.isfinite(psnr_db):
         return None
-    return measurement.rate, psnr_db
+    return measurement.ratio, psnr_db
 
 
 def psnr_points(trials: Sequence[Trial]) -> list[Point]:
@@ -29,7 +29,7 @@ def psnr_points(trials: Sequence[Trial]) -> list[Point]:
 
 
 def standard_psnr_points(results: Results) -> list[tuple[int, Point]]:
-    """(quality, (rate, PSNR)) of the standard tables, by quality."""
+    """(quality, (ratio, PSNR)) of the standard tables, by quality."""
     points = ((quality, psnr_point(each)) for quality, each in sorted(results.standard.items()))
     return [(quality, point) for quality, point in points if point is not None]
 
@@ -38,20 +38,20 @@ def highlighted(results: Results) -> tuple[str, list[Trial]]:
     """The trials to highlight, and what they are: the accuracy frontier, or the PSNR frontier without a classifier."""
     if results.done and not any(len(trial.measurement.ranks) for trial in results.done if trial.measurement):
         known = [trial for trial in results.done if psnr_point(trial.measurement) is not None]
-        rates, psnrs = zip(*psnr_points(known), strict=True) if known else ((), ())
-        return "PSNR frontier", [known[index] for index in frontier(rates, psnrs)]
+        ratios, psnrs = zip(*psnr_points(known), strict=True) if known else ((), ())
+        return "PSNR frontier", [known[index] for index in frontier(ratios, psnrs)]
     return "accuracy frontier", results.frontier
 
 
 def plot_psnr(runs: Sequence[Results], subtitle: str, window: tuple[float, float] | None = None) -> "Figure":
-    """PSNR against rate of all trials, with the frontier of accuracy highlighted, and of the standard tables.
+    """PSNR against ratio of all trials, with the frontier of accuracy highlighted, and of the standard tables.
 
     ``runs`` share dataset, classifier and codec. InputError where PSNR was not measured.
     """
     standard = standard_psnr_points(runs[0])
     if not standard and not any(psnr_points(results.done) for results in runs):
         raise InputError(f"run {runs[0].name} did not measure PSNR: make one with 'qsearch run --psnr'.")
-    figure, (axes,) = new_figure("Quantization tables: PSNR against rate", subtitle)
+    figure, (axes,) = new_figure("Quantization tables: PSNR against ratio", subtitle)
     for index, results in enumerate(runs):
         colour, marker = style_of(index)
         axes.scatter(*_columns(psnr_points(results.done)), s=9, marker=marker, color=colour, alpha=0.25, linewidths=0)
@@ -61,7 +61,7 @@ def plot_psnr(runs: Sequence[Results], subtitle: str, window: tuple[float, float
     draw_standard(axes, standard, "standard tables, by quality")
     trials = [point for results in runs for point in psnr_points(results.done)]
     zoom(axes, [*trials, *(point for _, point in standard)], window, least_margin=0.2)
-    rate_axis(axes)
+    ratio_axis(axes)
     axes.set_ylabel(PSNR_LABEL)
     axes.legend(frameon=False, fontsize=9)
     return figure

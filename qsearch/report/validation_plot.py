@@ -10,7 +10,7 @@ from qsearch.measurement import Trial
 from qsearch.report.axes import (
     draw_standard,
     new_figure,
-    rate_axis,
+    ratio_axis,
     standard_points,
     style_of,
     top1_axis,
@@ -46,7 +46,7 @@ def plot_validations(
     columns = min(MOST_COLUMNS, len(pairs))
     rows = -(-len(pairs) // columns)
     size = (8.0, 5.2) if len(pairs) == 1 else (6.4, 4.6)
-    figure, panels = new_figure("Searched against validated: accuracy against rate", subtitle, rows, columns, size)
+    figure, panels = new_figure("Searched against validated: accuracy against ratio", subtitle, rows, columns, size)
     for axes, pair in zip(panels, pairs, strict=False):
         _draw(axes, pair, window)
     for empty in panels[len(pairs) :]:
@@ -54,15 +54,15 @@ def plot_validations(
     return figure
 
 
-def validated_by_rate(validated: Results) -> list[Trial]:
-    """The trials of a validation by rising rate."""
-    return sorted(validated.done, key=lambda trial: measured(trial).rate)
+def validated_by_ratio(validated: Results) -> list[Trial]:
+    """The trials of a validation by rising ratio."""
+    return sorted(validated.done, key=lambda trial: measured(trial).ratio)
 
 
 def _draw(axes: "Axes", pair: ValidatedRun, window: tuple[float, float] | None) -> None:
-    found = validated_by_rate(pair.validated)
-    searched = [(measured(trial).rate, measured(trial).top1) for trial in pair.searched.frontier]
-    validated = [(measured(trial).rate, measured(trial).top1) for trial in found]
+    found = validated_by_ratio(pair.validated)
+    searched = [(measured(trial).ratio, measured(trial).top1) for trial in pair.searched.frontier]
+    validated = [(measured(trial).ratio, measured(trial).top1) for trial in found]
     for index, (points, label) in enumerate(
         ((searched, "frontier on the search images"), (validated, f"{len(found)} tables on the validation images"))
     ):
@@ -74,7 +74,7 @@ def _draw(axes: "Axes", pair: ValidatedRun, window: tuple[float, float] | None) 
     draw_standard(axes, standard, "standard tables, validation images", style_of(1)[0])
     everything = [*searched, *validated, *(point for _, point in (*own_standard, *standard))]
     zoom(axes, everything, window, least_margin=0.005)
-    rate_axis(axes)
+    ratio_axis(axes)
     top1_axis(axes)
     axes.set_title(f"{pair.searched.name}, validated on {pair.measured_on}", loc="left", fontsize=9)
     axes.legend(frameon=False, fontsize=8.5)

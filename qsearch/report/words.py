@@ -10,8 +10,8 @@ SPACE = "\N{NO-BREAK SPACE}"
 UNKNOWN = "not known: it lies outside the measured standard curve"
 
 
-def rate(value: float) -> str:
-    """A compression rate."""
+def ratio(value: float) -> str:
+    """A compression ratio."""
     return f"{value:.2f}"
 
 

@@ -14,10 +14,10 @@ from qsearch.tables import QuantTables
 
 
 class Fitness(Protocol):
-    """How good an accuracy is for its rate; what single-objective strategies maximise."""
+    """How good an accuracy is for its ratio; what single-objective strategies maximise."""
 
-    def gap(self, rate: float, top1: float) -> float:
-        """Top-1 (0..1) above what is expected at ``rate``."""
+    def gap(self, ratio: float, top1: float) -> float:
+        """Top-1 (0..1) above what is expected at ``ratio``."""
         ...
 
 

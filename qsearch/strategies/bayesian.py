@@ -59,7 +59,7 @@ class Bayesian(Strategy):
         """See :meth:`Strategy.tell`."""
         if trial.measurement is None or self.fitness is None:
             return
-        gap = self.fitness.gap(trial.measurement.rate, trial.measurement.top1)
+        gap = self.fitness.gap(trial.measurement.ratio, trial.measurement.top1)
         if math.isfinite(gap):
             self._points.append((self.space.to_vector(trial.tables) - self.space.lower)[self._free] / self._width)
             self._gaps.append(gap)

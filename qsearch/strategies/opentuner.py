@@ -58,7 +58,7 @@ class OpenTuner(Strategy):
         """See :meth:`Strategy.tell`."""
         assert self.fitness is not None  # an informed strategy is not made without
         measured = trial.measurement
-        gap = self.fitness.gap(measured.rate, measured.top1) if measured is not None else math.nan
+        gap = self.fitness.gap(measured.ratio, measured.top1) if measured is not None else math.nan
         self._driver.report(self._configurations.pop(trial.number), -gap if math.isfinite(gap) else math.inf)
 
     def origin(self, number: int) -> str:

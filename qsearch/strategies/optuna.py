@@ -1,4 +1,4 @@
-"""Optuna's samplers in a box: TPE and NSGA-II for rate and accuracy at once, CMA-ES for the fitness gap."""
+"""Optuna's samplers in a box: TPE and NSGA-II for ratio and accuracy at once, CMA-ES for the fitness gap."""
 
 import math
 import warnings
@@ -84,7 +84,7 @@ class OptunaStrategy(Strategy):
 
 
 class OptunaTpe(OptunaStrategy):
-    """Tree-structured Parzen estimator (Bergstra 2011) for rate and top-1."""
+    """Tree-structured Parzen estimator (Bergstra 2011) for ratio and top-1."""
 
     name = "optuna-tpe"
     objective_count = 2
@@ -103,11 +103,11 @@ class OptunaTpe(OptunaStrategy):
 
     def objectives(self, measurement: Measurement) -> tuple[float, ...]:
         """See :class:`OptunaStrategy`."""
-        return measurement.rate, measurement.top1
+        return measurement.ratio, measurement.top1
 
 
 class OptunaNsga2(OptunaStrategy):
-    """Non-dominated sorting genetic algorithm II (Deb 2002) for rate and top-1.
+    """Non-dominated sorting genetic algorithm II (Deb 2002) for ratio and top-1.
 
     population: trials of a generation; 20 makes 15 generations of 300 trials.
     """
@@ -127,7 +127,7 @@ class OptunaNsga2(OptunaStrategy):
 
     def objectives(self, measurement: Measurement) -> tuple[float, ...]:
         """See :class:`OptunaStrategy`."""
-        return measurement.rate, measurement.top1
+        return measurement.ratio, measurement.top1
 
 
 class OptunaCmaes(OptunaStrategy):
@@ -156,7 +156,7 @@ class OptunaCmaes(OptunaStrategy):
     def objectives(self, measurement: Measurement) -> tuple[float, ...]:
         """See :class:`OptunaStrategy`."""
         assert self.fitness is not None  # an informed strategy is not made without
-        return (self.fitness.gap(measurement.rate, measurement.top1),)
+        return (self.fitness.gap(measurement.ratio, measurement.top1),)
 
 
 def _check_installed(strategy: str) -> None:

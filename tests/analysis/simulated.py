@@ -8,16 +8,16 @@ from qsearch.measurement import Measurement, Series, Trial
 from qsearch.tables import QuantTables
 
 PIXELS = 128 * 128
-CURVE_RATE = (10.0, 16.0, 20.0, 24.0, 30.0)
+CURVE_RATIO = (10.0, 16.0, 20.0, 24.0, 30.0)
 CURVE_TOP1 = (0.85, 0.78, 0.72, 0.65, 0.52)
 QUALITIES = (90, 70, 50, 40, 30)
 DISCORDANT = 0.08
 """The share of images on which two tables of equal accuracy differ is about twice this."""
 
 
-def curve_top1(rate: float) -> float:
-    """The standard tables' true accuracy at ``rate``."""
-    return float(np.interp(rate, CURVE_RATE, CURVE_TOP1))
+def curve_top1(ratio: float) -> float:
+    """The standard tables' true accuracy at ``ratio``."""
+    return float(np.interp(ratio, CURVE_RATIO, CURVE_TOP1))
 
 
 class Images:
@@ -28,13 +28,13 @@ class Images:
         self.ease = self.random.random(count)
         self.detail = self.random.lognormal(0, 0.5, count)
 
-    def measure(self, rate: float, top1: float) -> Measurement:
-        """One of a table that compresses by about ``rate`` and has a true accuracy of ``top1``."""
-        return Measurement(self._sizes(rate), self._ranks(top1)[np.newaxis], PIXELS)
+    def measure(self, ratio: float, top1: float) -> Measurement:
+        """One of a table that compresses by about ``ratio`` and has a true accuracy of ``top1``."""
+        return Measurement(self._sizes(ratio), self._ranks(top1)[np.newaxis], PIXELS)
 
-    def _sizes(self, rate: float) -> npt.NDArray[np.int64]:
+    def _sizes(self, ratio: float) -> npt.NDArray[np.int64]:
         noise = self.random.lognormal(0, 0.02, len(self.detail))
-        size_bytes = np.rint(3 * PIXELS / rate * self.detail * noise / np.exp(0.125))
+        size_bytes = np.rint(3 * PIXELS / ratio * self.detail * noise / np.exp(0.125))
         return np.asarray(size_bytes, dtype=np.int64)
 
     def _ranks(self, top1: float) -> npt.NDArray[np.int32]:
@@ -45,18 +45,18 @@ class Images:
 
 
 def simulated_results(
-    seed: int, images: int, gains: npt.ArrayLike, rates: npt.ArrayLike = 20.4
+    seed: int, images: int, gains: npt.ArrayLike, ratios: npt.ArrayLike = 20.4
 ) -> tuple[Results, npt.NDArray[np.float64]]:
     """A run of tables whose true gains in points over the standard curve are ``gains`` [m], and those gains."""
     seen = Images(images, seed)
-    gain, rate = np.broadcast_arrays(np.atleast_1d(np.asarray(gains, dtype=np.float64)), rates)
+    gain, ratio = np.broadcast_arrays(np.atleast_1d(np.asarray(gains, dtype=np.float64)), ratios)
     reference = [
         _trial("reference", quality, seen.measure(*point))
-        for quality, *point in zip(QUALITIES, CURVE_RATE, CURVE_TOP1, strict=True)
+        for quality, *point in zip(QUALITIES, CURVE_RATIO, CURVE_TOP1, strict=True)
     ]
     search = [
-        _trial("search", number, seen.measure(one_rate, curve_top1(one_rate) + one_gain / 100))
-        for number, (one_gain, one_rate) in enumerate(zip(gain, rate, strict=True))
+        _trial("search", number, seen.measure(one_ratio, curve_top1(one_ratio) + one_gain / 100))
+        for number, (one_gain, one_ratio) in enumerate(zip(gain, ratio, strict=True))
     ]
     return Results("simulated", reference, search), np.array(gain)
 

@@ -48,11 +48,11 @@ def test_totals_are_those_of_the_images_drawn() -> None:
             assert hits[row, column] == (measurements[column].ranks[0, drawn] == 0).sum()
 
 
-def test_equal_weights_give_the_measured_rate_and_accuracy() -> None:
+def test_equal_weights_give_the_measured_ratio_and_accuracy() -> None:
     ranks = np.array([[0, 3, 0, 1], [0, 0, 0, 2], [1, 0, 0, 4]], dtype=np.int32)
     measurement = Measurement(np.array([100, 200, 300, 400]), ranks, 2500)
-    rate, top1 = weighted_points([measurement], np.ones((1, 4)))
-    assert rate[0, 0] == pytest.approx(measurement.rate)
+    ratio, top1 = weighted_points([measurement], np.ones((1, 4)))
+    assert ratio[0, 0] == pytest.approx(measurement.ratio)
     assert top1[0, 0] == pytest.approx(measurement.top1) == pytest.approx(7 / 12)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from qsearch.analysis.choice import Choice, choose_at_rate, choose_at_top1, choose_like_quality, choose_trial
+from qsearch.analysis.choice import Choice, choose_at_ratio, choose_at_top1, choose_like_quality, choose_trial
 from qsearch.analysis.results import Results
 from qsearch.analysis.summary import summarize
 from qsearch.errors import InputError
@@ -13,19 +13,19 @@ from tests.made_up_runs import REFERENCE, SEARCH, done
 RESULTS = Results("demo", REFERENCE, SEARCH)
 
 
-@pytest.mark.parametrize(("rate", "trial"), [(10, 0), (10.01, 1), (17.9, 1), (20, 3), (29.9, 5)])
-def test_a_rate_chooses_the_most_accurate_table_that_reaches_it(rate: float, trial: int) -> None:
-    assert choose_at_rate(RESULTS, rate).trial.number == trial
+@pytest.mark.parametrize(("ratio", "trial"), [(10, 0), (10.01, 1), (17.9, 1), (20, 3), (29.9, 5)])
+def test_a_ratio_chooses_the_most_accurate_table_that_reaches_it(ratio: float, trial: int) -> None:
+    assert choose_at_ratio(RESULTS, ratio).trial.number == trial
 
 
 @pytest.mark.parametrize(("top1", "trial"), [(0.55, 5), (0.56, 3), (0.75, 3), (0.76, 1), (0.9, 0)])
-def test_an_accuracy_chooses_the_highest_rate_that_keeps_it(top1: float, trial: int) -> None:
+def test_an_accuracy_chooses_the_highest_ratio_that_keeps_it(top1: float, trial: int) -> None:
     assert choose_at_top1(RESULTS, top1).trial.number == trial
 
 
-def test_like_quality_chooses_what_the_summary_calls_best_at_that_rate() -> None:
+def test_like_quality_chooses_what_the_summary_calls_best_at_that_ratio() -> None:
     choice = choose_like_quality(RESULTS, 50)
-    best = summarize(RESULTS, (0, 0)).best_at_rate
+    best = summarize(RESULTS, (0, 0)).best_at_ratio
     assert best is not None
     assert choice.trial.label == best.label == "3"
     assert "quality 50" in choice.reason
@@ -41,9 +41,9 @@ def test_a_trial_is_chosen_by_its_label_also_off_the_frontier() -> None:
 @pytest.mark.parametrize(
     ("choose", "sentence"),
     [
-        (lambda results: choose_at_rate(results, 40), r"from rate 10\.00 to 30\.\d\d and has no table at rate 40"),
-        (lambda results: choose_at_rate(results, 3), r"from rate 10\.00 to 30\.\d\d"),
-        (lambda results: choose_at_rate(results, float("nan")), "no table at rate nan"),
+        (lambda results: choose_at_ratio(results, 40), r"from ratio 10\.00 to 30\.\d\d and has no table at ratio 40"),
+        (lambda results: choose_at_ratio(results, 3), r"from ratio 10\.00 to 30\.\d\d"),
+        (lambda results: choose_at_ratio(results, float("nan")), "no table at ratio nan"),
         (lambda results: choose_at_top1(results, 0.95), r"from top-1 55\.00 % to 90\.00 % .* at 95\.00 %"),
         (lambda results: choose_like_quality(results, 60), "did not measure standard quality 60; it measured: 50, 75"),
         (lambda results: choose_trial(results, "17"), "no trial '17'"),
@@ -57,13 +57,13 @@ def test_what_cannot_be_chosen_is_said_with_what_can(choose: Callable[[Results],
 
 def test_a_frontier_of_one_point() -> None:
     results = Results("demo", REFERENCE, [done(0, 12, 0.85)])
-    with pytest.raises(InputError, match=r"the frontier of run demo is rate 12\.\d\d and has no table at rate 20"):
-        choose_at_rate(results, 20)
-    with pytest.raises(InputError, match=r"ends at rate 12\.\d\d, below the 20\.\d\d of standard quality 50"):
+    with pytest.raises(InputError, match=r"the frontier of run demo is ratio 12\.\d\d and has no table at ratio 20"):
+        choose_at_ratio(results, 20)
+    with pytest.raises(InputError, match=r"ends at ratio 12\.\d\d, below the 20\.\d\d of standard quality 50"):
         choose_like_quality(results, 50)
     assert choose_like_quality(Results("demo", REFERENCE, [done(0, 21, 0.5)]), 50).trial.number == 0
 
 
 def test_a_run_without_a_finished_trial() -> None:
     with pytest.raises(InputError, match="no finished trial"):
-        choose_at_rate(Results("demo", REFERENCE, SEARCH[2:3]), 20)
+        choose_at_ratio(Results("demo", REFERENCE, SEARCH[2:3]), 20)

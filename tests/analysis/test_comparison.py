@@ -26,7 +26,7 @@ def test_worked_by_hand() -> None:
     assert (test.low_points, test.high_points) == pytest.approx((100 * low, 100 * high))
     assert (found.difference_points.low, found.difference_points.high) == (test.low_points, test.high_points)
     assert (found.byte_ratio.value, found.byte_ratio.low, found.byte_ratio.high) == (0.5, 0.5, 0.5)
-    assert (found.rate, found.top1) == (table.rate, 0.75)
+    assert (found.ratio, found.top1) == (table.ratio, 0.75)
 
 
 def test_the_byte_ratio_is_paired() -> None:

@@ -1,4 +1,4 @@
-"""How many tables of about one rate beat the standard curve."""
+"""How many tables of about one ratio beat the standard curve."""
 
 import numpy as np
 import pytest
@@ -12,15 +12,17 @@ from qsearch.tables import QuantTables
 IMAGES = 100
 
 
-def trial(number: int, rate: float, hits: int, series: Series = "search") -> Trial:
+def trial(number: int, ratio: float, hits: int, series: Series = "search") -> Trial:
     measurement = Measurement(
-        np.full(IMAGES, round(3000 / rate)), np.where(np.arange(IMAGES) < hits, 0, 1).astype(np.int32)[np.newaxis], 1000
+        np.full(IMAGES, round(3000 / ratio)),
+        np.where(np.arange(IMAGES) < hits, 0, 1).astype(np.int32)[np.newaxis],
+        1000,
     )
     return Trial(series, number, "any", QuantTables.standard(50), "done", measurement)
 
 
 REFERENCE = (trial(90, 10, 80, "reference"), trial(20, 30, 40, "reference"))
-"""Two points less of a hundred per unit of rate."""
+"""Two points less of a hundred per unit of ratio."""
 
 
 def test_counted_by_hand() -> None:
@@ -33,7 +35,7 @@ def test_counted_by_hand() -> None:
 
 
 def test_a_tie_is_within_half_an_answer() -> None:
-    # At rate 3000/131 = 22.90 the curve has 54.198 %.
+    # At ratio 3000/131 = 22.90 the curve has 54.198 %.
     search = [trial(0, 22.9, 54), trial(1, 22.9, 55)]
     found = distribution(Results("demo", REFERENCE, search), (22, 23))
     assert found.gain_points == pytest.approx((-0.198, 0.802), abs=1e-3)
@@ -54,7 +56,7 @@ def test_beyond_the_curve_a_table_neither_wins_nor_loses() -> None:
             [trial(0, 20, 60)],
             REFERENCE,
             (22.0, 23.0),
-            "no trial with a rate from 22 to 23: they go from 20.00 to 20.00",
+            "no trial with a ratio from 22 to 23: they go from 20.00 to 20.00",
         ),
         ([], REFERENCE, (22.0, 23.0), "none yet"),
         ([trial(0, 20, 60)], REFERENCE[:1], (10.0, 30.0), "no standard curve yet"),

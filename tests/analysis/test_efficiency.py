@@ -15,14 +15,14 @@ FLAT = Parabola(0.0, 0.0, 0.5)
 """Good is a top-1 above 49.9 %."""
 
 
-def trial(number: int, hits: int | None, *, rate: float = 10, own: bool = True, same_as: int | None = None) -> Trial:
+def trial(number: int, hits: int | None, *, ratio: float = 10, own: bool = True, same_as: int | None = None) -> Trial:
     """Of 1000 images ``hits`` right, or failed; its decision took as many seconds as its number."""
     tables = QuantTables.shared(np.full((8, 8), 1 + (number if same_as is None else same_as)))
     strategy = "bayesian" if own else "sorted-random"
     if hits is None:
         return Trial("search", number, strategy, tables, "failed", reason="no", decision_s=float(number))
     ranks = np.where(np.arange(IMAGES) < hits, 0, 1).astype(np.int32)[np.newaxis]
-    measurement = Measurement(np.full(IMAGES, round(3000 / rate)), ranks, 1000)
+    measurement = Measurement(np.full(IMAGES, round(3000 / ratio)), ranks, 1000)
     return Trial("search", number, strategy, tables, "done", measurement, decision_s=float(number))
 
 
@@ -65,7 +65,7 @@ def test_a_warm_up_is_not_the_strategys_own() -> None:
 
 
 def test_hypervolumes_at_equal_trials_and_at_the_end() -> None:
-    long = results(trial(0, 500), trial(1, 400, rate=5), trial(2, 500, rate=20), name="long")
+    long = results(trial(0, 500), trial(1, 400, ratio=5), trial(2, 500, ratio=20), name="long")
     short = results(trial(0, 300), trial(1, 600), name="short")
     found = efficiencies([(long, "bayesian"), (short, "bayesian")], FLAT, reference_point=(0.0, 0.0))
     assert [each.equal_trials for each in found] == [2, 2]
@@ -90,8 +90,8 @@ def test_a_run_that_has_not_begun_is_refused() -> None:
 
 def test_one_parabola_goes_through_the_frontier_of_all_runs() -> None:
     truth = Parabola(-1e-3, 0.0, 0.9)
-    points = [(rate, round(IMAGES * truth.at(float(rate)))) for rate in (5, 6, 10, 12, 15, 20)]
-    best = [trial(number, hits, rate=rate) for number, (rate, hits) in enumerate(points)]
-    beaten = [trial(10 + number, hits - 100, rate=rate) for number, (rate, hits) in enumerate(points)]
+    points = [(ratio, round(IMAGES * truth.at(float(ratio)))) for ratio in (5, 6, 10, 12, 15, 20)]
+    best = [trial(number, hits, ratio=ratio) for number, (ratio, hits) in enumerate(points)]
+    beaten = [trial(10 + number, hits - 100, ratio=ratio) for number, (ratio, hits) in enumerate(points)]
     found = common_parabola([results(*best[::2], *beaten), results(*best[1::2])])
     assert (found.a, found.b, found.c) == pytest.approx((truth.a, truth.b, truth.c), abs=1e-4)

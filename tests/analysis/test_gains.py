@@ -27,7 +27,7 @@ def test_the_values_are_those_of_the_summary() -> None:
 
 
 def test_worked_by_hand() -> None:
-    # Rates 30 and 10 with top-1 1/4 and 3/4; the table's rate 20 lies half-way, where the curve has 1/2.
+    # Ratios 30 and 10 with top-1 1/4 and 3/4; the table's ratio 20 lies half-way, where the curve has 1/2.
     coarse, fine = trial(10, [100] * 4, [1, 0, 0, 0], True), trial(90, [300] * 4, [1, 1, 1, 0], True)
     table = trial(1, [150] * 4, [1, 1, 1, 0])
     gains = bootstrap_gains(Results("demo", [coarse, fine], [table]), table, resamples=100)
@@ -66,7 +66,7 @@ def test_the_interval_narrows_with_the_root_of_the_images() -> None:
 
 
 def test_beyond_the_curve_nothing_is_invented() -> None:
-    results, _ = simulated_results(3, images=200, gains=0, rates=20)
+    results, _ = simulated_results(3, images=200, gains=0, ratios=20)
     best = trial(1, [1] * 200, [1] * 200)
     gains = bootstrap_gains(results, best, resamples=100)
     assert gains.gain_points.value is None

@@ -14,7 +14,7 @@ def test_the_best_of_equal_tables_gains_only_by_luck() -> None:
     apparent, corrected, held, held_naively = [], [], 0, 0
     for seed in range(30):
         results, _ = simulated_results(seed, images=300, gains=np.zeros(200))
-        found = selected_gain(results, "rate", resamples=150, seed=seed)
+        found = selected_gain(results, "ratio", resamples=150, seed=seed)
         assert found is not None
         assert found.apparent.value is not None
         assert found.corrected is not None
@@ -35,7 +35,7 @@ def test_the_best_of_equal_tables_gains_only_by_luck() -> None:
 
 def test_a_table_far_above_the_others_owes_nothing_to_luck() -> None:
     results, _ = simulated_results(0, images=400, gains=[0] * 50 + [15] + [0] * 50)
-    found = selected_gain(results, "rate", resamples=100)
+    found = selected_gain(results, "ratio", resamples=100)
     assert found is not None
     assert found.label == "50"
     assert found.choices == 1
@@ -48,7 +48,7 @@ def test_the_correction_is_small_where_tables_differ_more_than_chance() -> None:
     for seed in range(30):
         gains = np.random.default_rng(seed).normal(0, 5, 60)
         results, _ = simulated_results(seed, images=500, gains=gains)
-        found = selected_gain(results, "rate", resamples=100, seed=seed)
+        found = selected_gain(results, "ratio", resamples=100, seed=seed)
         assert found is not None
         assert found.corrected is not None
         assert found.corrected.value is not None
@@ -64,7 +64,7 @@ def test_the_table_picked_is_the_one_the_summary_names(seed: int) -> None:
     results, _ = simulated_results(seed, 40, random.integers(-3, 4, 60), random.integers(17, 24, 60))
     summary = summarize(results, (1.0, 0.0))
     for rule, best, gain in (
-        ("rate", summary.best_at_rate, summary.gain_points),
+        ("ratio", summary.best_at_ratio, summary.gain_points),
         ("accuracy", summary.best_at_accuracy, summary.saving_percent),
     ):
         found = selected_gain(results, rule, resamples=20)  # type: ignore[arg-type]
@@ -73,7 +73,7 @@ def test_the_table_picked_is_the_one_the_summary_names(seed: int) -> None:
 
 
 def test_savings_are_corrected_too() -> None:
-    results, _ = simulated_results(11, images=500, gains=np.zeros(100), rates=np.linspace(18, 23, 100))
+    results, _ = simulated_results(11, images=500, gains=np.zeros(100), ratios=np.linspace(18, 23, 100))
     found = selected_gain(results, "accuracy", resamples=100)
     assert found is not None
     assert found.optimism is not None
@@ -89,14 +89,14 @@ def test_repeated_tables_are_one_candidate() -> None:
     results, _ = simulated_results(0, images=50, gains=[1, 2])
     first = results.done[0]
     again = Trial("search", 7, first.strategy, first.tables, "done", first.measurement)
-    found = selected_gain(Results("demo", results.reference, [*results.search, again]), "rate", resamples=10)
+    found = selected_gain(Results("demo", results.reference, [*results.search, again]), "ratio", resamples=10)
     assert found is not None
     assert found.candidates == 2
 
 
 def test_there_may_be_nothing_to_pick() -> None:
-    results, _ = simulated_results(0, images=100, gains=[0, 0], rates=12)
-    assert selected_gain(results, "rate") is None
-    assert selected_gain(Results("demo", results.reference, []), "rate") is None
+    results, _ = simulated_results(0, images=100, gains=[0, 0], ratios=12)
+    assert selected_gain(results, "ratio") is None
+    assert selected_gain(Results("demo", results.reference, []), "ratio") is None
     without_50 = [trial for trial in results.reference if trial.number != 50]
     assert selected_gain(Results("demo", without_50, results.search), "accuracy") is None

@@ -13,13 +13,13 @@ from qsearch.tables import QuantTables
 
 IMAGES, PIXELS = 100, 1000
 RAW = 3 * PIXELS
-"""Bytes of one raw image; an image of RAW / r bytes has rate r."""
+"""Bytes of one raw image; an image of RAW / r bytes has ratio r."""
 
 
-def trial(number: int, rate: float, hits: int, series: str = "search") -> Trial:
+def trial(number: int, ratio: float, hits: int, series: str = "search") -> Trial:
     """Of 100 images, ``hits`` right."""
     ranks = np.where(np.arange(IMAGES) < hits, 0, 3).astype(np.int32)[None]
-    measurement = Measurement(np.full(IMAGES, round(RAW / rate)), ranks, PIXELS)
+    measurement = Measurement(np.full(IMAGES, round(RAW / ratio)), ranks, PIXELS)
     tables = QuantTables.standard(number) if series == "reference" else QuantTables.shared(np.full((8, 8), 1 + number))
     return Trial(series, number, "s", tables, "done", measurement)  # type: ignore[arg-type]
 
@@ -35,7 +35,7 @@ SEARCH = (
     trial(0, 6, 91),
     trial(1, 12, 84),
     trial(2, 15, 80),
-    trial(3, 9, 85),  # below the rate of quality 50
+    trial(3, 9, 85),  # below the ratio of quality 50
     trial(4, 15, 70),  # beaten by trial 2
     trial(5, 25, 60),
     failed(6),
@@ -49,12 +49,12 @@ def results(search: tuple[Trial, ...] = SEARCH, reference: tuple[Trial, ...] = S
 def test_the_headline_against_the_curve_by_hand() -> None:
     summary = summarize(results(), (1.0, 0.0))
     assert summary.standard is not None
-    assert (summary.standard.label, summary.standard.rate, summary.standard.top1) == ("standard:50", 10, 0.8)
-    assert summary.best_at_rate is not None
-    assert summary.best_at_rate.label == "1"  # 84 % at rate 12, where the curve has 80 - 2 * 2 = 76 %
+    assert (summary.standard.label, summary.standard.ratio, summary.standard.top1) == ("standard:50", 10, 0.8)
+    assert summary.best_at_ratio is not None
+    assert summary.best_at_ratio.label == "1"  # 84 % at ratio 12, where the curve has 80 - 2 * 2 = 76 %
     assert summary.gain_points == pytest.approx(8)
     assert summary.best_at_accuracy is not None
-    assert summary.best_at_accuracy.label == "2"  # 80 % at rate 15, for which the curve needs rate 10
+    assert summary.best_at_accuracy.label == "2"  # 80 % at ratio 15, for which the curve needs ratio 10
     assert summary.saving_percent == pytest.approx(100 * (1 - 10 / 15))
 
 
@@ -94,7 +94,7 @@ def test_outside_the_measured_curve_there_is_no_gain() -> None:
 
 def test_a_frontier_that_does_not_reach_quality_50_has_no_headline() -> None:
     summary = summarize(results((trial(0, 8, 79),)), (1.0, 0.0))
-    assert summary.best_at_rate is None
+    assert summary.best_at_ratio is None
     assert summary.gain_points is None
     assert summary.best_at_accuracy is None
     assert summary.saving_percent is None
@@ -108,7 +108,7 @@ def test_before_anything_is_measured() -> None:
     assert summary.standard_hypervolume == 0
     assert summary.frontier == ()
     alone = summarize(results(reference=(STANDARD[1],)), (1.0, 0.0))
-    assert alone.best_at_rate is not None
+    assert alone.best_at_ratio is not None
     assert alone.gain_points is None  # one point is no curve
 
 
@@ -129,21 +129,21 @@ def of_two(one: Trial, hits: int) -> Trial:
 
 def test_several_networks_are_told_one_by_one() -> None:
     standard = tuple(of_two(each, hits) for each, hits in zip(STANDARD, (80, 60, 20), strict=True))
-    # The mean of 70 % at quality 50 is reached by the first at its rate and more, by the second at the highest rate.
+    # The mean of 70 % at quality 50 is reached by the first at its ratio and more, by the second at the highest ratio.
     search = (of_two(trial(0, 12, 90), 50), of_two(trial(1, 15, 81), 59), of_two(trial(2, 20, 60), 40))
     summary = summarize(results(search, standard), (1.0, 0.0))
-    assert summary.best_at_rate is not None
+    assert summary.best_at_ratio is not None
     assert summary.best_at_accuracy is not None
-    assert (summary.best_at_rate.label, summary.best_at_accuracy.label) == ("1", "1")
+    assert (summary.best_at_ratio.label, summary.best_at_accuracy.label) == ("1", "1")
     first, second = summary.networks
     assert (first.standard_top1, second.standard_top1) == (0.8, 0.6)
-    assert (first.at_rate_top1, second.at_rate_top1) == (0.81, 0.59)
-    assert first.at_rate_gain_points == pytest.approx(81 - 70)  # its own curve has 70 % at rate 15
-    assert second.at_rate_gain_points == pytest.approx(59 - 50)
+    assert (first.at_ratio_top1, second.at_ratio_top1) == (0.81, 0.59)
+    assert first.at_ratio_gain_points == pytest.approx(81 - 70)  # its own curve has 70 % at ratio 15
+    assert second.at_ratio_gain_points == pytest.approx(59 - 50)
     assert second.at_accuracy_gain_points == pytest.approx(59 - 50)
     assert summarize(results(), (1.0, 0.0)).networks == ()
     nothing = summarize(results((), standard), (1.0, 0.0)).networks
-    assert [(each.standard_top1, each.at_rate_top1, each.at_accuracy_top1) for each in nothing] == [
+    assert [(each.standard_top1, each.at_ratio_top1, each.at_accuracy_top1) for each in nothing] == [
         (0.8, None, None),
         (0.6, None, None),
     ]
@@ -154,7 +154,7 @@ def test_results_know_their_trials() -> None:
     assert found.trial("standard:50") is STANDARD[1]
     assert found.trial("5") is SEARCH[5]
     assert list(found.standard) == [90, 50, 20]
-    np.testing.assert_allclose(found.rate, [6, 12, 15, 9, 15, 25], rtol=1e-2)
+    np.testing.assert_allclose(found.ratio, [6, 12, 15, 9, 15, 25], rtol=1e-2)
     for label in ("17", "standard:51", ""):
         with pytest.raises(InputError, match=f"run demo has no trial '{label}': "):
             found.trial(label)

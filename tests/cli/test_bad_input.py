@@ -138,7 +138,7 @@ SPOILT: Mapping[str, tuple[Callable[[Path], object], str]] = {
         "trials.sqlite is not an archive of trials",
     ),
     "archive of text": (
-        lambda demo: (demo / "trials.sqlite").write_text("trial,rate\n" * 99),
+        lambda demo: (demo / "trials.sqlite").write_text("trial,ratio\n" * 99),
         "trials.sqlite is damaged",
     ),
     "no archive": (lambda demo: (demo / "trials.sqlite").unlink(), "trials.sqlite is not there"),
@@ -177,7 +177,7 @@ def test_a_spoilt_run_is_refused_by_every_command(cli: Cli, demo: Path, name: st
     [
         (["plot", "demo", "--out", "demo.jpg"], "a plot is written as .png, .svg, .pdf, got 'demo.jpg'"),
         (["plot", "demo", "--out", "nowhere/demo.png"], "nowhere/demo.png cannot be written"),
-        (["plot", "demo", "--window", "500", "600"], "no point has a rate from 500 to 600"),
+        (["plot", "demo", "--window", "500", "600"], "no point has a ratio from 500 to 600"),
         (["plot", "demo", "--window", "5"], "--window"),
         (["trials", "demo", "--out", "nowhere/t.csv"], "nowhere/t.csv cannot be written"),
         (["trials", "demo", "--json", "--out", "nowhere/t.json"], "nowhere/t.json cannot be written"),

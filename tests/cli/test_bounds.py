@@ -35,7 +35,7 @@ def test_they_are_those_of_the_frontier(cli: Cli, source: Path) -> None:
 def test_in_words_they_are_two_matrices(cli: Cli, source: Path) -> None:
     text = cli("bounds", "source", *WIDE).stdout
     assert text.count("\n ") + text.count("\n1") >= 16
-    assert "fitness(rate) =" in text
+    assert "fitness(ratio) =" in text
     assert "lower:" in text
     assert "upper:" in text
 

@@ -26,7 +26,7 @@ IMAGES = 120
 
 
 def simulated_run(path: Path, seed: int = 0, gains: Sequence[float] = (0, 10, -10), digest: str = "0") -> Run:
-    """A run of three tables on 120 images of 12 classes; trial 1 is the best at the rate of quality 50."""
+    """A run of three tables on 120 images of 12 classes; trial 1 is the best at the ratio of quality 50."""
     results, _ = simulated_results(seed, IMAGES, list(gains))
     path.mkdir(parents=True)
     recorded = Recorded(
@@ -60,22 +60,22 @@ def test_the_numbers_are_those_of_the_records(cli: Cli, tmp_path: Path) -> None:
     assert found["baseline"] == {
         "table": "demo:standard:50",
         "trial": "standard:50",
-        "rate": tables[0].rate,
+        "ratio": tables[0].ratio,
         "top1": tables[0].top1,
     }
     rows = found["comparisons"]
     assert [row["table"] for row in rows] == ["demo:1", "demo:2"]
     for row, each in zip(rows, expected, strict=True):
-        names = ("rate", "top1", "difference_points", "byte_ratio", "tests")
+        names = ("ratio", "top1", "difference_points", "byte_ratio", "tests")
         assert {name: row[name] for name in names} == json.loads(msgspec.json.encode(each))
 
 
 def test_in_words(cli: Cli, tmp_path: Path) -> None:
     simulated_run(tmp_path / "runs/demo")
     printed = cli("compare", "standard:50", "demo:best", "demo:2").stdout
-    assert "Baseline demo:standard:50: rate 20" in printed
-    assert "demo:best (trial 1): rate 2" in printed
-    assert "\ndemo:2: rate 2" in printed
+    assert "Baseline demo:standard:50: ratio 20" in printed
+    assert "demo:best (trial 1): ratio 2" in printed
+    assert "\ndemo:2: ratio 2" in printed
     assert printed.count("corrected for 2 tests (Holm)") == 2
     assert "four times in five" in printed
     assert "The search chose on these images" in printed

@@ -17,7 +17,7 @@ def textures(qsearch: Command, request: pytest.FixtureRequest) -> Command:
     return qsearch
 
 
-def test_rate_and_accuracy_trade_over_the_whole_range(textures: Command, tmp_path: Path) -> None:
+def test_ratio_and_accuracy_trade_over_the_whole_range(textures: Command, tmp_path: Path) -> None:
     finished = textures("run", "--config", "few.toml", "--name", "demo", "--workers", "2", "--json")
     assert finished.returncode == 0, finished.stderr
     assert all(word not in finished.stderr for word in ("Traceback", "Warning", "leaked"))
@@ -25,7 +25,7 @@ def test_rate_and_accuracy_trade_over_the_whole_range(textures: Command, tmp_pat
     assert summary["trials_done"] == 2
     run = Run.open(tmp_path / "runs" / "demo")
     fine, middle, coarse = (run.results().standard[quality] for quality in (90, 50, 10))
-    assert fine.rate < middle.rate < coarse.rate
+    assert fine.ratio < middle.ratio < coarse.ratio
     assert 0.95 > fine.top1 > middle.top1 > coarse.top1 > 0.3
     assert 0.7 < middle.top1 < 0.9
     assert fine.images == 600

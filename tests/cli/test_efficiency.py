@@ -112,7 +112,7 @@ def test_runs_under_other_conditions_are_not_compared(cli: Cli, tmp_path: Path) 
     assert "different reference points" in refused.sentence
 
 
-@pytest.mark.parametrize(("trials", "sentence"), [(0, "three different rates or more"), (2, "the frontier has 2")])
+@pytest.mark.parametrize(("trials", "sentence"), [(0, "three different ratios or more"), (2, "the frontier has 2")])
 def test_too_few_trials_for_a_parabola(cli: Cli, tmp_path: Path, trials: int, sentence: str) -> None:
     run = run_of(tmp_path / "runs/demo", trials=trials)
     with Archive.open(run.path / ARCHIVE_FILE) as archive:

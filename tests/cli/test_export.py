@@ -14,7 +14,7 @@ from tests.made_up_runs import make_run, tables
     ("selector", "trial", "reason"),
     [
         ((), 3, "standard quality 50's 20.0"),
-        (("--rate", "18.5"), 3, "rate of 18.5 or more"),
+        (("--ratio", "18.5"), 3, "ratio of 18.5 or more"),
         (("--top1", "82%"), 1, "82.00 % or more"),
         (("--like-quality", "75"), 1, "quality 75"),
         (("--trial", "4"), 4, "named by you"),
@@ -46,12 +46,12 @@ def test_tables_of_others_and_conversion(call: Call, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [
-        (("demo", "--rate", "99", "--format", "json"), 2, "from rate 10.00 to 30.01"),
-        (("demo", "--rate", "20", "--top1", "0.5", "--format", "json"), 2, "--rate and --top1"),
+        (("demo", "--ratio", "99", "--format", "json"), 2, "from ratio 10.00 to 30.01"),
+        (("demo", "--ratio", "20", "--top1", "0.5", "--format", "json"), 2, "--ratio and --top1"),
         (("demo", "--top1", "57", "--format", "json"), 2, "0.57 or 57%, got '57'"),
         (("demo",), 2, "--format"),
         (("demo", "--out", "tables"), 2, "does not tell its format"),
-        (("standard:50", "--rate", "20", "--format", "json"), 2, "is not one"),
+        (("standard:50", "--ratio", "20", "--format", "json"), 2, "is not one"),
         (("dmeo", "--format", "json"), 2, "did you mean demo"),
         (("--format", "json"), 2, "say what to export"),
         (("demo", "--published", "luo-2021", "--format", "json"), 2, "say what to export"),

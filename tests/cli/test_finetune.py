@@ -52,7 +52,7 @@ def test_one_epoch_on_a_handful_of_images(cli: Cli, arguments: list[str], demo: 
     assert "Measured on 15 images of folder:" in finished.stdout
     for network in ("as it was", "fine-tuned"):
         for table in ("trial 0", "standard:50"):
-            assert re.search(rf"{network} +{table} +rate +\d+\.\d\d, top-1 +\d+\.\d\d %", finished.stdout)
+            assert re.search(rf"{network} +{table} +ratio +\d+\.\d\d, top-1 +\d+\.\d\d %", finished.stdout)
     assert re.search(r"fine-tuned: [+-]\d+\.\d\d points \(.* to .*\), p = ", finished.stdout)
     folder = demo / "finetune" / "trial-0-textures-cnn"
     assert {path.name for path in folder.iterdir()} >= {"finetune.json", "found.pt", "standard.pt", "result.json"}

@@ -49,10 +49,10 @@ def test_trials_as_json_hold_every_trial(cli: Cli, demo: Path) -> None:
         assert QuantTables.from_dict(row["tables"]) == trial.tables
         assert row["digest"] == trial.tables.digest
         if trial.measurement is None:
-            assert row["rate"] is row["top1"] is row["psnr_db"] is None
+            assert row["ratio"] is row["top1"] is row["psnr_db"] is None
             assert row["reason"] == trial.reason != ""
         else:
-            assert row["rate"] == trial.measurement.rate
+            assert row["ratio"] == trial.measurement.ratio
             assert row["top1"] == trial.measurement.top1
             assert row["total_bytes"] == trial.measurement.total_bytes
             assert row["psnr_db"] == trial.measurement.mean_psnr_db
@@ -66,7 +66,7 @@ def test_trials_as_csv_are_the_same_table(cli: Cli, demo: Path, tmp_path: Path) 
     assert len(rows) == len(expected)
     for row, other in zip(rows, expected, strict=True):
         assert set(row) == set(other)
-        assert row["rate"] == ("" if other["rate"] is None else repr(other["rate"]))
+        assert row["ratio"] == ("" if other["ratio"] is None else repr(other["ratio"]))
         assert json.loads(row["tables"]) == other["tables"]
     for format_ in ("csv", "json"):
         assert cli("trials", "demo", f"--{format_}", "--out", f"t.{format_}").status == 0

@@ -42,7 +42,7 @@ def test_a_histogram_is_drawn_of_a_window(tmp_path: Path, succeed: Callable[...,
         (("--kind", "validation"), "no validation is kept with these runs: make one with 'qsearch validate'"),
         (("--kind", "validation", "--validation", "other"), "has no validation 'other'"),
         (("--validation", "other"), "--validation goes with --kind validation"),
-        (("--kind", "distribution", "--window", "40", "50"), "has no trial with a rate from 40 to 50"),
+        (("--kind", "distribution", "--window", "40", "50"), "has no trial with a ratio from 40 to 50"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(

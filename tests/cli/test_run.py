@@ -29,8 +29,8 @@ def test_a_run_ends_with_what_it_found(cli: Cli, tmp_path: Path) -> None:
     assert "Run demo: sorted-random, seed 5, layout shared" in finished.stdout
     assert "15 images 24x24 of fake, fake, pillow 4:2:0" in finished.stdout
     assert "12 of 12 trials done (12 distinct)" in finished.stdout
-    assert re.search(r"Standard quality 50: +rate +\d+\.\d\d, top-1 +\d+\.\d\d %", finished.stdout)
-    assert "Best at that rate:" in finished.stdout
+    assert re.search(r"Standard quality 50: +ratio +\d+\.\d\d, top-1 +\d+\.\d\d %", finished.stdout)
+    assert "Best at that ratio:" in finished.stdout
     assert "Best at that accuracy:" in finished.stdout
     assert "the images the search chose on" in finished.stdout
     run = Run.open(tmp_path / "runs" / "demo")
@@ -42,12 +42,12 @@ def test_the_summary_as_json_says_what_the_trials_say(cli: Cli, tmp_path: Path) 
     found = json.loads(cli("run", "--json", "--name", "demo", "--trials", "20", *FAKE).stdout)
     results = Run.open(tmp_path / "runs" / "demo").results()
     summary, standard = found["summary"], results.standard[50]
-    assert summary["standard"]["rate"] == standard.rate
+    assert summary["standard"]["ratio"] == standard.ratio
     assert summary["standard"]["top1"] == standard.top1
-    best = summary["best_at_rate"]
-    assert best["rate"] >= standard.rate
+    best = summary["best_at_ratio"]
+    assert best["ratio"] >= standard.ratio
     reaching = [
-        t for t in results.done if t.measurement and t.measurement.rate >= standard.rate
+        t for t in results.done if t.measurement and t.measurement.ratio >= standard.ratio
     ]  # all tables that save as much
     assert best["top1"] == max(t.measurement.top1 for t in reaching if t.measurement)
     assert found["settings"]["search"]["trials"] == 20

@@ -79,11 +79,11 @@ def test_tables_that_no_search_found(cli: Cli, demo: Path) -> None:
     assert by_label["published:luo-2021"]["searched_gain_points"] is None
 
 
-def test_only_the_tables_near_a_rate(cli: Cli, demo: Path) -> None:
-    finished = cli("validate", "demo", *OTHERS, "--top", "1", "--rate", "2", "--json")
+def test_only_the_tables_near_a_ratio(cli: Cli, demo: Path) -> None:
+    finished = cli("validate", "demo", *OTHERS, "--top", "1", "--ratio", "2", "--json")
     (network,) = json.loads(finished.stdout)["networks"]
     frontier = Run.open(demo).results().frontier
-    nearest = min(frontier, key=lambda trial: abs(trial.measurement.rate - 2 if trial.measurement else 9))
+    nearest = min(frontier, key=lambda trial: abs(trial.measurement.ratio - 2 if trial.measurement else 9))
     assert [table["label"] for table in network["tables"]] == [nearest.label]
 
 
@@ -124,7 +124,7 @@ def test_show_tells_what_the_picks_gain_there(cli: Cli, demo: Path) -> None:
         ([], "say on which images"),
         (["--dataset", "fake:7", "--split"], "say on which images"),
         (["--split"], "needs a run made with 'run --split'"),
-        (["--dataset", "fake:7", "--rate", "3"], "--rate goes with --top"),
+        (["--dataset", "fake:7", "--ratio", "3"], "--ratio goes with --top"),
         (["--dataset", "fake:7", "--tables", "nothing"], "tables are called"),
     ],
 )

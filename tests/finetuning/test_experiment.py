@@ -103,7 +103,7 @@ def test_the_network_as_it_was_is_what_a_search_measures(
     rows = run_experiment(folder, settings, parts, silent).rows
     classifier = load("", ClassifierOptions(device="cpu"))
     measured = Evaluator(parts.held_out, PillowCodec(), [classifier]).evaluate(FOUND)
-    assert (rows[0].rate, rows[0].top1) == (measured.rate, measured.top1)
+    assert (rows[0].ratio, rows[0].top1) == (measured.ratio, measured.top1)
 
 
 class Killed(BaseException):

@@ -60,28 +60,28 @@ def test_the_window_is_the_papers_in_proportion() -> None:
     assert window_around(11.0) == (10.5, 11.5)
 
 
-@pytest.mark.parametrize("rates", [[18.004, 22.0, 30.0], [26.777, 27.0, 30.0], [1.0, 2.0, 3.0]])
-def test_too_few_tables_name_a_window_that_works(rates: list[float]) -> None:
+@pytest.mark.parametrize("ratios", [[18.004, 22.0, 30.0], [26.777, 27.0, 30.0], [1.0, 2.0, 3.0]])
+def test_too_few_tables_name_a_window_that_works(ratios: list[float]) -> None:
     tables = [table(r0c0=value) for value in (1, 2, 3)]
     with pytest.raises(InputError, match="would hold 2") as caught:
-        bounds(tables, rates, "shared", (21.0, 23.0))
+        bounds(tables, ratios, "shared", (21.0, 23.0))
     suggestion = re.search(r"the window ([\d.]+) to ([\d.]+)", str(caught.value))
     assert suggestion is not None
     low, high = map(float, suggestion.groups())
     assert low <= 21.0
     assert high >= 23.0
-    bounds(tables, rates, "shared", (low, high))
+    bounds(tables, ratios, "shared", (low, high))
 
 
-@pytest.mark.parametrize("rates", [[], [22.0]])
-def test_a_frontier_of_less_than_two_tables_needs_a_longer_search(rates: list[float]) -> None:
+@pytest.mark.parametrize("ratios", [[], [22.0]])
+def test_a_frontier_of_less_than_two_tables_needs_a_longer_search(ratios: list[float]) -> None:
     with pytest.raises(InputError, match="more trials"):
-        bounds([table()] * len(rates), rates, "shared", (21.0, 23.0))
+        bounds([table()] * len(ratios), ratios, "shared", (21.0, 23.0))
 
 
 @pytest.mark.parametrize(
     ("window", "sigma"), [((23.0, 21.0), 0.5), ((np.nan, 21.0), 0.5), ((21.0, 23.0), -0.1), ((21.0, 23.0), np.nan)]
 )
 def test_a_window_or_sigma_that_is_none_is_refused(window: tuple[float, float], sigma: float) -> None:
-    with pytest.raises(InputError, match=r"window of rates|sigma is"):
+    with pytest.raises(InputError, match=r"window of ratios|sigma is"):
         bounds([table(), table()], [22.0, 22.0], "shared", window, sigma)

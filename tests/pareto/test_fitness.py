@@ -16,7 +16,7 @@ def test_three_points_are_met_exactly() -> None:
 
 
 def test_more_points_are_met_in_the_mean() -> None:
-    # By hand: over -1, 0, 0, 1 the values 1, 1, -1, 1 have the least squares parabola rate^2.
+    # By hand: over -1, 0, 0, 1 the values 1, 1, -1, 1 have the least squares parabola ratio^2.
     parabola = Parabola.fit([-1.0, 0.0, 0.0, 1.0], [1.0, 1.0, -1.0, 1.0])
     assert (parabola.a, parabola.b, parabola.c) == pytest.approx((1.0, 0.0, 0.0), abs=1e-12)
 
@@ -25,10 +25,10 @@ def test_more_points_are_met_in_the_mean() -> None:
     st.lists(st.tuples(st.integers(30, 700), st.integers(0, 2500)), min_size=4, max_size=30, unique_by=lambda p: p[0])
 )
 def test_residuals_are_orthogonal_to_every_parabola(points: list[tuple[int, int]]) -> None:
-    rate, top1 = np.array(points, dtype=float).T / [[10.0], [2500.0]]
-    residual = Parabola.fit(rate, top1).gap(rate, top1)
+    ratio, top1 = np.array(points, dtype=float).T / [[10.0], [2500.0]]
+    residual = Parabola.fit(ratio, top1).gap(ratio, top1)
     for power in range(3):
-        assert residual @ (rate / 70) ** power == pytest.approx(0, abs=1e-9)
+        assert residual @ (ratio / 70) ** power == pytest.approx(0, abs=1e-9)
 
 
 def test_the_papers_parabola_calls_its_own_frontier_good() -> None:
@@ -39,13 +39,13 @@ def test_the_papers_parabola_calls_its_own_frontier_good() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "top1", "message"),
+    ("ratio", "top1", "message"),
     [
         ([20.0, 21.0, 21.0], [0.5, 0.4, 0.4], "the frontier has 2"),
         ([20.0, 21.0, np.nan], [0.5, 0.4, 0.3], "finite"),
         ([20.0, 21.0, 22.0], [0.5, 0.4], r"\(3,\) and \(2,\)"),
     ],
 )
-def test_what_cannot_be_fitted_is_refused(rate: list[float], top1: list[float], message: str) -> None:
+def test_what_cannot_be_fitted_is_refused(ratio: list[float], top1: list[float], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Parabola.fit(rate, top1)
+        Parabola.fit(ratio, top1)

@@ -13,7 +13,7 @@ points = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=20)
 def test_hypervolume_counts_the_unit_cells_below_the_points(
     cloud: list[tuple[int, int]], reference: tuple[int, int]
 ) -> None:
-    cells = {(x, y) for rate, top1 in cloud for x in range(reference[0], rate) for y in range(reference[1], top1)}
+    cells = {(x, y) for ratio, top1 in cloud for x in range(reference[0], ratio) for y in range(reference[1], top1)}
     array = np.array(cloud, dtype=float).reshape(-1, 2)
     assert hypervolume(array[:, 0], array[:, 1], reference) == len(cells)
 

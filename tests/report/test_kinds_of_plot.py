@@ -63,15 +63,15 @@ def test_the_distribution_plot_states_the_counts(tmp_path: Path) -> None:
 
 def test_the_default_window_is_the_papers_in_proportion(tmp_path: Path) -> None:
     results = Run.open(make_run(tmp_path / "demo")).results()
-    rate = results.standard[50].rate
-    assert default_window(results) == pytest.approx((rate * 21 / 22, rate * 23 / 22))
-    with pytest.raises(InputError, match="give the rates with --window"):
+    ratio = results.standard[50].ratio
+    assert default_window(results) == pytest.approx((ratio * 21 / 22, ratio * 23 / 22))
+    with pytest.raises(InputError, match="give the ratios with --window"):
         default_window(Results("bare", [], results.search))
 
 
-def with_psnr(number: int, rate: float, psnr_db: float, ranks: int = 0) -> Trial:
+def with_psnr(number: int, ratio: float, psnr_db: float, ranks: int = 0) -> Trial:
     """A trial of two images under ``ranks`` classifiers that are always right."""
-    size_bytes = np.full(2, round(3 * 64 / rate), dtype=np.int64)
+    size_bytes = np.full(2, round(3 * 64 / ratio), dtype=np.int64)
     measurement = Measurement(size_bytes, np.zeros((ranks, 2), dtype=np.int32), 64, np.full(2, psnr_db))
     return Trial("search", number, "sorted-random", tables(number), "done", measurement)
 
@@ -80,7 +80,7 @@ def test_psnr_of_the_accuracy_frontier_is_highlighted(reported: Reported) -> Non
     results = reported.runs[0].results()
     figure = plot_psnr([results], "15 images")
     every, best = (np.asarray(points.get_offsets()) for points in figure.axes[0].collections)
-    expected = [(measured(trial).rate, measured(trial).mean_psnr_db) for trial in results.frontier]
+    expected = [(measured(trial).ratio, measured(trial).mean_psnr_db) for trial in results.frontier]
     np.testing.assert_allclose(best, np.array(expected, dtype=np.float64))
     assert len(every) == len(results.done)
 
@@ -104,18 +104,18 @@ def test_a_validation_is_drawn_beside_its_search(reported: Reported) -> None:
     drawn = [axes for axes in figure.axes if axes.get_visible()]
     assert len(drawn) == 3
     lines = {str(line.get_label()): np.asarray(line.get_xydata()) for line in drawn[0].lines}
-    expected = sorted((measured(trial).rate, measured(trial).top1) for trial in validated.done)
+    expected = sorted((measured(trial).ratio, measured(trial).top1) for trial in validated.done)
     np.testing.assert_allclose(lines[f"{len(validated.done)} tables on the validation images"], expected)
     np.testing.assert_allclose(
         lines["frontier on the search images"],
-        [(measured(trial).rate, measured(trial).top1) for trial in searched.frontier],
+        [(measured(trial).ratio, measured(trial).top1) for trial in searched.frontier],
     )
     with pytest.raises(InputError, match="qsearch validate"):
         plot_validations([], "15 images")
 
 
 @pytest.mark.parametrize("window", [(100, 200), (200, 100)])
-def test_a_window_without_points_names_the_rates_there_are(reported: Reported, window: tuple[float, float]) -> None:
+def test_a_window_without_points_names_the_ratios_there_are(reported: Reported, window: tuple[float, float]) -> None:
     results = reported.runs[0].results()
-    with pytest.raises(InputError, match="no point has a rate from"):
+    with pytest.raises(InputError, match="no point has a ratio from"):
         plot_psnr([results], "15 images", window)

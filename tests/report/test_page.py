@@ -49,7 +49,7 @@ def page(reported: Reported) -> str:
 
 def test_the_headline_is_the_validated_gain_with_its_interval(page: str, reported: Reported) -> None:
     run = reported.runs[0]
-    picked = summarize(run.results(), (1.0, 0.0)).best_at_rate
+    picked = summarize(run.results(), (1.0, 0.0)).best_at_ratio
     assert picked is not None
     again = Run.open(run.path / "validations" / "unseen").results()
     (trial,) = [trial for trial in again.done if trial.label == picked.label]
@@ -68,7 +68,7 @@ def test_without_a_validation_it_warns(tmp_path: Path) -> None:
     page = text_of(render_report([Run.open(make_run(tmp_path / "demo"))], described))
     assert "None of these tables was measured on images that its search had not seen" in page
     assert "demo has no validation yet" in page
-    assert "PSNR against rate" not in page
+    assert "PSNR against ratio" not in page
 
 
 def test_a_second_look_is_counted(tmp_path: Path, reported: Reported) -> None:
@@ -96,7 +96,7 @@ def test_every_trial_is_a_point(page: str, reported: Reported) -> None:
     clouds = [each["points"] for each in frontier["series"] if each["kind"] == "cloud"]
     for run, cloud in zip(reported.runs, clouds, strict=True):
         assert [point[:2] for point in cloud] == [
-            [measured(trial).rate, measured(trial).top1] for trial in run.results().done
+            [measured(trial).ratio, measured(trial).top1] for trial in run.results().done
         ]
 
 
@@ -116,7 +116,7 @@ def test_pictures_that_cannot_be_made_are_said_to_be_missing(tmp_path: Path) -> 
 
 def test_pictures_are_counted_by_what_became_of_them(page: str, reported: Reported) -> None:
     run = reported.runs[0]
-    picked = summarize(run.results(), (1.0, 0.0)).best_at_rate
+    picked = summarize(run.results(), (1.0, 0.0)).best_at_ratio
     assert picked is not None
     again = Run.open(run.path / "validations" / "unseen").results()
     (trial,) = [trial for trial in again.done if trial.label == picked.label]

@@ -71,9 +71,9 @@ def test_pointing_at_a_table_shows_where_it_lies_and_its_entries(page: Page, rep
         measurement = measured(trial)
         words = words_in(panel(page))
         assert f"Trial {trial.label} of {run.name}" in words
-        assert f"{measurement.rate:.2f} (" in words
+        assert f"{measurement.ratio:.2f} (" in words
         assert f"{100 * measurement.top1:.2f} %" in words
-        assert "gain at equal rate" in words
+        assert "gain at equal ratio" in words
         assert "validation unseen" in words
         cells = panel(page).locator("td").all_inner_texts()
         assert [int(cell) for cell in cells] == trial.tables.luma.ravel().tolist()
@@ -85,17 +85,17 @@ def test_pointing_at_a_dot_tells_which_table_it_is(page: Page, reported: Reporte
     lowest = min(run.results().done, key=lambda trial: measured(trial).top1)
     page.locator("#frontier .plot").scroll_into_view_if_needed()
     x, y = page.evaluate(
-        """([rate, top1]) => {
+        """([ratio, top1]) => {
             const chart = charts[0], box = chart.svg.getBoundingClientRect();
             const scale = box.width / chart.width;
-            return [box.left + scale * chart.view.toX(rate), box.top + scale * chart.view.toY(top1)];
+            return [box.left + scale * chart.view.toX(ratio), box.top + scale * chart.view.toY(top1)];
         }""",
-        [measured(lowest).rate, measured(lowest).top1],
+        [measured(lowest).ratio, measured(lowest).top1],
     )
     page.mouse.move(x, y)
     words = words_in(panel(page))
     assert f"Trial {lowest.label} of {run.name}" in words
-    assert f"Rate {measured(lowest).rate:.2f}, top-1 {100 * measured(lowest).top1:.2f} %" in words
+    assert f"Ratio {measured(lowest).ratio:.2f}, top-1 {100 * measured(lowest).top1:.2f} %" in words
     assert panel(page).locator("td").count() == 0
 
 

@@ -31,13 +31,13 @@ def test_trials_frontier_and_standard_curve_are_drawn_where_they_were_measured()
     figure = plot_frontiers([results()], "15 images")
     axes = axes_of(figure)
     points = np.asarray(axes.collections[0].get_offsets())
-    np.testing.assert_allclose(points[:, 0], results().rate)
+    np.testing.assert_allclose(points[:, 0], results().ratio)
     np.testing.assert_allclose(points[:, 1], results().top1)
     np.testing.assert_allclose(line(axes, "demo: frontier of 6 trials")[:, 1], [0.91, 0.85, 0.84, 0.8, 0.6])
     np.testing.assert_allclose(line(axes, "standard tables")[:, 1], [0.4, 0.8, 0.9])
     written = {text.get_text() for text in figure.findobj(Text) if isinstance(text, Text)}
     assert {"20", "50", "90", "15 images"} <= written
-    assert "rate" in axes.get_xlabel()
+    assert "ratio" in axes.get_xlabel()
     assert "top-1" in axes.get_ylabel()
 
 
@@ -58,8 +58,8 @@ def test_a_window_zooms_on_what_lies_in_it() -> None:
 
 
 @pytest.mark.parametrize("window", [(100.0, 200.0), (20.0, 10.0), (float("nan"), 9.0)])
-def test_a_window_without_points_is_refused_with_the_rates_there_are(window: tuple[float, float]) -> None:
-    with pytest.raises(InputError, match=r"no point has a rate from .*: they go from 5.0 to 30.0"):
+def test_a_window_without_points_is_refused_with_the_ratios_there_are(window: tuple[float, float]) -> None:
+    with pytest.raises(InputError, match=r"no point has a ratio from .*: they go from 5.0 to 30.0"):
         plot_frontiers([results()], "", window)
 
 

@@ -30,12 +30,12 @@ def fine_measurement(tables: QuantTables) -> Measurement:
 
 def best_gap(trials: list[Trial]) -> float:
     measured = [trial.measurement for trial in trials if trial.measurement is not None]
-    return max(LinearFitness().gap(m.rate, m.top1) for m in measured)
+    return max(LinearFitness().gap(m.ratio, m.top1) for m in measured)
 
 
 def dominated_area(trials: list[Trial]) -> float:
     measured = [trial.measurement for trial in trials if trial.measurement is not None]
-    return hypervolume([m.rate for m in measured], [m.top1 for m in measured], (0.0, 0.0))
+    return hypervolume([m.ratio for m in measured], [m.top1 for m in measured], (0.0, 0.0))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 "use strict";
-// Chart: points over rate, to point at, walk through by keyboard, switch on and off, and zoom into.
+// Chart: points over ratio, to point at, walk through by keyboard, switch on and off, and zoom into.
 // A place is [series, point], two indices; a point is [x, y, label, card or null, name beside it or null].
 
 const REACH = { mouse: 24, touch: 44 }; // pixels from the pointer to the point it means
@@ -18,7 +18,7 @@ class Chart {
     this.hidden = new Set();
     this.held = false;
     this.selected = this.firstPlace();
-    this.svg = svgElement("svg", { role: "listbox", tabindex: 0, "aria-label": `${spec.title}: tables by rate` });
+    this.svg = svgElement("svg", { role: "listbox", tabindex: 0, "aria-label": `${spec.title}: tables by ratio` });
     this.plot.replaceChildren(this.svg);
     this.makeLegend(figure.querySelector(".legend"));
     figure.querySelectorAll("[data-zoom]").forEach((button) => {
@@ -58,7 +58,7 @@ class Chart {
 
   where([x, y]) {
     const value = this.spec.unit === "share" ? `top-1 ${(100 * y).toFixed(2)} %` : `${y.toFixed(2)} ${this.spec.unit}`;
-    return `rate ${x.toFixed(2)}, ${value}`;
+    return `ratio ${x.toFixed(2)}, ${value}`;
   }
 
   // The nearest place within reach of a pixel, or null.
@@ -156,7 +156,7 @@ class Chart {
   }
 
   line(series, pixels) {
-    // Between two tables of a frontier the better rate comes only with the lower accuracy: a step.
+    // Between two tables of a frontier the better ratio comes only with the lower accuracy: a step.
     const join = series.kind === "steps" ? ([x, y]) => `V${y}H${x}` : ([x, y]) => `L${x} ${y}`;
     return pixels.map(([x, y], index) => (index === 0 ? `M${x} ${y}` : join([x, y]))).join("");
   }
@@ -237,7 +237,7 @@ class Chart {
     }
   }
 
-  // Walking: the selected place's series by rate, then from series to series.
+  // Walking: the selected place's series by ratio, then from series to series.
 
   siblings() {
     const places = this.places();
@@ -258,8 +258,8 @@ class Chart {
     const series = [...new Set(places.map(([index]) => index))];
     const now = this.selected ? series.indexOf(this.selected[0]) : -1;
     const next = series[(now + step + series.length) % series.length];
-    const rate = this.selected ? this.at(this.selected)[0] : 0;
-    const far = (place) => Math.abs(this.at(place)[0] - rate);
+    const ratio = this.selected ? this.at(this.selected)[0] : 0;
+    const far = (place) => Math.abs(this.at(place)[0] - ratio);
     this.select(places.filter(([index]) => index === next).sort((one, two) => far(one) - far(two))[0]);
   }
 
