@@ -17,7 +17,7 @@ import numpy as np
 import scipy.linalg  # noqa: F401 - a limit reaches only libraries that are loaded
 from threadpoolctl import threadpool_limits
 
-from qsearch.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.pareto.fitness import Parabola
 from qsearch.space import SearchSpace
 from qsearch.strategies.base import rng

@@ -17,11 +17,11 @@ import numpy.typing as npt
 
 from qsearch.classifiers.base import Classifier
 from qsearch.codecs.base import Codec, Encoded
-from qsearch.evaluator import Evaluator
+from qsearch.evaluation.evaluator import Evaluator
 from qsearch.executors.base import Executor
 from qsearch.executors.local import ProcessExecutor
-from qsearch.parts import build_evaluator, usable_cores
-from qsearch.settings import ClassifierSettings, DatasetSettings, RunSettings
+from qsearch.run.building import build_evaluator, usable_cores
+from qsearch.run.settings import ClassifierSettings, DatasetSettings, RunSettings
 from qsearch.space import SearchSpace
 from qsearch.strategies.sorted_random import SortedRandom
 from qsearch.tables import QuantTables

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from qsearch.analysis.optimism import selected_gain as selected_gain
     from qsearch.analysis.results import Results as Results
     from qsearch.analysis.summary import summarize as summarize
-    from qsearch.archive import Archive as Archive
+    from qsearch.archive.store import Archive as Archive
     from qsearch.classifiers import load_classifier as load_classifier
     from qsearch.classifiers.base import Classifier as Classifier
     from qsearch.classifiers.function import FunctionClassifier as FunctionClassifier
@@ -25,41 +25,41 @@ if TYPE_CHECKING:
     from qsearch.encode.files import plan_files as plan_files
     from qsearch.encode.image import encode_image as encode_image
     from qsearch.errors import QSearchError as QSearchError
-    from qsearch.evaluator import Evaluator as Evaluator
+    from qsearch.evaluation.evaluator import Evaluator as Evaluator
+    from qsearch.evaluation.measurement import Measurement as Measurement
+    from qsearch.evaluation.measurement import Trial as Trial
     from qsearch.executors.local import executor_for as executor_for
     from qsearch.export.files import read_tables as read_tables
     from qsearch.export.formats import TableSheet as TableSheet
     from qsearch.export.formats import export_tables as export_tables
     from qsearch.export.published import published_tables as published_tables
-    from qsearch.measurement import Measurement as Measurement
-    from qsearch.measurement import Trial as Trial
-    from qsearch.run import Run as Run
+    from qsearch.run.folder import Run as Run
+    from qsearch.run.settings import RunSettings as RunSettings
     from qsearch.search import run_search as run_search
-    from qsearch.settings import RunSettings as RunSettings
     from qsearch.space import SearchSpace as SearchSpace
     from qsearch.strategies.base import Strategy as Strategy
     from qsearch.strategies.sorted_random import SortedRandom as SortedRandom
     from qsearch.tables import QuantTables as QuantTables
 
 _HOMES = {
-    "Archive": "qsearch.archive",
+    "Archive": "qsearch.archive.store",
     "Classifier": "qsearch.classifiers.base",
     "Codec": "qsearch.codecs.base",
     "Dataset": "qsearch.datasets.base",
-    "Evaluator": "qsearch.evaluator",
+    "Evaluator": "qsearch.evaluation.evaluator",
     "FunctionClassifier": "qsearch.classifiers.function",
-    "Measurement": "qsearch.measurement",
+    "Measurement": "qsearch.evaluation.measurement",
     "PillowCodec": "qsearch.codecs.pillow",
     "QSearchError": "qsearch.errors",
     "QuantTables": "qsearch.tables",
     "Results": "qsearch.analysis.results",
-    "Run": "qsearch.run",
-    "RunSettings": "qsearch.settings",
+    "Run": "qsearch.run.folder",
+    "RunSettings": "qsearch.run.settings",
     "SearchSpace": "qsearch.space",
     "SortedRandom": "qsearch.strategies.sorted_random",
     "Strategy": "qsearch.strategies.base",
     "TableSheet": "qsearch.export.formats",
-    "Trial": "qsearch.measurement",
+    "Trial": "qsearch.evaluation.measurement",
     "bootstrap_gains": "qsearch.analysis.gains",
     "choose_like_quality": "qsearch.analysis.choice",
     "compare": "qsearch.analysis.comparison",

@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from qsearch.archive import Archive
+from qsearch.archive.store import Archive
 from qsearch.errors import InputError, RunError
+from qsearch.evaluation.measurement import Measurement, Series, Trial
 from qsearch.executors.base import Executor, Outcome
-from qsearch.measurement import Measurement, Series, Trial
 from qsearch.strategies.base import Strategy
 from qsearch.strategies.standard import REFERENCE_QUALITIES
 from qsearch.tables import QuantTables

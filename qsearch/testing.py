@@ -17,7 +17,7 @@ import numpy.typing as npt
 from qsearch.classifiers.base import Classifier
 from qsearch.codecs.base import Codec
 from qsearch.datasets.base import UNLABELLED, Dataset, digest_of
-from qsearch.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.space import LAYOUTS, SearchSpace
 from qsearch.strategies.base import Strategy
 from qsearch.tables import ZIGZAG, QuantTables

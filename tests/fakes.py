@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from qsearch.classifiers.base import Classifier, ClassifierOptions
 from qsearch.datasets.base import Dataset, DatasetOptions
-from qsearch.measurement import Trial
+from qsearch.evaluation.measurement import Trial
 from qsearch.space import SearchSpace
 from qsearch.strategies.base import Fitness, Strategy, rng
 from qsearch.tables import QuantTables

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from qsearch.archive import Archive
-from qsearch.measurement import Measurement, Series, Trial
-from qsearch.run import ARCHIVE_FILE, SETTINGS_FILE
-from qsearch.settings import CodecSettings, Recorded, RunSettings, save_settings
+from qsearch.archive.store import Archive
+from qsearch.evaluation.measurement import Measurement, Series, Trial
+from qsearch.run.folder import ARCHIVE_FILE, SETTINGS_FILE
+from qsearch.run.settings import CodecSettings, Recorded, RunSettings, save_settings
 from qsearch.tables import QuantTables
 
 IMAGES = 200

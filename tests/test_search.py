@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qsearch.archive import Archive
+from qsearch.archive.store import Archive
 from qsearch.errors import InputError, RunError
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.executors.base import Executor, Outcome
-from qsearch.measurement import Measurement, Trial
 from qsearch.search import DEFAULT_LOOK_AHEAD, MAX_FAILURES_IN_A_ROW, run_search
 from qsearch.space import SearchSpace
 from qsearch.strategies.base import Strategy
@@ -262,6 +262,6 @@ def test_decisions_are_timed() -> None:
 
 
 def test_the_default_look_ahead_is_recorded_with_runs() -> None:
-    from qsearch.settings import SearchSettings
+    from qsearch.run.settings import SearchSettings
 
     assert SearchSettings().look_ahead == DEFAULT_LOOK_AHEAD

@@ -20,15 +20,15 @@ from benchmarks.methods.picture import draw
 from qsearch.analysis.guidance import guidance
 from qsearch.analysis.results import Results, measured
 from qsearch.analysis.summary import Summary, gain_points, summarize
-from qsearch.archive import Archive
-from qsearch.evaluator import Evaluator
+from qsearch.archive.store import Archive
+from qsearch.evaluation.evaluator import Evaluator
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.executors.base import Executor, Outcome
 from qsearch.executors.local import ProcessExecutor
-from qsearch.measurement import Measurement, Trial
 from qsearch.pareto.hypervolume import REFERENCE_POINT
-from qsearch.parts import build_evaluator, usable_cores
+from qsearch.run.building import build_evaluator, usable_cores
+from qsearch.run.settings import DatasetSettings, RunSettings
 from qsearch.search import run_search
-from qsearch.settings import DatasetSettings, RunSettings
 from qsearch.space import SearchSpace
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.base import Strategy

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
-from qsearch.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Trial
 
 
 @dataclass(frozen=True)

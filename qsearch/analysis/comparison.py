@@ -16,7 +16,7 @@ from qsearch.analysis.bootstrap import (
 )
 from qsearch.analysis.significance import detectable_difference, holm, mcnemar_p_value, paired_interval
 from qsearch.errors import InputError
-from qsearch.measurement import Measurement
+from qsearch.evaluation.measurement import Measurement
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
-from qsearch.measurement import Trial
+from qsearch.evaluation.measurement import Trial
 from qsearch.pareto.fitness import GOOD_GAP, Parabola
 from qsearch.pareto.frontier import frontier
 from qsearch.pareto.hypervolume import REFERENCE_POINT, hypervolume

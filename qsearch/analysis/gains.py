@@ -16,7 +16,7 @@ from qsearch.analysis.bootstrap import (
 )
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
-from qsearch.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.pareto.curve import ReferenceCurve
 
 

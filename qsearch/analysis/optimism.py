@@ -11,7 +11,7 @@ from qsearch.analysis.bootstrap import Estimate, Floats, resample_weights, weigh
 from qsearch.analysis.gains import bootstrap_gains, gains_of_first, reference_points
 from qsearch.analysis.results import Results, measured
 from qsearch.analysis.summary import QUALITY
-from qsearch.measurement import Measurement
+from qsearch.evaluation.measurement import Measurement
 
 RESAMPLES = 500
 """Selections repeated: the optimism's own Monte-Carlo error is then about a tenth of the gain's standard error."""

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.errors import InputError
-from qsearch.measurement import Measurement
+from qsearch.evaluation.measurement import Measurement
 
 SAMPLES = 100
 CLASSES = 700

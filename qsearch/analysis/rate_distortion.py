@@ -10,7 +10,7 @@ import numpy as np
 from qsearch.codecs.base import Codec
 from qsearch.datasets.pixels import prepared_pixels
 from qsearch.errors import InputError
-from qsearch.evaluator import psnr
+from qsearch.evaluation.evaluator import psnr
 from qsearch.tables import QuantTables
 
 QUALITIES = tuple(range(5, 100, 5))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.errors import InputError
-from qsearch.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.pareto.curve import ReferenceCurve
 from qsearch.pareto.frontier import frontier
 from qsearch.registry import nearest_names

@@ -6,7 +6,7 @@ import numpy as np
 
 from qsearch.analysis.gains import gain_points_over, saving_percent_over
 from qsearch.analysis.results import Results, measured, of_classifier
-from qsearch.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.pareto.hypervolume import hypervolume
 
 QUALITY = 50

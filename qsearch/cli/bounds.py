@@ -9,7 +9,7 @@ import click
 from qsearch.analysis.guidance import Guidance, guidance
 from qsearch.cli.options import guidance_options
 from qsearch.cli.runs import check_comparable, find_run, runs_option
-from qsearch.settings import SearchSettings
+from qsearch.run.settings import SearchSettings
 from qsearch.tables import QuantTables
 
 DEFAULTS = SearchSettings()

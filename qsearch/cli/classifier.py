@@ -30,7 +30,7 @@ def classifier() -> None:
 def show(spec: str, json_: bool, **given: Any) -> None:
     """Print what CLASSIFIER takes and answers, its digest, its speed here, and its accuracy on a dataset."""
     from qsearch.analysis.network_card import network_card
-    from qsearch.parts import build_classifier, build_dataset, usable_cores
+    from qsearch.run.building import build_classifier, build_dataset, usable_cores
 
     network = build_classifier(settings_of_classifier(spec, given), usable_cores())
     images = build_dataset(settings_of_dataset(given)) if given["dataset"] else None

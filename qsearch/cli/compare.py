@@ -16,9 +16,9 @@ from qsearch.analysis.summary import QUALITY
 from qsearch.cli.runs import check_comparable, find_run, runs_option
 from qsearch.cli.summary import measured_on
 from qsearch.errors import InputError
-from qsearch.measurement import Measurement, Trial
-from qsearch.run import SETTINGS_FILE, Run
-from qsearch.settings import Recorded
+from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.run.folder import SETTINGS_FILE, Run
+from qsearch.run.settings import Recorded
 
 BEST = "best"
 WIDTH = 118

@@ -25,7 +25,7 @@ from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.files import image_suffixes, walk
 from qsearch.errors import InputError
 from qsearch.export.published import published_tables
-from qsearch.parts import usable_cores
+from qsearch.run.building import usable_cores
 from qsearch.tables import QuantTables
 
 STANDARD = "standard"

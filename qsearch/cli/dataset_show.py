@@ -22,7 +22,7 @@ NAMED = 5
 @click.option("--json", "json_", is_flag=True, help="As JSON, every class and every copy included.")
 def show(sheet: Path | None, json_: bool, **given: Any) -> None:
     """Print what DATASET (textures:search, folder:PATH, ...) holds: sizes, classes, copies, what its files were."""
-    from qsearch.parts import build_dataset
+    from qsearch.run.building import build_dataset
 
     dataset = build_dataset(settings_of_dataset(given))
     found = overview(dataset)

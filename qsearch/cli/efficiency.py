@@ -13,7 +13,7 @@ from qsearch.analysis.results import Results
 from qsearch.cli.runs import check_comparable, find_run, runs_option
 from qsearch.errors import InputError
 from qsearch.pareto.fitness import GOOD_GAP, Parabola
-from qsearch.run import Run
+from qsearch.run.folder import Run
 from qsearch.strategies.sorted_random import SortedRandom
 
 

@@ -15,8 +15,8 @@ from qsearch.cli.tables import TABLES_HELP, resolve_tables
 from qsearch.codecs.base import SUBSAMPLINGS
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.encode.files import Outcome, Plan, compress_files, plan_files, plan_in_place
-from qsearch.parts import usable_cores
-from qsearch.settings import CodecSettings
+from qsearch.run.building import usable_cores
+from qsearch.run.settings import CodecSettings
 
 FAILED = 1
 INTERRUPTED = 130

@@ -16,7 +16,7 @@ from qsearch.errors import InputError
 
 if TYPE_CHECKING:
     from qsearch.finetuning.experiment import FinetuneResult, FinetuneSettings, Parts, Row
-    from qsearch.run import Run
+    from qsearch.run.folder import Run
 
 EMBEDDED = ("textures:train", "textures:test")
 """What a run on the embedded images trains on, and what it holds out."""
@@ -85,7 +85,7 @@ def _experiment(run: "Run", given: dict[str, Any]) -> tuple["FinetuneSettings", 
     from qsearch.analysis.choice import choose_like_quality, choose_trial
     from qsearch.analysis.summary import QUALITY
     from qsearch.finetuning.experiment import FinetuneSettings, draw, parts_of
-    from qsearch.parts import build_classifier, build_codec, build_dataset, usable_cores
+    from qsearch.run.building import build_classifier, build_codec, build_dataset, usable_cores
     from qsearch.tables import QuantTables
 
     results = run.results()

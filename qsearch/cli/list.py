@@ -9,7 +9,7 @@ import click
 from qsearch.cli.runs import runs_option
 from qsearch.errors import QSearchError
 from qsearch.registry import Registry
-from qsearch.run import SETTINGS_FILE, Run
+from qsearch.run.folder import SETTINGS_FILE, Run
 
 
 @click.command("list")

@@ -11,8 +11,8 @@ import msgspec
 from qsearch.classifiers.base import DEVICES, PRECISIONS
 from qsearch.codecs.base import SUBSAMPLINGS
 from qsearch.datasets.splits import KINDS
-from qsearch.parts import default_layout
-from qsearch.settings import ClassifierSettings, DatasetSettings, RunSettings, SearchSettings
+from qsearch.run.building import default_layout
+from qsearch.run.settings import ClassifierSettings, DatasetSettings, RunSettings, SearchSettings
 from qsearch.space import LAYOUTS
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.sorted_random import DRAWS

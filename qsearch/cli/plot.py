@@ -10,8 +10,8 @@ from qsearch.cli.runs import check_comparable, find_run, runs_option
 from qsearch.cli.summary import measured_on
 from qsearch.errors import InputError
 from qsearch.registry import nearest_names
-from qsearch.run import Run
-from qsearch.validation import validations
+from qsearch.run.folder import Run
+from qsearch.run.validation import validations
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

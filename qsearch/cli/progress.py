@@ -14,9 +14,9 @@ from qsearch.analysis.results import Results
 from qsearch.analysis.summary import summarize
 from qsearch.classifiers.labels import alignment_note
 from qsearch.cli.summary import measured_on
-from qsearch.evaluator import Evaluator
-from qsearch.measurement import Trial
-from qsearch.run import Run
+from qsearch.evaluation.evaluator import Evaluator
+from qsearch.evaluation.measurement import Trial
+from qsearch.run.folder import Run
 
 INTERRUPTED = 130
 """The exit status of a command that Ctrl-C or SIGTERM ended."""

@@ -19,10 +19,10 @@ from qsearch.cli.options import (
 from qsearch.cli.progress import measure
 from qsearch.cli.runs import find_run, runs_option
 from qsearch.cli.summary import as_json, as_text, found_by
-from qsearch.evaluator import Evaluator
-from qsearch.parts import build_evaluator, check_search, default_workers
-from qsearch.run import Run, guided
-from qsearch.settings import load_settings
+from qsearch.evaluation.evaluator import Evaluator
+from qsearch.run.building import build_evaluator, check_search, default_workers
+from qsearch.run.folder import Run, guided
+from qsearch.run.settings import load_settings
 
 
 @click.command()

@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from qsearch.errors import InputError
-from qsearch.run import SETTINGS_FILE, Run
-from qsearch.settings import Recorded
+from qsearch.run.folder import SETTINGS_FILE, Run
+from qsearch.run.settings import Recorded
 
 DEFAULT_RUNS = "runs"
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from qsearch.analysis.optimism import SelectedGain, selected_gain
 from qsearch.analysis.summary import QUALITY, Point, Summary, summarize
-from qsearch.run import Run
-from qsearch.settings import Recorded
+from qsearch.run.folder import Run
+from qsearch.run.settings import Recorded
 
 AGREEMENT = "agreement with the network's answer on the uncompressed image"
 

@@ -10,7 +10,7 @@ import click
 
 from qsearch.cli.runs import find_run, runs_option
 from qsearch.errors import DiskError, MissingDependencyError
-from qsearch.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Trial
 
 if TYPE_CHECKING:
     import pandas as pd

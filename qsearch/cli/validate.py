@@ -25,12 +25,12 @@ from qsearch.cli.summary import measured_on
 from qsearch.cli.tables import TABLES_HELP, resolve_tables
 from qsearch.datasets.splits import other_half
 from qsearch.errors import InputError
-from qsearch.measurement import Trial
-from qsearch.parts import build_evaluator, default_workers
-from qsearch.run import Run
-from qsearch.settings import Recorded, RunSettings
+from qsearch.evaluation.measurement import Trial
+from qsearch.run.building import build_evaluator, default_workers
+from qsearch.run.folder import Run
+from qsearch.run.settings import Recorded, RunSettings
+from qsearch.run.validation import looks, open_validation, validation_settings
 from qsearch.tables import QuantTables
-from qsearch.validation import looks, open_validation, validation_settings
 
 
 @click.command()

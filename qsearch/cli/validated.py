@@ -7,9 +7,9 @@ from qsearch.analysis.gains import Gains, bootstrap_gains
 from qsearch.analysis.results import Results, of_classifier
 from qsearch.analysis.summary import Point
 from qsearch.cli.summary import Found, measured_on
-from qsearch.run import Run
-from qsearch.settings import Recorded
-from qsearch.validation import validations
+from qsearch.run.folder import Run
+from qsearch.run.settings import Recorded
+from qsearch.run.validation import validations
 
 
 @dataclass(frozen=True)

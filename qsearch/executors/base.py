@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from qsearch.measurement import Measurement
+from qsearch.evaluation.measurement import Measurement
 from qsearch.tables import QuantTables
 
 

@@ -13,9 +13,9 @@ from multiprocessing import resource_tracker
 from typing import Any
 
 from qsearch.errors import QSearchError
-from qsearch.evaluator import Evaluator
+from qsearch.evaluation.evaluator import Evaluator
+from qsearch.evaluation.measurement import Measurement
 from qsearch.executors.base import Executor, Outcome
-from qsearch.measurement import Measurement
 from qsearch.tables import QuantTables
 
 MAX_DEATHS = 2

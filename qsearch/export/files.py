@@ -15,7 +15,7 @@ from qsearch.codecs.base import SUBSAMPLINGS
 from qsearch.errors import InputError
 from qsearch.export.formats import TableSheet
 from qsearch.export.markers import read_frame
-from qsearch.settings import CodecSettings
+from qsearch.run.settings import CodecSettings
 from qsearch.tables import QuantTables
 
 _LARGEST_TABLE_FILE_BYTES = 1 << 20

@@ -12,7 +12,7 @@ import numpy as np
 
 from qsearch.atomic import replacing
 from qsearch.errors import InputError, RunError
-from qsearch.settings import CodecSettings
+from qsearch.run.settings import CodecSettings
 from qsearch.tables import QuantTables, Table
 
 

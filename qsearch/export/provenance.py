@@ -4,8 +4,8 @@ from qsearch.analysis.choice import Choice
 from qsearch.analysis.results import Results, measured
 from qsearch.analysis.summary import QUALITY
 from qsearch.export.formats import TableSheet
-from qsearch.run import Run
-from qsearch.settings import Recorded
+from qsearch.run.folder import Run
+from qsearch.run.settings import Recorded
 
 
 def sheet_of(run: Run, results: Results, choice: Choice) -> TableSheet:

@@ -19,14 +19,14 @@ from qsearch.classifiers.network import TorchNetwork
 from qsearch.codecs.base import Codec, Encoded
 from qsearch.datasets.base import Dataset, identities
 from qsearch.errors import DiskError, InputError
-from qsearch.evaluator import true_class_ranks
+from qsearch.evaluation.evaluator import true_class_ranks
+from qsearch.evaluation.measurement import Measurement
 from qsearch.finetuning.training import Examples, Schedule, repeatable, train
 from qsearch.lock import locked
-from qsearch.measurement import Measurement
-from qsearch.run import Run
-from qsearch.settings import ClassifierSettings, CodecSettings, DatasetSettings
+from qsearch.run.folder import Run
+from qsearch.run.settings import ClassifierSettings, CodecSettings, DatasetSettings
+from qsearch.run.validation import refuse_overlap
 from qsearch.tables import QuantTables
-from qsearch.validation import refuse_overlap
 
 FOLDER = "finetune"
 SETTINGS_FILE = "finetune.json"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from qsearch.analysis.gains import bootstrap_gains
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
-from qsearch.measurement import Trial
+from qsearch.evaluation.measurement import Trial
 from qsearch.report import words
 from qsearch.tables import QuantTables
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from qsearch.analysis.distribution import Distribution
 from qsearch.analysis.results import Results, measured
-from qsearch.measurement import Trial
+from qsearch.evaluation.measurement import Trial
 from qsearch.report.axes import (
     LABELLED_QUALITIES,
     PSNR_LABEL,

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from qsearch.report.words import without_folders
-from qsearch.run import Run
+from qsearch.run.folder import Run
 
 LONGEST = 400
 """Characters of a value; what is longer (the tables of a validation, say) stays in the run's folder."""

@@ -12,11 +12,11 @@ from qsearch.analysis.results import Results, measured, of_classifier
 from qsearch.analysis.summary import QUALITY
 from qsearch.analysis.transfer import Transfer, transfer
 from qsearch.errors import InputError
-from qsearch.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.report.cards import measured_again
-from qsearch.run import Run
-from qsearch.settings import Recorded
-from qsearch.validation import looks, validations
+from qsearch.run.folder import Run
+from qsearch.run.settings import Recorded
+from qsearch.run.validation import looks, validations
 
 T = TypeVar("T")
 P = ParamSpec("P")

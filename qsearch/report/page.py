@@ -24,7 +24,7 @@ from qsearch.report.distribution_plot import default_window
 from qsearch.report.findings import Part, Searched, network_names, part, searched, significances
 from qsearch.report.headline import headline, look_words
 from qsearch.report.pictures import Gallery, gallery
-from qsearch.run import Run
+from qsearch.run.folder import Run
 
 ASSETS = resources.files("qsearch.report") / "assets"
 SCRIPTS = ("svg.js", "view.js", "heat_map.js", "panel.js", "chart_input.js", "chart.js", "bars.js", "page.js")

@@ -15,11 +15,11 @@ from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.base import Dataset
 from qsearch.datasets.synsets import imagenet_synsets
 from qsearch.errors import InputError
-from qsearch.evaluator import truth_of
-from qsearch.measurement import Measurement, Trial
-from qsearch.parts import build_classifiers, build_codec, build_dataset
-from qsearch.run import Run
-from qsearch.settings import Recorded
+from qsearch.evaluation.evaluator import truth_of
+from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.run.building import build_classifiers, build_codec, build_dataset
+from qsearch.run.folder import Run
+from qsearch.run.settings import Recorded
 
 PER_OUTCOME = {"rescued": 4, "lost": 4, "kept": 2}
 """How many images of each outcome are shown at most."""

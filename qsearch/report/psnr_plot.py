@@ -7,7 +7,7 @@ import numpy as np
 
 from qsearch.analysis.results import Results
 from qsearch.errors import InputError
-from qsearch.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.pareto.frontier import frontier
 from qsearch.report.axes import PSNR_LABEL, Point, draw_standard, new_figure, ratio_axis, style_of, zoom
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
-from qsearch.measurement import Trial
+from qsearch.evaluation.measurement import Trial
 from qsearch.report.axes import (
     draw_standard,
     new_figure,

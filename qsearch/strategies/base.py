@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from qsearch.errors import InputError
-from qsearch.measurement import Trial
+from qsearch.evaluation.measurement import Trial
 from qsearch.space import LAYOUTS, SearchSpace
 from qsearch.tables import QuantTables
 

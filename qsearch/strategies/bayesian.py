@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.errors import InputError
-from qsearch.measurement import Trial
+from qsearch.evaluation.measurement import Trial
 from qsearch.space import SearchSpace
 from qsearch.strategies.base import Fitness, Strategy, rng
 from qsearch.strategies.gaussian_process import Floats, GaussianProcess, Prior, best_in_list, fit_prior

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qsearch.measurement import Trial
+from qsearch.evaluation.measurement import Trial
 from qsearch.space import SearchSpace
 from qsearch.strategies.base import Fitness, Strategy, rng
 from qsearch.tables import QuantTables

@@ -10,7 +10,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from qsearch.errors import InputError, MissingDependencyError
-from qsearch.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.space import SearchSpace
 from qsearch.strategies.base import Fitness, Strategy
 from qsearch.tables import QuantTables

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.analysis.results import Results
-from qsearch.measurement import Measurement, Series, Trial
+from qsearch.evaluation.measurement import Measurement, Series, Trial
 from qsearch.tables import QuantTables
 
 PIXELS = 128 * 128

@@ -11,7 +11,7 @@ from qsearch.analysis.bootstrap import (
     weighted_totals,
 )
 from qsearch.errors import InputError
-from qsearch.measurement import Measurement
+from qsearch.evaluation.measurement import Measurement
 from tests.analysis.simulated import Images
 
 MANY = 300

@@ -6,7 +6,7 @@ import pytest
 from qsearch.analysis.comparison import compare
 from qsearch.analysis.significance import holm, mcnemar_p_value, paired_interval
 from qsearch.errors import InputError
-from qsearch.measurement import Measurement
+from qsearch.evaluation.measurement import Measurement
 from tests.analysis.simulated import Images
 
 

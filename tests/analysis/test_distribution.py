@@ -6,7 +6,7 @@ import pytest
 from qsearch.analysis.distribution import distribution
 from qsearch.analysis.results import Results
 from qsearch.errors import InputError
-from qsearch.measurement import Measurement, Series, Trial
+from qsearch.evaluation.measurement import Measurement, Series, Trial
 from qsearch.tables import QuantTables
 
 IMAGES = 100

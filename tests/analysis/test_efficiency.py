@@ -6,7 +6,7 @@ import pytest
 from qsearch.analysis.efficiency import common_parabola, efficiencies
 from qsearch.analysis.results import Results
 from qsearch.errors import InputError
-from qsearch.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.pareto.fitness import Parabola
 from qsearch.tables import QuantTables
 

@@ -7,7 +7,7 @@ from qsearch.analysis.gains import bootstrap_gains
 from qsearch.analysis.results import Results
 from qsearch.analysis.summary import gain_points, saving_percent
 from qsearch.errors import InputError
-from qsearch.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.tables import QuantTables
 from tests.analysis.simulated import simulated_results
 

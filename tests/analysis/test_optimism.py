@@ -6,7 +6,7 @@ import pytest
 from qsearch.analysis.optimism import selected_gain
 from qsearch.analysis.results import Results
 from qsearch.analysis.summary import summarize
-from qsearch.measurement import Trial
+from qsearch.evaluation.measurement import Trial
 from tests.analysis.simulated import simulated_results
 
 

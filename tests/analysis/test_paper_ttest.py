@@ -6,7 +6,7 @@ import pytest
 from qsearch.analysis.paper_ttest import CLASSES, IMAGES_PER_CLASS, paper_ttest
 from qsearch.analysis.significance import mcnemar_p_value
 from qsearch.errors import InputError
-from qsearch.measurement import Measurement
+from qsearch.evaluation.measurement import Measurement
 from tests.analysis.simulated import Images
 
 

@@ -8,7 +8,7 @@ import pytest
 from qsearch.analysis.results import Results, measured
 from qsearch.analysis.summary import gain_points, saving_percent, summarize
 from qsearch.errors import InputError
-from qsearch.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.tables import QuantTables
 
 IMAGES, PIXELS = 100, 1000

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qsearch.run import Run
+from qsearch.run.folder import Run
 from tests.conftest import FAKE, Finished
 
 Cli = Callable[..., Finished]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qsearch.run import Run
+from qsearch.run.folder import Run
 from qsearch.tables import QuantTables
 from tests.conftest import FAKE, Finished
 

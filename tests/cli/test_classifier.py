@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from qsearch.run import Run
+from qsearch.run.folder import Run
 from tests.classifiers.test_exported import save_onnx
 from tests.conftest import Finished
 

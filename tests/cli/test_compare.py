@@ -11,11 +11,11 @@ import pytest
 
 from qsearch.analysis.comparison import compare
 from qsearch.analysis.results import measured
-from qsearch.archive import Archive
+from qsearch.archive.store import Archive
 from qsearch.datasets.base import ImageIdentity
-from qsearch.measurement import Measurement, Trial
-from qsearch.run import ARCHIVE_FILE, SETTINGS_FILE, Run
-from qsearch.settings import Change, CodecSettings, Recorded, RunSettings, load_settings, save_settings
+from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.run.folder import ARCHIVE_FILE, SETTINGS_FILE, Run
+from qsearch.run.settings import Change, CodecSettings, Recorded, RunSettings, load_settings, save_settings
 from qsearch.tables import QuantTables
 from tests.analysis.simulated import simulated_results
 from tests.conftest import Finished

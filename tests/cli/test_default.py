@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qsearch.run import Run
+from qsearch.run.folder import Run
 from tests.conftest import Command
 
 

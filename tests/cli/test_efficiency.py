@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 from qsearch.analysis.efficiency import common_parabola, efficiencies
-from qsearch.archive import Archive
-from qsearch.run import ARCHIVE_FILE, SETTINGS_FILE, Run
-from qsearch.settings import CodecSettings, GuidanceSettings, load_settings, save_settings
+from qsearch.archive.store import Archive
+from qsearch.run.folder import ARCHIVE_FILE, SETTINGS_FILE, Run
+from qsearch.run.settings import CodecSettings, GuidanceSettings, load_settings, save_settings
 from tests.conftest import Finished
 from tests.made_up_runs import SEARCH, make_run
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from qsearch.export.markers import read_frame
-from qsearch.settings import CodecSettings
+from qsearch.run.settings import CodecSettings
 from qsearch.tables import QuantTables
 from tests.cli.conftest import Call
 from tests.conftest import Command

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from qsearch.archive import Archive
+from qsearch.archive.store import Archive
 from qsearch.errors import InputError
-from qsearch.measurement import Trial
-from qsearch.run import Run
+from qsearch.evaluation.measurement import Trial
+from qsearch.run.folder import Run
 from tests.conftest import Command
 
 TRIALS = 50

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from qsearch.run import Run
+from qsearch.run.folder import Run
 from qsearch.tables import QuantTables
 from tests.conftest import FAKE, Finished
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qsearch.settings import CodecSettings
+from qsearch.run.settings import CodecSettings
 from tests.conftest import Command
 from tests.made_up_runs import make_run
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qsearch.measurement import Trial
-from qsearch.run import Run
+from qsearch.evaluation.measurement import Trial
+from qsearch.run.folder import Run
 from qsearch.strategies.standard import REFERENCE_QUALITIES
 from tests.conftest import FAKE, Finished
 

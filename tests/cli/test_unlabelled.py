@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from qsearch.report.pictures import gallery
-from qsearch.run import Run
+from qsearch.run.folder import Run
 from tests.conftest import Finished
 from tests.fakes import FakeClassifier, fake_images
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from qsearch.run import Run
-from qsearch.validation import looks, validations
+from qsearch.run.folder import Run
+from qsearch.run.validation import looks, validations
 from tests.conftest import FAKE, Finished
 
 Cli = Callable[..., Finished]

@@ -11,10 +11,10 @@ import pytest
 
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.base import DatasetOptions
-from qsearch.evaluator import Evaluator
+from qsearch.evaluation.evaluator import Evaluator
+from qsearch.evaluation.measurement import Measurement
 from qsearch.executors.base import Executor, Outcome
 from qsearch.executors.local import ProcessExecutor, SerialExecutor, executor_for
-from qsearch.measurement import Measurement
 from qsearch.tables import QuantTables
 from tests import fakes
 

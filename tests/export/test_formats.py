@@ -17,7 +17,7 @@ from qsearch.errors import InputError, RunError
 from qsearch.export.files import read_tables
 from qsearch.export.formats import FORMATS, TableSheet, export_tables, format_of, render
 from qsearch.export.markers import Frame, read_frame
-from qsearch.settings import CodecSettings
+from qsearch.run.settings import CodecSettings
 from qsearch.tables import QuantTables
 
 LUMA = np.arange(1, 65)

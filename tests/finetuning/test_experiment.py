@@ -14,7 +14,7 @@ from qsearch.classifiers.textures_cnn import load
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.base import Dataset
 from qsearch.errors import InputError
-from qsearch.evaluator import Evaluator
+from qsearch.evaluation.evaluator import Evaluator
 from qsearch.finetuning import experiment
 from qsearch.finetuning.experiment import (
     FinetuneSettings,
@@ -24,8 +24,8 @@ from qsearch.finetuning.experiment import (
     parts_of,
     run_experiment,
 )
-from qsearch.run import Run
-from qsearch.settings import ClassifierSettings, CodecSettings, DatasetSettings
+from qsearch.run.folder import Run
+from qsearch.run.settings import ClassifierSettings, CodecSettings, DatasetSettings
 from qsearch.tables import QuantTables
 
 FOUND = QuantTables.shared(np.full((8, 8), 40))

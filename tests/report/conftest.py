@@ -9,11 +9,11 @@ import pytest
 from qsearch.classifiers import CLASSIFIERS
 from qsearch.cli.summary import measured_on
 from qsearch.datasets import DATASETS
-from qsearch.parts import build_evaluator
 from qsearch.report.page import write_report
-from qsearch.run import Run
-from qsearch.settings import ClassifierSettings, DatasetSettings, RunSettings, SearchSettings
-from qsearch.validation import open_validation, validation_settings
+from qsearch.run.building import build_evaluator
+from qsearch.run.folder import Run
+from qsearch.run.settings import ClassifierSettings, DatasetSettings, RunSettings, SearchSettings
+from qsearch.run.validation import open_validation, validation_settings
 
 SETTINGS = RunSettings(
     psnr=True,

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from qsearch.analysis.distribution import Distribution, distribution
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
-from qsearch.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.report.distribution_plot import MOST_BARS, OUTCOMES, default_window, histogram, plot_distribution
 from qsearch.report.psnr_plot import highlighted, plot_psnr
 from qsearch.report.validation_plot import ValidatedRun, plot_validations
-from qsearch.run import Run
+from qsearch.run.folder import Run
 from tests.made_up_runs import make_run, tables
 from tests.report.conftest import Reported
 

@@ -14,7 +14,7 @@ from qsearch.analysis.summary import summarize
 from qsearch.errors import DiskError, InputError
 from qsearch.report import words
 from qsearch.report.page import as_script_data, render_report, write_report
-from qsearch.run import Run
+from qsearch.run.folder import Run
 from tests.made_up_runs import make_run
 from tests.report.conftest import Reported
 

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 
 from qsearch.errors import InputError
-from qsearch.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.pareto.fitness import Parabola
 from qsearch.space import LAYOUTS, SearchSpace
 from qsearch.strategies import STRATEGIES, gaussian_process

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qsearch.measurement import Measurement
+from qsearch.evaluation.measurement import Measurement
 from qsearch.space import SearchSpace
 from qsearch.strategies.opentuner import OpenTuner
 from qsearch.strategies.uniform_random import UniformRandom

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from qsearch.errors import InputError, MissingDependencyError
-from qsearch.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.pareto.hypervolume import hypervolume
 from qsearch.space import SearchSpace
 from qsearch.strategies import STRATEGIES

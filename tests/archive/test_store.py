@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from qsearch.archive import FORMAT, Archive
+from qsearch.archive.store import FORMAT, Archive
 from qsearch.errors import DiskError, InputError, QSearchError, RunError
-from qsearch.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.tables import QuantTables
 from tests.test_tables import ANY_TABLES
 
@@ -115,13 +115,13 @@ def test_the_file_is_of_this_format_and_keeps_a_write_ahead_log(path: Path) -> N
 def test_a_killed_writer_loses_no_finished_trial(tmp_path: Path) -> None:
     script = (
         "import sys, os, signal; sys.path.insert(0, sys.argv[1])\n"
-        "from pathlib import Path; from tests.test_archive import *\n"
+        "from pathlib import Path; from tests.archive.test_store import *\n"
         "archive = Archive.create(Path(sys.argv[2]))\n"
         "for number in range(40): archive.add(done(number)); print(number, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     path = tmp_path / "killed.sqlite"
-    repository = str(Path(__file__).parents[1])
+    repository = str(Path(__file__).parents[2])
     killed = subprocess.run(
         [sys.executable, "-c", script, repository, str(path)], capture_output=True, text=True, check=False, timeout=60
     )

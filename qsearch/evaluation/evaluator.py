@@ -13,7 +13,7 @@ from qsearch.classifiers.labels import align_labels
 from qsearch.codecs.base import Codec, Encoded, Images
 from qsearch.datasets.base import Dataset
 from qsearch.errors import EvaluationError, QSearchError
-from qsearch.measurement import Measurement
+from qsearch.evaluation.measurement import Measurement
 from qsearch.tables import QuantTables
 
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qsearch.errors import DiskError, InputError
-from qsearch.settings import (
+from qsearch.run.settings import (
     FORMAT,
     Change,
     ClassifierSettings,

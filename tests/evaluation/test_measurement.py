@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qsearch.errors import InputError
-from qsearch.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.tables import QuantTables
 
 TABLES = QuantTables.standard(50)

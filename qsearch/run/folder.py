@@ -12,15 +12,16 @@ import msgspec
 
 from qsearch.analysis.guidance import guidance
 from qsearch.analysis.results import Results
-from qsearch.archive import Archive
+from qsearch.archive.store import Archive
 from qsearch.datasets.base import identities
 from qsearch.errors import InputError
-from qsearch.evaluator import Evaluator
+from qsearch.evaluation.evaluator import Evaluator
+from qsearch.evaluation.measurement import Trial
 from qsearch.executors.base import Executor
 from qsearch.executors.local import executor_for
 from qsearch.lock import locked
-from qsearch.measurement import Trial
-from qsearch.parts import (
+from qsearch.registry import nearest_names
+from qsearch.run.building import (
     build_evaluator,
     build_strategy,
     check_search,
@@ -29,9 +30,8 @@ from qsearch.parts import (
     record,
     with_guidance,
 )
-from qsearch.registry import nearest_names
+from qsearch.run.settings import Change, Recorded, RunSettings, load_settings, save_settings
 from qsearch.search import run_search
-from qsearch.settings import Change, Recorded, RunSettings, load_settings, save_settings
 from qsearch.space import SearchSpace
 from qsearch.strategies.sorted_random import SortedRandom
 

@@ -18,10 +18,10 @@ from qsearch.datasets import load_dataset
 from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.datasets.splits import half_of
 from qsearch.errors import InputError
-from qsearch.evaluator import Evaluator
+from qsearch.evaluation.evaluator import Evaluator
 from qsearch.pareto.fitness import Parabola
 from qsearch.registry import nearest_names
-from qsearch.settings import (
+from qsearch.run.settings import (
     ClassifierSettings,
     CodecSettings,
     DatasetSettings,

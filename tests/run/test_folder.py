@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from qsearch.archive import Archive
+from qsearch.archive.store import Archive
 from qsearch.errors import InputError, RunError
-from qsearch.measurement import Trial
-from qsearch.parts import build_evaluator
-from qsearch.run import ARCHIVE_FILE, SETTINGS_FILE, Run
-from qsearch.settings import ClassifierSettings, DatasetSettings, RunSettings, SearchSettings, load_settings
+from qsearch.evaluation.measurement import Trial
+from qsearch.run.building import build_evaluator
+from qsearch.run.folder import ARCHIVE_FILE, SETTINGS_FILE, Run
+from qsearch.run.settings import ClassifierSettings, DatasetSettings, RunSettings, SearchSettings, load_settings
 
 pytestmark = pytest.mark.usefixtures("plugins")
 QUALITIES = (30, 50, 80)

@@ -16,8 +16,8 @@ from PIL import Image
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.errors import EvaluationError, InputError
-from qsearch.evaluator import Evaluator, psnr, true_class_ranks
-from qsearch.measurement import Measurement
+from qsearch.evaluation.evaluator import Evaluator, psnr, true_class_ranks
+from qsearch.evaluation.measurement import Measurement
 from qsearch.tables import QuantTables
 from tests import fakes
 
@@ -188,7 +188,7 @@ class TestPredictedLabels:
         self, batch_images: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         made, expected = evaluator(dataset=self.unlabelled(), batch_images=batch_images), evaluator().evaluate(TABLES)
-        monkeypatch.setattr("qsearch.evaluator.truth_of", None)
+        monkeypatch.setattr("qsearch.evaluation.evaluator.truth_of", None)
         copy: Evaluator = pickle.loads(pickle.dumps(made))
         assert copy.evaluate(TABLES) == expected
 

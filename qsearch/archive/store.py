@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from qsearch.datasets.base import ImageIdentity
 from qsearch.errors import DiskError, InputError, RunError
-from qsearch.measurement import Measurement, Series, Trial
+from qsearch.evaluation.measurement import Measurement, Series, Trial
 from qsearch.tables import QuantTables
 
 FORMAT = 1

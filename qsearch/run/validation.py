@@ -8,9 +8,9 @@ import msgspec
 
 from qsearch.datasets.base import ImageIdentity, identities
 from qsearch.errors import InputError, RunError
-from qsearch.evaluator import Evaluator
-from qsearch.run import Run
-from qsearch.settings import RunSettings, SearchSettings
+from qsearch.evaluation.evaluator import Evaluator
+from qsearch.run.folder import Run
+from qsearch.run.settings import RunSettings, SearchSettings
 from qsearch.strategies.listed import Listed
 from qsearch.tables import QuantTables
 

@@ -1,0 +1,1 @@
+"""Every trial of a run, on disk."""
