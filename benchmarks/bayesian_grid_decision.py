@@ -59,7 +59,7 @@ def decide(points: Floats, gaps: Floats, levels: int, repeats: int) -> tuple[flo
     for number, (point, gap) in enumerate(zip(points, gaps, strict=True)):
         tables = space.to_tables(20 + np.rint(point * (levels - 1)).astype(np.int64))
         ranks = (np.arange(IMAGES) >= round(IMAGES * (FITNESS.c + gap))).astype(np.int32)
-        measurement = Measurement(np.ones(IMAGES, dtype=np.int64), ranks[np.newaxis], pixels=1)
+        measurement = Measurement.of(np.ones(IMAGES, dtype=np.int64), ranks[np.newaxis], pixels=1)
         strategy.tell(Trial("search", number, strategy.name, tables, "done", measurement))
     _, with_fit_s = timed(partial(strategy.ask, len(points)))
     _, decision_s = timed(partial(strategy.ask, len(points)), repeats)

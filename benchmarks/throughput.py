@@ -8,7 +8,7 @@ worker per core, for the speed a search has.
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,8 +18,9 @@ import numpy.typing as npt
 from qsearch.classifiers.base import Classifier
 from qsearch.codecs.base import Codec, Encoded
 from qsearch.evaluation.evaluator import Evaluator
+from qsearch.evaluation.task import Task
 from qsearch.executors.base import Executor
-from qsearch.executors.local import ProcessExecutor
+from qsearch.executors.processes import ProcessExecutor
 from qsearch.run.building import build_evaluator, usable_cores
 from qsearch.run.settings import ClassifierSettings, DatasetSettings, RunSettings
 from qsearch.space import SearchSpace
@@ -52,9 +53,9 @@ class TimedCodec(Codec):
     def __init__(self, codec: Codec, stopwatch: Stopwatch) -> None:
         object.__setattr__(self, "_encode", stopwatch.around(codec.encode))
 
-    def encode(self, images: npt.NDArray[np.uint8], tables: QuantTables) -> Encoded:
+    def encode(self, source: npt.NDArray[np.uint8], tables: Sequence[QuantTables]) -> Encoded:
         """See :meth:`Codec.encode`."""
-        encoded: Encoded = self._encode(images, tables)  # type: ignore[attr-defined]
+        encoded: Encoded = self._encode(source, tables)  # type: ignore[attr-defined]
         return encoded
 
     def settings(self) -> dict[str, str | bool | int]:
@@ -66,7 +67,7 @@ def measure(evaluator: Evaluator, tables: list[QuantTables]) -> None:
     """Prints the times of ``tables``."""
     codec_time, inference_time, total = Stopwatch(), Stopwatch(), Stopwatch()
     classifier: Classifier = evaluator.classifiers[0]
-    evaluator.evaluate(tables[0])  # compiles the network and maps the pixels
+    evaluator.evaluate(Task(tables[0]))  # compiles the network and maps the pixels
     logits = classifier.logits
     timed = replace(evaluator, codec=TimedCodec(evaluator.codec, codec_time))
     classifier.logits = inference_time.around(logits)  # type: ignore[method-assign]
@@ -91,7 +92,7 @@ def measure(evaluator: Evaluator, tables: list[QuantTables]) -> None:
 
 def _all_of(executor: Executor, tables: list[QuantTables]) -> None:
     for one in tables:
-        executor.submit(one, one)
+        executor.submit(Task(one))
     left = len(tables)
     while left:
         for outcome in executor.collect():

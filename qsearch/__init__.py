@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from qsearch.evaluation.evaluator import Evaluator as Evaluator
     from qsearch.evaluation.measurement import Measurement as Measurement
     from qsearch.evaluation.measurement import Trial as Trial
-    from qsearch.executors.local import executor_for as executor_for
+    from qsearch.executors import executor_for as executor_for
     from qsearch.export.files import read_tables as read_tables
     from qsearch.export.formats import TableSheet as TableSheet
     from qsearch.export.formats import export_tables as export_tables
@@ -65,7 +65,7 @@ _HOMES = {
     "compare": "qsearch.analysis.comparison",
     "compress_files": "qsearch.encode.files",
     "encode_image": "qsearch.encode.image",
-    "executor_for": "qsearch.executors.local",
+    "executor_for": "qsearch.executors",
     "export_tables": "qsearch.export.formats",
     "load_classifier": "qsearch.classifiers",
     "load_dataset": "qsearch.datasets",

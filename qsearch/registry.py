@@ -1,10 +1,11 @@
 """Names to implementations: the built-in ones plus those that installed packages add through entry points."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from qsearch.errors import InputError, QSearchError
 
@@ -38,6 +39,11 @@ class Registry(Generic[T]):
         known.update({name: EntryPoint(name, value, self.group) for name, value in self._builtin.items()})
         return known
 
+    @cached_property
+    def _loaded(self) -> dict[str, T]:
+        """What was imported already: finding an entry point takes longer than many of its uses."""
+        return {}
+
     def names(self) -> list[str]:
         """The built-in names as declared, then those of plug-ins, sorted."""
         return [*self._builtin, *sorted(set(self._entry_points) - set(self._builtin))]
@@ -55,13 +61,49 @@ class Registry(Generic[T]):
             singular = {"strategies": "strategy"}.get(self.kind, self.kind.rstrip("s"))
             raise InputError(f"unknown {singular} {name!r}: {nearest_names(name, self._entry_points)}")
         try:
-            return cast(T, entry.load())
+            if name not in self._loaded:
+                self._loaded[name] = cast(T, entry.load())
+            return self._loaded[name]
         except QSearchError:
             raise
         except (ImportError, AttributeError) as error:
             raise InputError(
                 f"{name!r} of {self.group} is registered as {entry.value} but cannot be imported: {error}."
             ) from error
+
+
+def options_of(part: Callable[..., Any], given: Collection[str] = ()) -> dict[str, Any]:
+    """The options a part takes, name to default, read from its signature; ``given`` are no options of users."""
+    return {
+        name: parameter.default
+        for name, parameter in inspect.signature(part).parameters.items()
+        if name not in given and parameter.default is not inspect.Parameter.empty
+    }
+
+
+def check_options(what: str, options: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    """InputError where ``options`` has a name that is not ``known``, or a value of another kind than the default there.
+
+    A whole number may stand for any number. ``what`` begins the sentence.
+    """
+    for option, value in options.items():
+        if option not in known:
+            raise InputError(f"{what} has no option {option!r}: {nearest_names(option, known)}")
+        wanted = _KINDS.get(type(known[option]))
+        if wanted is None or (isinstance(value, wanted) and isinstance(value, bool) == isinstance(known[option], bool)):
+            continue
+        names = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+        raise InputError(f"the option {option} takes {names.get(type(known[option]), 'a list')}, got {value!r}.")
+
+
+_KINDS: dict[type, tuple[type, ...]] = {
+    bool: (bool,),
+    int: (int,),
+    float: (int, float),
+    str: (str,),
+    tuple: (list, tuple),
+    list: (list, tuple),
+}
 
 
 def split_spec(spec: str) -> tuple[str, str]:

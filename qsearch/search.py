@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 
 from qsearch.archive.store import Archive
 from qsearch.errors import InputError, RunError
-from qsearch.evaluation.measurement import Measurement, Series, Trial
+from qsearch.evaluation.measurement import UNCOMPRESSED_NUMBER, Measurement, Series, Trial
+from qsearch.evaluation.task import Task
 from qsearch.executors.base import Executor, Outcome
+from qsearch.quantizer import UNCOMPRESSED, Quantizer
 from qsearch.strategies.base import Strategy
 from qsearch.strategies.standard import REFERENCE_QUALITIES
 from qsearch.tables import QuantTables
@@ -28,7 +30,8 @@ def run_search(
     qualities: Sequence[int] = REFERENCE_QUALITIES,
     on_trial: Callable[[Trial], None] = lambda trial: None,
 ) -> None:
-    """Brings ``archive`` to ``trials`` search trials of ``strategy`` and the reference curve at ``qualities``.
+    """Brings ``archive`` to ``trials`` search trials of ``strategy``, with the uncompressed images and the standard
+    tables at ``qualities`` as its reference.
 
     Goes on where the archive stands; ``strategy`` must be new. It proposes the trials from number ``first`` on, which
     it knows as its 0; those before are another strategy's, recorded already. Which tables are asked depends on the
@@ -52,9 +55,14 @@ class _Proposal:
     series: Series
     number: int
     strategy: str
-    tables: QuantTables
+    quantizer: Quantizer
     origin: str = ""
     decision_s: float = 0.0
+
+    @property
+    def task(self) -> Task:
+        """Its evaluation, on all images."""
+        return Task(self.quantizer)
 
     def trial(self, outcome: Outcome) -> Trial:
         """What became of it."""
@@ -62,7 +70,7 @@ class _Proposal:
             series=self.series,
             number=self.number,
             strategy=self.strategy,
-            tables=self.tables,
+            quantizer=self.quantizer,
             status="failed" if outcome.measurement is None else "done",
             measurement=outcome.measurement,
             reason=outcome.reason,
@@ -84,10 +92,10 @@ class _Loop:
 
     recorded: dict[int, Trial] = field(default_factory=dict)
     """The strategy's trials in the archive, by its own numbers."""
-    known: dict[QuantTables, Measurement] = field(default_factory=dict)
-    """What has been measured: the same tables are never evaluated twice."""
-    waiting: dict[QuantTables, list[_Proposal]] = field(default_factory=dict)
-    """Tables in flight, and the proposals that wait for them."""
+    known: dict[Task, Measurement] = field(default_factory=dict)
+    """What has been measured: no task is carried out twice."""
+    waiting: dict[Task, list[_Proposal]] = field(default_factory=dict)
+    """Tasks in flight, and the proposals that wait for them."""
     asked: int = 0
     told: int = 0
     failures_in_a_row: int = 0
@@ -96,10 +104,12 @@ class _Loop:
         """Takes up what the archive holds, and proposes the reference trials that it lacks."""
         reference = {trial.number: trial for trial in self.archive.trials("reference")}
         for trial in (*reference.values(), *(search := self.archive.trials("search"))):
-            if trial.measurement is not None:
-                self.known[trial.tables] = trial.measurement
+            if trial.status == "done" and trial.measurement is not None:
+                self.known[Task(trial.quantizer)] = trial.measurement
         self.recorded = {trial.number - self.first: self._own(trial) for trial in search if trial.number >= self.first}
         self._replay()
+        if UNCOMPRESSED_NUMBER not in reference:
+            self._propose(_Proposal("reference", UNCOMPRESSED_NUMBER, "uncompressed", UNCOMPRESSED))
         for quality in qualities:
             if quality not in reference:
                 self._propose(_Proposal("reference", quality, "standard", QuantTables.standard(quality)))
@@ -155,33 +165,34 @@ class _Loop:
         return True
 
     def _check_proposal(self, recorded: Trial, tables: QuantTables) -> None:
-        if recorded.tables != tables:
+        if recorded.quantizer != tables:
             raise InputError(
                 f"{self.archive.path}: trial {self.first + recorded.number} holds other tables than "
                 f"{self.strategy.name} now proposes: the archive belongs to another seed, or to another version of it."
             )
 
     def _propose(self, proposal: _Proposal) -> None:
-        measured = self.known.get(proposal.tables)
+        task = proposal.task
+        measured = self.known.get(task)
         if measured is not None:
-            self._record(proposal, Outcome(None, measured, "", 0.0))
+            self._record(proposal, Outcome(task, measured, "", 0.0))
             return
-        if proposal.tables not in self.waiting:
-            self.executor.submit(proposal.tables, proposal.tables)
-        self.waiting.setdefault(proposal.tables, []).append(proposal)
+        if task not in self.waiting:
+            self.executor.submit(task)
+        self.waiting.setdefault(task, []).append(proposal)
 
     def _settle(self, outcome: Outcome) -> None:
-        if not isinstance(outcome.key, QuantTables):
-            raise TypeError(f"the executor returned a key that was never submitted: {outcome.key!r}")
+        if outcome.task not in self.waiting:
+            raise RunError(f"the executor answered a task that was never submitted: {outcome.task.key}.")
         if outcome.measurement is not None:
-            self.known[outcome.key] = outcome.measurement
+            self.known[outcome.task] = outcome.measurement
             self.failures_in_a_row = 0
         else:
             self.failures_in_a_row += 1
-        first, *duplicates = self.waiting.pop(outcome.key)
+        first, *duplicates = self.waiting.pop(outcome.task)
         self._record(first, outcome)
         for duplicate in duplicates:
-            self._record(duplicate, Outcome(None, outcome.measurement, outcome.reason, 0.0))
+            self._record(duplicate, replace(outcome, evaluation_s=0.0))
         if self.failures_in_a_row >= MAX_FAILURES_IN_A_ROW:
             raise RunError(
                 f"{MAX_FAILURES_IN_A_ROW} evaluations in a row failed, so the run stops here; the last one: "

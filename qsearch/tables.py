@@ -1,8 +1,8 @@
 """QuantTables: the 8x8 quantization tables of one JPEG file, and libjpeg's standard tables and quality scaling."""
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -83,6 +83,8 @@ class QuantTables:
     """
 
     __slots__ = ("_digest", "cb", "cr", "luma")
+    kind: ClassVar[str] = "tables"
+    """What kind of :class:`qsearch.quantizer.Quantizer` it is."""
     luma: Table
     cb: Table
     cr: Table
@@ -161,6 +163,10 @@ class QuantTables:
     def digest(self) -> str:
         """SHA-256 of the tables, 64 hexadecimal digits; never changes between versions."""
         return self._digest  # type: ignore[attr-defined, no-any-return]
+
+    def tables_for(self, images: npt.NDArray[np.uint8]) -> Sequence[Self]:
+        """These tables for each of the N ``images``."""
+        return [self] * len(images)
 
     def scaled(self, quality: int) -> Self:
         """These tables at ``quality`` 1..100 by libjpeg's formula; 50 gives the same tables."""

@@ -28,9 +28,9 @@ Evaluate = Callable[[QuantTables], Measurement | None]
 class LinearFitness:
     """A stand-in for the parabola of an earlier search: accuracy falls by half a point per unit of ratio."""
 
-    def gap(self, ratio: float, top1: float) -> float:
+    def gap(self, measurement: Measurement) -> float:
         """See :class:`qsearch.strategies.base.Fitness`."""
-        return top1 - (0.8 - 0.005 * ratio)
+        return measurement.top1 - (0.8 - 0.005 * measurement.ratio)
 
 
 def synthetic_measurement(tables: QuantTables, images: int = 40) -> Measurement:
@@ -45,7 +45,7 @@ def synthetic_measurement(tables: QuantTables, images: int = 40) -> Measurement:
     image = np.arange(images)
     size_bytes = np.ceil(bits * (1 + image / images)).astype(np.int64)
     ranks = np.where(harm > (image + 1) / images, 1 + image % 7, 0).astype(np.int32)
-    return Measurement(size_bytes, ranks[None, :], pixels=32 * 32)
+    return Measurement.of(size_bytes, ranks[None, :], 32 * 32)
 
 
 def synthetic_with_failures(tables: QuantTables) -> Measurement | None:
@@ -212,7 +212,7 @@ class CodecContract:
         """Sizes int64 [N], pixels uint8 of the same shape, also for odd sizes."""
         for height, width in ((33, 50), (8, 8), (1, 1), (17, 16)):
             images = self.images(height, width)
-            encoded = codec.encode(images, QuantTables.standard(50))
+            encoded = codec.encode(images, [QuantTables.standard(50)] * len(images))
             assert encoded.size_bytes.shape == (len(images),)
             assert encoded.size_bytes.dtype == np.int64
             assert encoded.images.shape == images.shape
@@ -220,20 +220,21 @@ class CodecContract:
 
     def test_images_are_independent(self, codec: Codec) -> None:
         """One at a time or all together, forwards or backwards: the same sizes and pixels."""
-        images, tables = self.images(), QuantTables.standard(30)
+        images = self.images()
+        tables = [QuantTables.standard(30)] * len(images)
         together = codec.encode(images, tables)
         backwards = codec.encode(images[::-1], tables)
         np.testing.assert_array_equal(together.size_bytes, backwards.size_bytes[::-1])
         np.testing.assert_array_equal(together.images, backwards.images[::-1])
         for index in range(len(images)):
-            alone = codec.encode(images[index : index + 1], tables)
+            alone = codec.encode(images[index : index + 1], tables[:1])
             assert alone.size_bytes[0] == together.size_bytes[index]
             np.testing.assert_array_equal(alone.images[0], together.images[index])
 
     def test_coarser_tables_save_bytes_and_lose_detail(self, codec: Codec) -> None:
         """Quality 90, 50, 10: fewer bytes and more error each time."""
         images = self.images()
-        encoded = [codec.encode(images, QuantTables.standard(quality)) for quality in (90, 50, 10)]
+        encoded = [codec.encode(images, [QuantTables.standard(quality)] * len(images)) for quality in (90, 50, 10)]
         sizes = [e.size_bytes.sum() for e in encoded]
         errors = [((e.images.astype(float) - images) ** 2).mean() for e in encoded]
         assert sizes == sorted(sizes, reverse=True)
@@ -244,7 +245,7 @@ class CodecContract:
         images = self.images()
         before = images.copy()
         images.flags.writeable = False
-        codec.encode(images, QuantTables.standard(50))
+        codec.encode(images, [QuantTables.standard(50)] * len(images))
         np.testing.assert_array_equal(images, before)
 
     def test_distinguishes_all_three_tables(self, codec: Codec) -> None:
@@ -252,7 +253,7 @@ class CodecContract:
         images = self.images()[:2]
         fine, coarse = np.full((8, 8), 4), np.full((8, 8), 90)
         seen = [
-            codec.encode(images, QuantTables(luma, cb=cb, cr=cr)).images.tobytes()
+            codec.encode(images, [QuantTables(luma, cb=cb, cr=cr)] * len(images)).images.tobytes()
             for luma, cb, cr in ((fine, fine, fine), (coarse, fine, fine), (fine, coarse, fine), (fine, fine, coarse))
         ]
         assert len(set(seen)) == 4

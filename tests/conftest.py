@@ -15,12 +15,14 @@ from qsearch.classifiers import CLASSIFIERS
 from qsearch.cli import main
 from qsearch.codecs import CODECS
 from qsearch.datasets import DATASETS
+from qsearch.evaluation.measures import MEASURES
+from qsearch.executors import EXECUTORS
 from qsearch.strategies import STRATEGIES
 from tests import fakes
 
 REPOSITORY = Path(__file__).parents[1]
 MAIN = "from qsearch.cli import main; main()"
-FAKE = ("--dataset", "fake", "--classifier", "fake", "--workers", "1")
+FAKE = ("--dataset", "fake", "--classifier", "fake", "--workers", "1", "--executor", "serial")
 """Options for a search that takes milliseconds."""
 
 
@@ -49,8 +51,9 @@ def plugins(plugin_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 
 def _forget_entry_points() -> None:
-    for registry in (CLASSIFIERS, CODECS, DATASETS, STRATEGIES):
+    for registry in (CLASSIFIERS, CODECS, DATASETS, EXECUTORS, MEASURES, STRATEGIES):
         vars(registry).pop("_entry_points", None)
+        vars(registry).pop("_loaded", None)
 
 
 class Command:

@@ -19,7 +19,7 @@ def measurement(ratio: float, top1: float) -> Measurement:
     """Of 200 images, about ``ratio``, and ``top1`` to 0.5 %."""
     ranks = np.ones((1, IMAGES), dtype=np.int32)
     ranks[0, : round(top1 * IMAGES)] = 0
-    return Measurement(np.full(IMAGES, round(3 * PIXELS / ratio), dtype=np.int64), ranks, PIXELS)
+    return Measurement.of(np.full(IMAGES, round(3 * PIXELS / ratio), dtype=np.int64), ranks, PIXELS)
 
 
 def tables(number: int) -> QuantTables:

@@ -14,7 +14,7 @@ from qsearch.classifiers import CLASSIFIERS, load_classifier
 from qsearch.classifiers.base import Classifier, ClassifierOptions
 from qsearch.classifiers.function import FunctionClassifier
 from qsearch.codecs import CODECS
-from qsearch.codecs.base import SUBSAMPLINGS, Codec
+from qsearch.codecs.base import SUBSAMPLINGS, Codec, EncoderOptions
 from qsearch.datasets import DATASETS, load_dataset
 from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.datasets.imagenetv2.manifest import BuildSettings, Entry, write_manifest, write_settings
@@ -45,7 +45,7 @@ class TestCodecs(CodecContract):
     @pytest.fixture(params=[(name, subsampling) for name in CODECS.names() for subsampling in SUBSAMPLINGS])
     def codec(self, request: pytest.FixtureRequest) -> Codec:
         name, subsampling = request.param
-        return CODECS.get(name)(subsampling=subsampling)
+        return CODECS.get(name)(EncoderOptions(subsampling=subsampling))
 
 
 WNIDS = ("n01440764", "n01443537")

@@ -1,7 +1,7 @@
 """The search loop: one archive whatever the executor, the order of its answers and the interruptions."""
 
 import random
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from qsearch.archive.store import Archive
 from qsearch.errors import InputError, RunError
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.task import Task
 from qsearch.executors.base import Executor, Outcome
+from qsearch.quantizer import Quantizer, Uncompressed, constant_tables
 from qsearch.search import DEFAULT_LOOK_AHEAD, MAX_FAILURES_IN_A_ROW, run_search
 from qsearch.space import SearchSpace
 from qsearch.strategies.base import Strategy
@@ -23,32 +25,44 @@ from qsearch.testing import synthetic_measurement, synthetic_with_failures
 from tests.fakes import Adaptive, Repeating
 
 QUALITIES = (20, 50, 90)
+REFERENCES = 1 + len(QUALITIES)
+"""The uncompressed images and the standard tables."""
 Evaluate = Callable[[QuantTables], Measurement | None]
 
 
 class Shuffled(Executor):
     """Answers in any order, some at a time, as so many workers might; keeps count."""
 
-    def __init__(self, capacity: int = 1, seed: int = 0, evaluate: Evaluate = synthetic_with_failures) -> None:
+    def __init__(
+        self,
+        capacity: int = 1,
+        seed: int = 0,
+        evaluate: Evaluate = synthetic_with_failures,
+    ) -> None:
         self.capacity = capacity
-        self.evaluated: list[QuantTables] = []
+        self.evaluated: list[Quantizer] = []
         self.most_in_flight = 0
         self._draw = random.Random(seed)
         self._evaluate = evaluate
-        self._flying: list[tuple[Hashable, QuantTables]] = []
+        self._flying: list[Task] = []
 
-    def submit(self, key: Hashable, tables: QuantTables) -> None:
-        self._flying.append((key, tables))
+    def submit(self, task: Task) -> None:
+        self._flying.append(task)
         self.most_in_flight = max(self.most_in_flight, len(self._flying))
 
-    def collect(self) -> list[Outcome]:
+    def collect(self, patience_s: float | None = None) -> list[Outcome]:
         outcomes = []
         for _ in range(self._draw.randint(1, len(self._flying))):
-            key, tables = self._flying.pop(self._draw.randrange(min(len(self._flying), 2 * self.capacity)))
-            self.evaluated.append(tables)
-            measurement = self._evaluate(tables)
-            outcomes.append(Outcome(key, measurement, "" if measurement else "as planned", 0.1))
+            task = self._flying.pop(self._draw.randrange(min(len(self._flying), 2 * self.capacity)))
+            self.evaluated.append(task.quantizer)
+            measurement = self._measured(task)
+            outcomes.append(Outcome(task, measurement, "" if measurement else "as planned", 0.1))
         return outcomes
+
+    def _measured(self, task: Task) -> Measurement | None:
+        if isinstance(task.quantizer, Uncompressed):
+            return self._evaluate(QuantTables.shared(np.ones((8, 8), dtype=int)))
+        return self._evaluate(constant_tables(task.quantizer))
 
     def close(self) -> None:
         self._flying.clear()
@@ -81,9 +95,12 @@ def trials(archive: Archive) -> list[Trial]:
 def test_it_records_the_reference_curve_and_every_trial() -> None:
     heard: list[Trial] = []
     archive = run(sorted_random(), on_trial=heard.append)
-    assert [trial.number for trial in archive.trials("reference")] == list(QUALITIES)
+    assert [trial.label for trial in archive.trials("reference")] == [
+        "uncompressed",
+        *(f"standard:{quality}" for quality in QUALITIES),
+    ]
     assert [trial.number for trial in archive.trials("search")] == list(range(25))
-    for trial in archive.trials("reference"):
+    for trial in archive.trials("reference")[1:]:
         assert trial.tables == QuantTables.standard(trial.number)
         assert trial.strategy == "standard"
     for trial in archive.trials("search"):
@@ -102,7 +119,7 @@ def test_neither_workers_nor_their_order_show_in_the_archive(
     executor = Shuffled(capacity, seed)
     found = run(make(), executor=executor, look_ahead=look_ahead)
     assert trials(found) == trials(run(make(), look_ahead=look_ahead))
-    assert executor.most_in_flight <= max(2 * capacity, len(QUALITIES))
+    assert executor.most_in_flight <= max(2 * capacity, REFERENCES)
 
 
 @settings(max_examples=30, deadline=None)
@@ -163,7 +180,7 @@ def test_the_same_tables_are_measured_once() -> None:
     for capacity in (1, 5):
         executor = Shuffled(capacity, evaluate=synthetic_measurement)
         archive = run(repeating(), executor=executor, trials=30)
-        assert len(executor.evaluated) == 10 + len(QUALITIES)
+        assert len(executor.evaluated) == 10 + REFERENCES
         assert len(set(executor.evaluated)) == len(executor.evaluated)
         found = archive.trials("search")
         assert len(found) == 30
@@ -174,14 +191,14 @@ def test_the_same_tables_are_measured_once() -> None:
 def test_the_reference_curve_serves_the_search() -> None:
     executor = Shuffled(evaluate=synthetic_measurement)
     run(Standard(SearchSpace.full("luma-chroma"), 0), executor=executor, trials=100)
-    assert len(executor.evaluated) == 100
+    assert len(executor.evaluated) == 1 + 100
 
 
 def test_what_an_earlier_search_measured_is_not_measured_again() -> None:
     executor = Shuffled(evaluate=synthetic_measurement)
     archive = run(repeating(), executor=executor, trials=4)
     run(repeating(), archive, executor, trials=6)
-    assert len(executor.evaluated) == 2 + len(QUALITIES)
+    assert len(executor.evaluated) == 2 + REFERENCES
 
 
 def test_a_strategy_with_an_end_is_searched_to_its_end() -> None:

@@ -8,7 +8,7 @@ on where it was. Writes results.csv, README.md and methods.png beside this file.
 """
 
 import argparse
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,9 @@ from qsearch.analysis.summary import Summary, gain_points, summarize
 from qsearch.archive.store import Archive
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.task import Task
 from qsearch.executors.base import Executor, Outcome
-from qsearch.executors.local import ProcessExecutor
+from qsearch.executors.processes import ProcessExecutor
 from qsearch.pareto.hypervolume import REFERENCE_POINT
 from qsearch.run.building import build_evaluator, usable_cores
 from qsearch.run.settings import DatasetSettings, RunSettings
@@ -46,32 +47,32 @@ OPTIONS: dict[str, dict[str, Any]] = {"bayesian": {"initial": 20}, "bayesian-gri
 class RememberingExecutor(Executor):
     """Answers at once what it has measured before, in this search or another one."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor) -> None:  # another executor in place of an evaluator and its workers
         self.capacity = executor.capacity
         self._executor = executor
-        self._known: dict[QuantTables, Measurement] = {}
+        self._known: dict[Task, Measurement] = {}
         self._ready: list[Outcome] = []
 
-    def remember(self, trials: list[Trial]) -> None:
+    def remember(self, trials: Sequence[Trial]) -> None:
         """What an archive holds."""
-        self._known |= {trial.tables: trial.measurement for trial in trials if trial.measurement is not None}
+        self._known |= {Task(trial.quantizer): trial.measurement for trial in trials if trial.measurement is not None}
 
-    def submit(self, key: Hashable, tables: QuantTables) -> None:
-        """See :meth:`Executor.submit`; ``key`` is ``tables``."""
-        if tables in self._known:
-            self._ready.append(Outcome(key, self._known[tables], "", 0.0))
+    def submit(self, task: Task) -> None:
+        """See :meth:`Executor.submit`."""
+        if task in self._known:
+            self._ready.append(Outcome(task, self._known[task], "", 0.0))
         else:
-            self._executor.submit(key, tables)
+            self._executor.submit(task)
 
-    def collect(self) -> list[Outcome]:
+    def collect(self, patience_s: float | None = None) -> list[Outcome]:
         """See :meth:`Executor.collect`."""
         if self._ready:
             ready, self._ready = self._ready, []
             return ready
-        outcomes = self._executor.collect()
+        outcomes = self._executor.collect(patience_s)
         for outcome in outcomes:
-            if outcome.measurement is not None and isinstance(outcome.key, QuantTables):
-                self._known[outcome.key] = outcome.measurement
+            if outcome.measurement is not None:
+                self._known[outcome.task] = outcome.measurement
         return outcomes
 
     def close(self) -> None:
@@ -135,7 +136,7 @@ def row_of(found: Results, seed: int, own: int, unseen: Evaluator, unseen_refere
     }
     if summary.best_at_ratio is not None:
         pick = found.trial(summary.best_at_ratio.label)
-        again = Trial("search", 0, found.name, pick.tables, "done", unseen.evaluate(pick.tables))
+        again = Trial("search", 0, found.name, pick.tables, "done", unseen.evaluate(Task(pick.tables)))
         row["unseen_gain_points"] = gain_points(Results("unseen", unseen_reference, [again]), again)
         row["pick_ratio"], row["pick_top1"] = measured(pick).ratio, measured(pick).top1
     return row
@@ -145,7 +146,8 @@ def reference_trials(evaluator: Evaluator) -> list[Trial]:
     """The standard curve on the images of ``evaluator``."""
     tables = {quality: QuantTables.standard(quality) for quality in REFERENCE_QUALITIES}
     return [
-        Trial("reference", quality, "standard", one, "done", evaluator.evaluate(one)) for quality, one in tables.items()
+        Trial("reference", quality, "standard", one, "done", evaluator.evaluate(Task(one)))
+        for quality, one in tables.items()
     ]
 
 

@@ -103,8 +103,7 @@ def _efficiency(
 
 
 def _gap(trial: Trial, parabola: Parabola) -> float:
-    measurement = measured(trial)
-    return parabola.gap(measurement.ratio, measurement.top1)
+    return parabola.gap(measured(trial))
 
 
 def _good_after(trials: Sequence[Trial], parabola: Parabola) -> list[int]:

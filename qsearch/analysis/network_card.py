@@ -11,7 +11,7 @@ from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.labels import align_labels
 from qsearch.datasets.base import Dataset
 from qsearch.errors import InputError
-from qsearch.evaluation.evaluator import true_class_ranks
+from qsearch.evaluation.measures import true_class_ranks
 
 ANY_SIDE = 224
 """Pixels of the square images that time a network which takes any size."""

@@ -87,7 +87,7 @@ def selected_gain(
         apparent=apparent,
         optimism=optimism,
         corrected=None if optimism is None else apparent.shifted(-optimism),
-        candidates=len({trial.tables for trial in results.done}),
+        candidates=len(set(results.done.columns.quantizers.tolist())),
         choices=len(choices),
         resamples=resamples,
         unknown=len(loss) - len(known),

@@ -10,7 +10,7 @@ import numpy as np
 from qsearch.codecs.base import Codec
 from qsearch.datasets.pixels import prepared_pixels
 from qsearch.errors import InputError
-from qsearch.evaluation.evaluator import psnr
+from qsearch.evaluation.measures import psnr
 from qsearch.tables import QuantTables
 
 QUALITIES = tuple(range(5, 100, 5))
@@ -102,7 +102,7 @@ def _measure(path: Path, codec: Codec, tables: list[QuantTables]) -> list[tuple[
         return f"{path.name} is {pixels}" if " " not in pixels else f"{path.name}: {pixels}"
     answers = []
     for one in tables:
-        encoded = codec.encode(pixels[None], one)
+        encoded = codec.encode(pixels[None], [one])
         bpp = 8 * int(encoded.size_bytes[0]) / (pixels.shape[0] * pixels.shape[1])
         answers.append((bpp, float(psnr(pixels[None], encoded.images)[0])))
     return answers

@@ -1,51 +1,62 @@
 """Results: the trials of one run as points, frontier and reference curve."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from qsearch.errors import InputError
-from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import UNCOMPRESSED_NUMBER, Measurement, Trial
+from qsearch.evaluation.trials import Trials
 from qsearch.pareto.curve import ReferenceCurve
 from qsearch.pareto.frontier import frontier
 from qsearch.registry import nearest_names
 
 
-@dataclass(frozen=True, eq=False)
 class Results:
-    """What one run measured. ``name`` stands in legends and tables; trials are in the order of their numbers."""
+    """What one run measured: trials in the order of their numbers, and what is derived from them.
 
-    name: str
-    reference: Sequence[Trial]
-    search: Sequence[Trial]
+    name stands in legends and tables. Numbers of many trials are read from their columns, image by image only where
+    that is asked for.
+    """
+
+    def __init__(self, name: str, reference: Sequence[Trial], search: Sequence[Trial]) -> None:
+        self.name = name
+        self.reference = Trials.of(reference)
+        self.search = Trials.of(search)
 
     @cached_property
-    def done(self) -> list[Trial]:
-        """The search trials that have a measurement."""
-        return [trial for trial in self.search if trial.measurement is not None]
+    def done(self) -> Trials:
+        """The search trials that were measured."""
+        return self.search.done()
 
-    @cached_property
+    @property
     def ratio(self) -> npt.NDArray[np.float64]:
         """[n] compression ratios of :attr:`done`."""
-        return np.array([measured(trial).ratio for trial in self.done], dtype=np.float64)
+        return self.done.ratio
 
-    @cached_property
+    @property
     def top1(self) -> npt.NDArray[np.float64]:
         """[n] top-1 accuracies (0..1) of :attr:`done`."""
-        return np.array([measured(trial).top1 for trial in self.done], dtype=np.float64)
+        return self.done.mean("top1")
 
     @cached_property
     def frontier(self) -> list[Trial]:
         """The Pareto frontier of :attr:`done` by rising ratio."""
-        return [self.done[index] for index in frontier(self.ratio, self.top1)]
+        return [self.done[index] for index in frontier(self.ratio, self.top1).tolist()]
 
     @cached_property
     def standard(self) -> dict[int, Measurement]:
-        """The reference measurements by quality."""
-        return {trial.number: trial.measurement for trial in self.reference if trial.measurement is not None}
+        """The measurements of the standard tables by quality."""
+        return {trial.number: measured(trial) for trial in self.reference.done() if trial.number != UNCOMPRESSED_NUMBER}
+
+    @cached_property
+    def uncompressed(self) -> Measurement | None:
+        """What the networks answer on the images as they are, or None where that was not measured."""
+        trial = self.reference.number(UNCOMPRESSED_NUMBER)
+        return None if trial is None else trial.measurement
 
     @cached_property
     def curve(self) -> ReferenceCurve | None:
@@ -57,10 +68,18 @@ class Results:
 
     def trial(self, label: str) -> Trial:
         """The trial users call ``17`` or ``standard:50``. InputError where there is none."""
-        known = {trial.label: trial for trial in (*self.reference, *self.search)}
-        if label not in known:
-            raise InputError(f"run {self.name} has no trial {label!r}: {nearest_names(label, known)}")
-        return known[label]
+        for trial in self._called(label):
+            if trial.label == label:
+                return trial
+        known = [*(trial.label for trial in self.reference), *map(str, self.search.columns.numbers.tolist())]
+        raise InputError(f"run {self.name} has no trial {label!r}: {nearest_names(label, known)}")
+
+    def _called(self, label: str) -> Iterator[Trial]:
+        """Those that may be called so: all references, the search trial of that number, those of that origin."""
+        yield from self.reference
+        if label.isdecimal() and len(label) < 19 and (trial := self.search.number(int(label))) is not None:
+            yield trial
+        yield from self.search.at(np.flatnonzero(self.search.columns.origins == label))
 
 
 def measured(trial: Trial) -> Measurement:
@@ -70,16 +89,14 @@ def measured(trial: Trial) -> Measurement:
     return trial.measurement
 
 
-def of_classifier(results: Results, index: int, name: str) -> Results:
+def of_network(results: Results, index: int, name: str) -> Results:
     """``results`` as one of several classifiers saw them, called ``name``."""
 
     def one(trial: Trial) -> Trial:
         if trial.measurement is None:
             return trial
-        if index >= len(trial.measurement.ranks):
-            raise InputError(
-                f"run {results.name} has {len(trial.measurement.ranks)} classifiers, asked for {index + 1}."
-            )
-        return replace(trial, measurement=trial.measurement.of_classifier(index))
+        if index >= trial.measurement.networks:
+            raise InputError(f"run {results.name} has {trial.measurement.networks} networks, asked for {index + 1}.")
+        return replace(trial, measurement=trial.measurement.of_network(index))
 
     return Results(name, [one(trial) for trial in results.reference], [one(trial) for trial in results.search])

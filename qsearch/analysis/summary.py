@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qsearch.analysis.gains import gain_points_over, saving_percent_over
-from qsearch.analysis.results import Results, measured, of_classifier
+from qsearch.analysis.results import Results, measured, of_network
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.pareto.hypervolume import hypervolume
 
@@ -93,8 +93,8 @@ def summarize(results: Results, reference_point: tuple[float, float]) -> Summary
     points = list(results.standard.values())
     return Summary(
         trials_done=len(results.done),
-        trials_failed=len(results.search) - len(results.done),
-        distinct_tables=len({trial.tables for trial in results.done}),
+        trials_failed=int((results.search.columns.statuses == "failed").sum()),
+        distinct_tables=len(set(results.done.columns.quantizers.tolist())),
         frontier=tuple(_point(trial) for trial in results.frontier),
         hypervolume=hypervolume(results.ratio, results.top1, reference_point),
         standard_hypervolume=hypervolume([p.ratio for p in points], [p.top1 for p in points], reference_point),
@@ -109,12 +109,12 @@ def summarize(results: Results, reference_point: tuple[float, float]) -> Summary
 
 
 def _networks(results: Results, at_ratio: Trial | None, at_accuracy: Trial | None) -> tuple[NetworkSummary, ...]:
-    count = max((len(each.ranks) for each in results.standard.values()), default=0)
+    count = max((each.networks for each in results.standard.values()), default=0)
     if count < 2:
         return ()
     summaries = []
     for index in range(count):
-        seen = of_classifier(results, index, results.name)
+        seen = of_network(results, index, results.name)
         standard = seen.standard.get(QUALITY)
         chosen = [None if trial is None else seen.trial(trial.label) for trial in (at_ratio, at_accuracy)]
         top1 = [None if trial is None else measured(trial).top1 for trial in chosen]
@@ -126,7 +126,7 @@ def _networks(results: Results, at_ratio: Trial | None, at_accuracy: Trial | Non
 
 
 def _arms(results: Results) -> tuple[Arm, ...]:
-    parted = [trial for trial in results.done if trial.origin]
+    parted = results.done.at(np.flatnonzero(results.done.columns.origins != ""))
     arms = []
     for name in sorted({trial.origin for trial in parted}):
         gains = [(gain_points(results, trial), trial) for trial in parted if trial.origin == name]

@@ -1,62 +1,45 @@
 """Archive: every trial of a run, in one SQLite file; append-only, one transaction per trial."""
 
+import os
 import sqlite3
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import astuple
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
+from filelock import FileLock, Timeout
 
+from qsearch.archive import rows
+from qsearch.archive.database import FORMAT, SCHEMA, connect, explained, open_checked
+from qsearch.archive.older import READERS
+from qsearch.archive.rows import DamagedRowError, checksum, text
 from qsearch.datasets.base import ImageIdentity
-from qsearch.errors import DiskError, InputError, RunError
+from qsearch.errors import InputError, RunError
 from qsearch.evaluation.measurement import Measurement, Series, Trial
+from qsearch.evaluation.measures import MEASURES, Array
+from qsearch.evaluation.trials import Columns, Trials
+from qsearch.lock import LOCK_FILE
+from qsearch.quantizer import Quantizer, restore
 from qsearch.tables import QuantTables
 
-FORMAT = 1
-"""What this version writes, kept in ``PRAGMA user_version``; a file with a higher number is refused."""
-_APPLICATION_ID = 0x71736561  # "qsea": tells an archive from any other SQLite file
-
-_SCHEMA = f"""
-CREATE TABLE trials (
-    series TEXT NOT NULL CHECK (series IN ('reference', 'search')),
-    number INTEGER NOT NULL,
-    strategy TEXT NOT NULL,
-    origin TEXT NOT NULL,
-    tables BLOB NOT NULL,           -- luma, Cb, Cr: 192 bytes in raster order
-    status TEXT NOT NULL CHECK (status IN ('done', 'failed')),
-    reason TEXT NOT NULL,
-    images INTEGER,                 -- N; the columns from here to psnr_db are NULL for failed trials
-    pixels INTEGER,                 -- height * width of one image
-    size_bytes BLOB,                -- zlib of little-endian int32 [N]
-    ranks BLOB,                     -- zlib of little-endian int32 [K, N]
-    psnr_db BLOB,                   -- zlib of little-endian float64 [N], NULL where not measured
-    decision_s REAL NOT NULL,
-    evaluation_s REAL NOT NULL,
-    PRIMARY KEY (series, number)
-);
-CREATE TABLE images (
-    position INTEGER PRIMARY KEY,   -- where in the measurements' arrays
-    name TEXT NOT NULL,
-    class TEXT NOT NULL,
-    digest TEXT NOT NULL            -- SHA-256 of shape and pixels
-);
-PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {FORMAT};
-"""
+_COLUMNS = (
+    "series", "number", "strategy", "origin", "quantizer", "proposed", "status", "reason", "images", "pixels",
+    "networks", "measures", "decision_s", "evaluation_s", "checksum",
+)  # fmt: skip
 
 
 class Archive:
     """The trials of one run. Readers may read while one process writes; a killed writer loses no finished trial."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        """Use :meth:`create`, :meth:`open` or :meth:`in_memory`."""
+    def __init__(self, connection: sqlite3.Connection, path: Path, reopen: Callable[[], sqlite3.Connection]) -> None:
+        """Use :meth:`create`, :meth:`open` or :meth:`in_memory`. ``reopen`` makes another connection to read from."""
         self._connection = connection
         self.path = path
+        self._arrays = _ArrayReader(path, reopen)
 
     @classmethod
     def create(cls, path: str | Path, images: Sequence[ImageIdentity] = ()) -> Self:
@@ -64,90 +47,309 @@ class Archive:
         path = Path(path)
         if path.exists():
             raise InputError(f"{path} exists already: open it, or choose another name.")
-        archive = cls(_connect(path, "rwc"), path)
-        with archive._explained():
+        archive = cls(connect(path, "rwc"), path, lambda: connect(path, "ro"))
+        with explained(path):
             # WAL: readers do not wait for the writer, and a killed process leaves whole transactions.
             archive._connection.execute("PRAGMA journal_mode = WAL")
-            archive._connection.executescript(_SCHEMA)
-            with archive._connection:
-                rows = [(position, *astuple(image)) for position, image in enumerate(images)]
-                archive._connection.executemany("INSERT INTO images VALUES (?, ?, ?, ?)", rows)
+            archive._connection.executescript(SCHEMA)
+        archive.add_images(images)
         return archive
 
     @classmethod
     def in_memory(cls) -> Self:
         """An archive that ends with the process; for tests and experiments."""
-        archive = cls(sqlite3.connect(":memory:"), Path(":memory:"))
-        archive._connection.executescript(_SCHEMA)
-        return archive
+        connection = sqlite3.connect(":memory:")
+        connection.executescript(SCHEMA)
+        return cls(connection, Path(":memory:"), lambda: connection)
 
     @classmethod
-    def open(cls, path: str | Path, *, read_only: bool = False) -> Self:
-        """The archive at ``path``; InputError where there is none, or one that this version cannot read."""
+    def open(cls, path: str | Path, *, read_only: bool = False, locked: bool = False) -> Self:
+        """The archive at ``path``, brought to today's format where an older version wrote it.
+
+        The old file is replaced by the new one when that is whole; while another process holds the run's lock, or where
+        the folder is read-only, a temporary copy is read instead. ``locked``: the caller holds that lock.
+        InputError where there is no archive, or one that this version cannot read.
+        """
         path = Path(path)
         if not path.is_file():
             raise InputError(f"{path} is not there: a run's archive was expected.")
-        archive = cls(_connect(path, "ro" if read_only else "rw"), path)
-        with archive._explained():
-            try:
-                (application,) = archive._connection.execute("PRAGMA application_id").fetchone()
-            except sqlite3.OperationalError:
-                if not read_only or path.with_name(f"{path.name}-wal").exists():
-                    raise
-                # A WAL archive in a folder that cannot be written is readable only as one that nobody is writing.
-                archive._connection = _connect(path, "ro", "&immutable=1")
-                (application,) = archive._connection.execute("PRAGMA application_id").fetchone()
-            (version,) = archive._connection.execute("PRAGMA user_version").fetchone()
-        if application != _APPLICATION_ID:
-            raise InputError(f"{path} is not an archive of trials: it holds something else, or was cut short.")
-        if version > FORMAT:
-            raise InputError(
-                f"{path} has format {version}, this qsearch reads up to {FORMAT}: install a newer qsearch to open it."
-            )
-        return archive
+        connection = open_checked(path, read_only)
+        with explained(path):
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == FORMAT:
+            return cls(connection, path, lambda: open_checked(path, read_only=True))
+        connection.close()
+        if version not in READERS:
+            raise InputError(f"{path} has format {version}, which no qsearch wrote: restore it from a copy.")
+        readable = cls._upgrade(path, version, locked)
+        return cls(open_checked(readable, read_only), path, lambda: open_checked(readable, read_only=True))
 
-    def add(self, trial: Trial) -> None:
-        """Records ``trial`` for good. RunError where it is recorded already, or the disk refuses."""
-        measured: tuple[Any, ...] = (None,) * 5
-        if trial.measurement is not None:
-            measurement = trial.measurement
-            psnr_db = None if measurement.psnr_db is None else _pack(measurement.psnr_db, "<f8")
-            measured = (
-                measurement.images,
-                measurement.pixels,
-                _pack(measurement.size_bytes, "<i4"),
-                _pack(measurement.ranks, "<i4"),
-                psnr_db,
-            )
-        what = (trial.series, trial.number, trial.strategy, trial.origin, trial.tables.to_bytes())
-        row = (*what, trial.status, trial.reason, *measured, trial.decision_s, trial.evaluation_s)
+    @classmethod
+    def _upgrade(cls, path: Path, version: int, locked: bool) -> Path:
+        """The archive in today's format: at ``path``, or a copy in the folder for temporary files."""
+        lock = FileLock(path.parent / LOCK_FILE, timeout=0)
         try:
-            with self._explained(), self._connection:
-                self._connection.execute(f"INSERT INTO trials VALUES ({', '.join('?' * len(row))})", row)
+            if not locked:
+                lock.acquire()
+        except (Timeout, OSError):
+            return cls._rewritten(path, version, Path(tempfile.mkdtemp(prefix="qsearch-upgrade-")) / path.name)
+        try:
+            new = path.with_name(f".{path.name}.upgrade")
+            for left_over in (new, *_companions(new)):
+                left_over.unlink(missing_ok=True)
+            _settled(cls._rewritten(path, version, new))
+            _settled(path)
+            new.replace(path)
+            for left_over in _companions(path):
+                left_over.unlink(missing_ok=True)
+            return path
+        finally:
+            lock.release()
+
+    @classmethod
+    def _rewritten(cls, path: Path, version: int, new: Path) -> Path:
+        """``path``, of an older format, written to ``new`` in today's."""
+        with explained(path), closing(open_checked(path, read_only=True)) as connection:
+            images, trials = READERS[version](connection)
+        with cls.create(new, images) as archive:
+            archive.add_all(trials)
+        return new
+
+    def add(self, trial: Trial) -> Trial:
+        """Records ``trial`` for good and returns it as it is read back, its arrays left on the disk.
+
+        RunError where it is recorded already, or the disk refuses.
+        """
+        with explained(self.path), self._connection:
+            self._insert(trial)
+        return self._lightened(trial)
+
+    def add_all(self, trials: Sequence[Trial]) -> None:
+        """Records ``trials`` in one transaction: all of them or none. RunError as :meth:`add`."""
+        with explained(self.path), self._connection:
+            for trial in trials:
+                self._insert(trial)
+
+    def _insert(self, trial: Trial) -> None:
+        measurement = trial.measurement
+        measures = () if measurement is None else measurement.measures
+        images, pixels, networks = (
+            (0, 0, 0) if measurement is None else (measurement.images, measurement.pixels, measurement.networks)
+        )
+        totals = [] if measurement is None else rows.totals_row(measurement.totals(), measures)
+        values = {
+            "series": trial.series,
+            "number": int(trial.number),
+            "strategy": text(trial.strategy),
+            "origin": text(trial.origin),
+            "quantizer": self._quantizer(trial.quantizer),
+            "proposed": None if trial.proposed is None else self._quantizer(trial.proposed),
+            "status": trial.status,
+            "reason": text(trial.reason),
+            "images": images,
+            "pixels": pixels,
+            "networks": networks,
+            "measures": " ".join(measures),
+        }
+        names = rows.total_columns(measures, networks)
+        self._declare(measures, names)
+        times = (float(trial.decision_s), float(trial.evaluation_s))
+        row = (*values.values(), *times, checksum(*values.values(), *totals), *totals)
+        columns = ", ".join((*_COLUMNS, *names))
+        try:
+            self._connection.execute(f"INSERT INTO trials ({columns}) VALUES ({', '.join('?' * len(row))})", row)
+            for name in measures:
+                assert measurement is not None  # without one there are no measures
+                self._insert_array(trial.series, trial.number, name, measurement[name])
         except sqlite3.IntegrityError as error:
             raise RunError(f"{self.path}: {trial.series} trial {trial.number} is recorded already.") from error
 
-    def trials(self, series: Series) -> list[Trial]:
-        """The trials of a series by their numbers, done and failed."""
-        with self._explained(), closing(self._connection.cursor()) as cursor:
-            cursor.row_factory = sqlite3.Row
-            rows = cursor.execute("SELECT * FROM trials WHERE series = ? ORDER BY number", (series,))
-            return [_trial(row) for row in rows]
+    def _insert_array(self, series: Series, number: int, name: str, values: Array) -> None:
+        data = rows.pack(name, values)
+        row = (series, int(number), name, data, checksum(series, int(number), name, data))
+        self._connection.execute("INSERT INTO arrays VALUES (?, ?, ?, ?, ?)", row)
 
-    def images(self) -> list[ImageIdentity]:
-        """The images in the order of the measurements' arrays; empty where they were not recorded."""
-        with self._explained():
-            rows = self._connection.execute("SELECT name, class, digest FROM images ORDER BY position")
-            return [ImageIdentity(*row) for row in rows]
+    def _quantizer(self, quantizer: Quantizer) -> int:
+        """The row of ``quantizer``, made where it is new."""
+        found = self._connection.execute("SELECT id FROM quantizers WHERE digest = ?", (quantizer.digest,)).fetchone()
+        if found is not None:
+            return int(found[0])
+        row = (quantizer.kind, quantizer.digest, quantizer.to_bytes())
+        cursor = self._connection.execute("INSERT INTO quantizers (kind, digest, data) VALUES (?, ?, ?)", row)
+        assert cursor.lastrowid is not None  # a row was inserted
+        return cursor.lastrowid
+
+    def _declare(self, measures: Sequence[str], columns: Sequence[str]) -> None:
+        """Measures and columns that the archive does not know yet."""
+        known = {name for (name,) in self._connection.execute("SELECT name FROM measures")}
+        for name in measures:
+            if name not in known:
+                measure = MEASURES.get(name)
+                row = (name, measure.unit, measure.dtype, int(measure.per_network))
+                self._connection.execute("INSERT INTO measures VALUES (?, ?, ?, ?)", row)
+        there = {row[1] for row in self._connection.execute("PRAGMA table_info(trials)")}
+        for column in columns:
+            if column not in there:
+                self._connection.execute(f'ALTER TABLE trials ADD COLUMN "{column}" REAL')
+
+    def add_measure(self, trial: Trial, measure: str, values: Array) -> None:
+        """One more measure of a trial that is recorded: ``values`` [N] or [K, N].
+
+        InputError where the trial has it already, or is another one than was recorded.
+        """
+        with explained(self.path), self._connection:
+            recorded = self._row(trial.series, trial.number)
+            row = dict(recorded)
+            if measure in row["measures"].split():
+                raise InputError(f"{self.path}: trial {trial.label} has the measure {measure} already.")
+            measures = (*row["measures"].split(), measure)
+            self._declare([measure], rows.total_columns((measure,), row["networks"]))
+            measurement = self._measurement(row).with_measure(measure, values)
+            totals = rows.totals_row(measurement.totals(), measures)
+            row["measures"] = " ".join(measures)
+            names = rows.total_columns(measures, row["networks"])
+            changed = {"measures": row["measures"], "checksum": checksum(*_signed(row), *totals)}
+            changed |= dict(zip(names, totals, strict=True))
+            assignments = ", ".join(f'"{name}" = ?' for name in changed)
+            self._connection.execute(
+                f"UPDATE trials SET {assignments} WHERE series = ? AND number = ?",
+                (*changed.values(), trial.series, int(trial.number)),
+            )
+            self._insert_array(trial.series, trial.number, measure, measurement[measure])
+
+    def trials(self, series: Series) -> Trials:
+        """The trials of a series by their numbers, of every status; arrays are read where they are asked for."""
+        with explained(self.path):
+            found = _dictionaries(self._connection, "SELECT * FROM trials WHERE series = ? ORDER BY number", (series,))
+            quantizers = {
+                number: (kind, digest, data)
+                for number, kind, digest, data in self._connection.execute("SELECT * FROM quantizers")
+            }
+            for row in found:
+                _check_row(row)
+            return Trials(_columns_of(found, quantizers), lambda index: self._trial(found[index], quantizers))
+
+    def _row(self, series: Series, number: int) -> dict[str, Any]:
+        query = "SELECT * FROM trials WHERE series = ? AND number = ?"
+        found = _dictionaries(self._connection, query, (series, int(number)))
+        if not found:
+            raise InputError(f"{self.path} has no {series} trial {number}.")
+        _check_row(found[0])
+        return found[0]
+
+    def _trial(self, row: dict[str, Any], quantizers: dict[int, tuple[str, str, bytes]]) -> Trial:
+        with explained(self.path):
+            proposed = None if row["proposed"] is None else _restored(*quantizers[row["proposed"]])
+            return Trial(
+                series=row["series"],
+                number=row["number"],
+                strategy=row["strategy"],
+                quantizer=_restored(*quantizers[row["quantizer"]]),
+                status=row["status"],
+                measurement=self._measurement(row) if row["images"] else None,
+                reason=row["reason"],
+                origin=row["origin"],
+                decision_s=row["decision_s"],
+                evaluation_s=row["evaluation_s"],
+                proposed=proposed if isinstance(proposed, QuantTables) else None,
+            )
+
+    def _measurement(self, row: dict[str, Any]) -> Measurement:
+        measures = rows.measures_of(row["measures"])
+        series, number, images, networks = row["series"], row["number"], row["images"], row["networks"]
+
+        def load(measure: str) -> Array:
+            return self._arrays.read(series, number, measure, images, networks)
+
+        totals = rows.totals_of(row, measures, networks)
+        return Measurement.summed_up(row["pixels"], images, networks, measures, totals, load)
+
+    def _lightened(self, trial: Trial) -> Trial:
+        """``trial`` without its arrays in memory; those of an archive in memory stay where they are."""
+        if trial.measurement is None or self.path == Path(":memory:"):
+            return trial
+        measurement, arrays = trial.measurement, self._arrays
+
+        def load(measure: str) -> Array:
+            return arrays.read(trial.series, trial.number, measure, measurement.images, measurement.networks)
+
+        light = Measurement.summed_up(
+            measurement.pixels,
+            measurement.images,
+            measurement.networks,
+            measurement.measures,
+            measurement.totals(),
+            load,
+        )
+        return replace(trial, measurement=light)
+
+    def add_images(self, images: Sequence[ImageIdentity]) -> None:
+        """Records the images that trials from now on are measured on, as one more generation; nothing where none."""
+        if not images:
+            return
+        with explained(self.path), self._connection:
+            (last,) = self._connection.execute("SELECT max(generation) FROM images").fetchone()
+            generation = 0 if last is None else last + 1
+            for position, image in enumerate(images):
+                row = (
+                    generation,
+                    position,
+                    text(image.name),
+                    text(image.class_name),
+                    image.digest,
+                    image.file_digest,
+                    image.source_digest,
+                    image.perceptual_hash,
+                )
+                self._connection.execute(
+                    "INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, checksum(*row))
+                )
+
+    def images(self, *, all_generations: bool = False) -> list[ImageIdentity]:
+        """The images in the order of the measurements' arrays, the latest ones; empty where they were not recorded.
+
+        all_generations: also those that were measured before the dataset was changed.
+        """
+        with explained(self.path):
+            found = self._connection.execute("SELECT * FROM images ORDER BY generation, position").fetchall()
+            for row in found:
+                if checksum(*row[:-1]) != row[-1]:
+                    raise DamagedRowError(f"image {row[1]} is not what was written")
+            last = max((row[0] for row in found), default=0)
+            return [ImageIdentity(*row[2:8]) for row in found if all_generations or row[0] == last]
 
     def count(self, series: Series) -> int:
         """How many trials of a series are recorded."""
-        with self._explained():
+        with explained(self.path):
             (count,) = self._connection.execute("SELECT count(*) FROM trials WHERE series = ?", (series,)).fetchone()
         return int(count)
 
+    def problems(self) -> list[str]:
+        """Everything that is not as it was written, a phrase each; empty where all is well."""
+        found: list[str] = []
+        with explained(self.path):
+            found += [line for (line,) in self._connection.execute("PRAGMA integrity_check") if line != "ok"]
+        for what, check in (("images", lambda: self.images(all_generations=True)), ("trials", self._check_trials)):
+            try:
+                check()
+            except InputError as error:
+                found.append(f"{what}: {error}")
+        return found
+
+    def _check_trials(self) -> None:
+        series: Series
+        for series in ("reference", "search"):
+            for trial in self.trials(series):
+                if trial.measurement is None:
+                    continue
+                arrays = {name: trial.measurement[name] for name in trial.measurement.measures}
+                again = Measurement(trial.measurement.pixels, arrays)
+                for name, sums in again.totals().items():
+                    if not np.array_equal(sums, trial.measurement.totals()[name], equal_nan=True):
+                        raise InputError(f"trial {trial.label}: the total {name} is not that of its images.")
+
     def close(self) -> None:
-        """Frees the file; nothing is lost without it."""
+        """Frees the file; nothing is lost without it. Trials read from it go on reading their arrays."""
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -158,58 +360,96 @@ class Archive:
     ) -> None:
         self.close()
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.IntegrityError:
-            raise
-        except (sqlite3.DatabaseError, zlib.error, ValueError, TypeError) as error:
-            # SQLITE_ERROR (no such table, say) and Python's own errors are about the content, others about the disk.
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-            if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
-                raise DiskError(
-                    f"{self.path} cannot be read or written ({error}): is the disk full or read-only? "
-                    "All trials recorded so far are kept; make room and resume."
-                ) from error
-            raise InputError(
-                f"{self.path} is damaged ({error}): restore it from a copy, or start a new run."
-            ) from error
+
+def _companions(path: Path) -> tuple[Path, Path]:
+    """The files that SQLite keeps beside a database while it is open."""
+    return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
 
 
-def _connect(path: Path, mode: str, more: str = "") -> sqlite3.Connection:
+def _settled(path: Path) -> None:
+    """All of the archive in its one file, and that on the disk."""
+    with explained(path), closing(connect(path, "rw")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        return sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}{more}", uri=True, timeout=30)
-    except sqlite3.OperationalError as error:
-        raise InputError(f"{path} cannot be opened ({error}): is its folder there, and may you write to it?") from error
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
-def _pack(values: npt.NDArray[Any], dtype: str) -> bytes:
-    return zlib.compress(np.ascontiguousarray(values, dtype=dtype).tobytes(), level=1)
+@dataclass
+class _ArrayReader:
+    """Reads the arrays of trials, through a connection of its own, opened when it is first needed."""
+
+    path: Path
+    reopen: Callable[[], sqlite3.Connection]
+    connection: sqlite3.Connection | None = None
+
+    def read(self, series: Series, number: int, measure: str, images: int, networks: int) -> Array:
+        """The array of one measure of one trial. InputError where it is damaged."""
+        with explained(self.path):
+            if self.connection is None:
+                self.connection = self.reopen()
+            row = self.connection.execute(
+                "SELECT data, checksum, dtype, per_network FROM arrays JOIN measures ON name = measure "
+                "WHERE series = ? AND number = ? AND measure = ?",
+                (series, number, measure),
+            ).fetchone()
+            if row is None:
+                raise DamagedRowError(f"the {measure} of {series} trial {number} is missing")
+            data, written, dtype, per_network = row
+            if checksum(series, number, measure, data) != written:
+                raise DamagedRowError(f"the {measure} of {series} trial {number} is not what was written")
+            return rows.unpack(measure, dtype, data, images, networks, bool(per_network))
 
 
-def _unpack(data: bytes, dtype: str) -> npt.NDArray[Any]:
-    return np.frombuffer(zlib.decompress(data), dtype=dtype)
+def _dictionaries(connection: sqlite3.Connection, query: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+    with closing(connection.execute(query, values)) as cursor:
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
-def _trial(row: sqlite3.Row) -> Trial:
-    measurement = None
-    if row["status"] == "done":
-        measurement = Measurement(
-            _unpack(row["size_bytes"], "<i4").astype(np.int64),
-            _unpack(row["ranks"], "<i4").astype(np.int32).reshape(-1, row["images"]),
-            row["pixels"],
-            None if row["psnr_db"] is None else _unpack(row["psnr_db"], "<f8").astype(np.float64),
-        )
-    return Trial(
-        series=row["series"],
-        number=row["number"],
-        strategy=row["strategy"],
-        tables=QuantTables.from_bytes(row["tables"]),
-        status=row["status"],
-        measurement=measurement,
-        reason=row["reason"],
-        origin=row["origin"],
-        decision_s=row["decision_s"],
-        evaluation_s=row["evaluation_s"],
+def _restored(kind: str, digest: str, data: bytes) -> Quantizer:
+    try:
+        return restore(kind, digest, data)
+    except InputError as error:
+        raise DamagedRowError(str(error)) from error
+
+
+def _signed(row: dict[str, Any]) -> list[Any]:
+    """What the checksum of a trial covers, but for its totals."""
+    return [row[name] for name in _COLUMNS[: _COLUMNS.index("decision_s")]]
+
+
+def _check_row(row: dict[str, Any]) -> None:
+    columns = rows.total_columns(rows.measures_of(row["measures"]), row["networks"])
+    if checksum(*_signed(row), *(row[column] for column in columns)) != row["checksum"]:
+        raise DamagedRowError(f"{row['series']} trial {row['number']} is not what was written")
+
+
+def _columns_of(found: list[dict[str, Any]], quantizers: dict[int, tuple[str, str, bytes]]) -> Columns:
+    def objects(values: list[Any]) -> Any:
+        column = np.empty(len(values), dtype=object)
+        column[:] = values
+        return column
+
+    totals: dict[str, Any] = {}
+    kinds = {(row["measures"], row["networks"]) for row in found}
+    names: dict[str, int | None] = {}
+    for measures, networks in kinds:
+        for measure in measures.split():
+            for total in MEASURES.get(measure).totals:
+                names[total.name] = networks if MEASURES.get(measure).per_network else None
+    for name, networks in names.items():
+        columns = [name] if networks is None else [f"{name}_{each}" for each in range(networks)]
+        rows_of_name = [[row[column] for column in columns] for row in found]
+        totals[name] = np.array(rows_of_name, dtype=np.float64).reshape(len(found), len(columns))
+    return Columns(
+        numbers=np.array([row["number"] for row in found], dtype=np.int64),
+        statuses=np.array([row["status"] for row in found], dtype=np.str_),
+        origins=objects([row["origin"] for row in found]),
+        quantizers=objects([quantizers[row["quantizer"]][1] for row in found]),
+        images=np.array([row["images"] for row in found], dtype=np.int64),
+        pixels=np.array([row["pixels"] for row in found], dtype=np.int64),
+        totals=totals,
     )

@@ -1,16 +1,17 @@
 """The Classifier contract: images to logits, and what a classifier loader is given."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Literal, Protocol
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from qsearch.errors import InputError
 
-DEVICES = ("auto", "cpu", "cuda")
-PRECISIONS = ("float32", "bfloat16")
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["float32", "bfloat16"]
+Channels = tuple[float, float, float]
 
 
 class Classifier(ABC):
@@ -39,33 +40,65 @@ class Classifier(ABC):
         """Name, digest, input size, preprocessing, device, precision and library versions; recorded with every run."""
 
 
-@dataclass(frozen=True)
-class ClassifierOptions:
-    """How a network is loaded; what a loader does not use, it refuses where it was set by the user.
+class NetworkOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What users choose of a network; what a loader does not use, it refuses where it was set.
 
-    weights: a local file of weights, or a weight set's name, or None for the default.
-    device: ``auto`` uses a GPU where there is one.
-    precision: ``float32`` or, on a GPU, ``bfloat16``.
-    mean, std: per channel (R, G, B), of pixels in 0..1: what the network was trained on is (pixel - mean) / std.
-    input_range: what the network takes for black and white, (0, 1) by default; applied after mean and std.
-    class_names: a text file with the name of each logit's class, one per line.
-    threads: CPU threads for inference in this process.
+    Settings and command line read it from here. mean and std are per channel (R, G, B).
     """
 
-    weights: str | None = None
-    device: str = "auto"
-    precision: str = "float32"
-    mean: tuple[float, float, float] | None = None
-    std: tuple[float, float, float] | None = None
-    input_range: tuple[float, float] | None = None
-    class_names: str | None = None
-    threads: int = 1
+    weights: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="torchvision: a weight set's name; torchvision, timm: a file of weights.",
+            extra={"path": True, "of_one": True},
+        ),
+    ] = None
+    device: Annotated[Device, msgspec.Meta(description="Where the network runs; auto: a GPU where there is one.")] = (
+        "auto"
+    )
+    precision: Annotated[Precision, msgspec.Meta(description="Of the arithmetic on a GPU.")] = "float32"
+    mean: Annotated[
+        Channels | None,
+        msgspec.Meta(
+            description="FILE.onnx, FILE.pt2: means of pixels in 0..1, R G B.", extra={"default": "0", "of_one": True}
+        ),
+    ] = None
+    std: Annotated[
+        Channels | None,
+        msgspec.Meta(
+            description="Their standard deviations; the network reads (x - mean) / std.",
+            extra={"default": "1", "of_one": True},
+        ),
+    ] = None
+    input_range: Annotated[
+        tuple[float, float] | None,
+        msgspec.Meta(
+            description="FILE.onnx, FILE.pt2: what the network takes for 0 and 1, after mean and std.",
+            extra={"default": "0 1", "of_one": True},
+        ),
+    ] = None
+    class_names: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="A text file: the classes in the order of the logits, one per line.",
+            extra={"path": True, "of_one": True},
+        ),
+    ] = None
 
     def refuse(self, name: str, *options: str) -> None:
         """InputError where the user set one of ``options``, which the network ``name`` does not use."""
         for option in options:
             if getattr(self, option) is not None:
                 raise InputError(f"{name} does not take --{option.replace('_', '-')}: leave it out.")
+
+
+class ClassifierOptions(NetworkOptions, frozen=True, kw_only=True):
+    """How a network is loaded: what the user chose, and what this machine has to offer.
+
+    threads: CPU threads for inference in this process.
+    """
+
+    threads: int = 1
 
 
 class ClassifierLoader(Protocol):

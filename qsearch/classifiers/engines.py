@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from qsearch.classifiers.base import PRECISIONS
+from qsearch.classifiers.base import Precision
 from qsearch.classifiers.network import BATCH, Network
 from qsearch.classifiers.openvino_models import core, import_openvino
 from qsearch.errors import InputError
@@ -127,8 +127,8 @@ def choose_device(device: str, precision: str) -> str:
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise InputError(f"unknown device {device!r}: known are auto, cpu, cuda and cuda:N.")
-    if precision not in PRECISIONS:
-        raise InputError(f"unknown precision {precision!r}: known are {' and '.join(PRECISIONS)}.")
+    if precision not in get_args(Precision):
+        raise InputError(f"unknown precision {precision!r}: known are {' and '.join(get_args(Precision))}.")
     chosen = device
     if device == "auto":
         chosen = "cuda" if gpu_count() > 0 else "cpu"

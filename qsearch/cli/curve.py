@@ -20,7 +20,7 @@ from qsearch.analysis.rate_distortion import (
 )
 from qsearch.cli.runs import runs_option
 from qsearch.cli.tables import TABLES_HELP, resolve_tables
-from qsearch.codecs.base import SUBSAMPLINGS
+from qsearch.codecs.base import SUBSAMPLINGS, EncoderOptions, Subsampling
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.files import image_suffixes, walk
 from qsearch.errors import InputError
@@ -46,7 +46,7 @@ def curve(
     images: Path,
     bpp: tuple[float, ...],
     psnr: tuple[float, ...],
-    subsampling: str,
+    subsampling: Subsampling,
     workers: int | None,
     out: Path | None,
     runs: Path,
@@ -64,7 +64,7 @@ def curve(
         task = bar.add_task("measuring", total=len(files))
         curves = measure_rate_distortion(
             files,
-            PillowCodec(subsampling=subsampling),
+            PillowCodec(EncoderOptions(subsampling=subsampling)),
             families,
             workers=workers or usable_cores(),
             on_image=lambda: bar.advance(task),

@@ -10,9 +10,10 @@ from typing import Any
 
 import click
 
+from qsearch.cli.declared import given_fields, options_for
 from qsearch.cli.runs import runs_option
 from qsearch.cli.tables import TABLES_HELP, resolve_tables
-from qsearch.codecs.base import SUBSAMPLINGS
+from qsearch.codecs.base import EncoderOptions
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.encode.files import Outcome, Plan, compress_files, plan_files, plan_in_place
 from qsearch.run.building import usable_cores
@@ -27,11 +28,7 @@ PLAIN_LINE_EVERY_S = 10.0
 @click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
 @click.argument("destination", metavar="[DST]", required=False, type=click.Path(path_type=Path))
 @click.option("--tables", "spec", metavar="TABLES", required=True, help=f"{TABLES_HELP}.")
-@click.option(
-    "--subsampling", type=click.Choice(SUBSAMPLINGS), help="[default: that of the tables' run or file, else 4:2:0]"
-)
-@click.option("--optimize/--no-optimize", default=None, help="Huffman tables of each image's own.  [default: as above]")
-@click.option("--progressive/--no-progressive", default=None, help="Progressive JPEG.  [default: as above]")
+@options_for(EncoderOptions)
 @click.option("--strip", is_flag=True, help="Drop EXIF and colour profile; the image is turned upright and made sRGB.")
 @click.option("--overwrite", is_flag=True, help="Encode again what is there already.")
 @click.option("--in-place", is_flag=True, help="Replace JPEG files by themselves, encoded at the tables. No DST then.")
@@ -64,7 +61,7 @@ def encode(
     sheet = resolve_tables(spec, runs)
     codec = _codec(sheet.encoder, encoder)
     plan = plan_files(source, destination) if destination is not None else plan_in_place(source)
-    click.echo(f"{_files(len(plan.jobs))} with {sheet.title}, JPEG {codec.subsampling}", err=True)
+    click.echo(f"{_files(len(plan.jobs))} with {sheet.title}, JPEG {codec.encoder.subsampling}", err=True)
     found = compress_files(
         plan, sheet.tables, codec, strip=strip, overwrite=overwrite, workers=workers or usable_cores()
     )
@@ -88,8 +85,8 @@ def encode(
 
 
 def _codec(default: CodecSettings, given: dict[str, Any]) -> PillowCodec:
-    chosen = {name: getattr(default, name) if value is None else value for name, value in given.items()}
-    return PillowCodec(**chosen)
+    chosen = {name: getattr(default, name) for name in EncoderOptions.__struct_fields__}
+    return PillowCodec(EncoderOptions(**{**chosen, **given_fields(EncoderOptions, given)}))
 
 
 def _with_progress(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:

@@ -1,6 +1,5 @@
 """The options that say what a run measures and proposes, and how they become settings."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,11 +7,16 @@ from typing import Any
 import click
 import msgspec
 
-from qsearch.classifiers.base import DEVICES, PRECISIONS
-from qsearch.codecs.base import SUBSAMPLINGS
+from qsearch.classifiers.base import NetworkOptions
+from qsearch.cli.declared import assignment, field_names, given_fields, options_for
+from qsearch.codecs.base import EncoderOptions
+from qsearch.datasets.base import DatasetOptions
 from qsearch.datasets.splits import KINDS
+from qsearch.evaluation.measures import ALWAYS, MEASURES, PSNR
+from qsearch.executors import DEFAULT as DEFAULT_EXECUTOR
+from qsearch.executors import EXECUTORS
 from qsearch.run.building import default_layout
-from qsearch.run.settings import ClassifierSettings, DatasetSettings, RunSettings, SearchSettings
+from qsearch.run.settings import ClassifierSettings, CodecSettings, DatasetSettings, RunSettings, SearchSettings
 from qsearch.space import LAYOUTS
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.sorted_random import DRAWS
@@ -83,24 +87,10 @@ informed_options = _options(
     ),
     guidance_options,
 )
-PREPARATION = ("size", "fit", "skip_unreadable", "per_class")
-"""The options that say how images become a dataset."""
-preparation_options = _options(
-    click.option(
-        "--size",
-        type=click.IntRange(min=8),
-        help="Prepare images as squares of so many pixels.  [default: as they are]",
-    ),
-    click.option(
-        "--fit",
-        type=click.Choice(["crop", "stretch"]),
-        help="Shorter side to 256/224 of the size and centre crop, or the whole image.  [default: crop]",
-    ),
-    click.option("--skip-unreadable/--no-skip-unreadable", default=None, help="Leave out files that cannot be read."),
-    click.option(
-        "--per-class", type=click.IntRange(min=1), help="Draw so many images of each class.  [default: all of them]"
-    ),
+dataset_own_option = click.option(
+    "--dataset-option", "dataset_options", metavar="NAME=VALUE", multiple=True, help="An option of this dataset alone."
 )
+preparation_options = _options(options_for(DatasetOptions), dataset_own_option)
 dataset_options = _options(
     click.option(
         "--dataset", help=f"textures[:SPLIT], folder:PATH, ...; see 'qsearch list'.  [default: {DEFAULTS.dataset.spec}]"
@@ -112,31 +102,7 @@ dataset_options = _options(
         help="Those of the images, or the network's own answers on them uncompressed.  [default: given]",
     ),
 )
-network_options = _options(
-    click.option("--weights", help="torchvision: a weight set's name; torchvision, timm: a file of weights."),
-    click.option(
-        "--mean",
-        nargs=3,
-        type=float,
-        metavar="R G B",
-        help="FILE.onnx, FILE.pt2: means of pixels in 0..1.  [default: 0]",
-    ),
-    click.option(
-        "--std", nargs=3, type=float, metavar="R G B", help="Their standard deviations; (x - mean) / std.  [default: 1]"
-    ),
-    click.option(
-        "--input-range",
-        nargs=2,
-        type=float,
-        metavar="LOW HIGH",
-        help="FILE.onnx, FILE.pt2: what the network takes for 0 and 1, after mean and std.  [default: 0 1]",
-    ),
-    click.option("--class-names", metavar="FILE", help="The classes in the order of the logits, one per line."),
-    click.option(
-        "--device", type=click.Choice(DEVICES), help="Where the network runs.  [default: auto, a GPU if there is one]"
-    ),
-    click.option("--precision", type=click.Choice(PRECISIONS), help="On a GPU.  [default: float32]"),
-)
+network_options = options_for(NetworkOptions)
 classifier_options = _options(
     click.option(
         "--classifier",
@@ -146,7 +112,7 @@ classifier_options = _options(
     ),
     network_options,
 )
-OF_ONE_NETWORK = ("weights", "mean", "std", "input_range", "class_names")
+OF_ONE_NETWORK = field_names(NetworkOptions, "of_one")
 """The options that say what one network is."""
 measuring_options = _options(
     dataset_options,
@@ -156,18 +122,36 @@ measuring_options = _options(
         help="Search on half of the classes, or of each class's images; 'validate --split' takes the other half.",
     ),
     classifier_options,
-    click.option("--codec", help=f"[default: {DEFAULTS.codec.name}]"),
+    click.option("--codec", help=f"What encodes and decodes; see 'qsearch list'.  [default: {DEFAULTS.codec.name}]"),
+    options_for(EncoderOptions),
     click.option(
-        "--subsampling",
-        type=click.Choice(SUBSAMPLINGS),
-        help=f"Chroma subsampling.  [default: {DEFAULTS.codec.subsampling}]",
+        "--codec-option", "codec_options", metavar="NAME=VALUE", multiple=True, help="An option of this codec alone."
     ),
-    click.option("--optimize/--no-optimize", default=None, help="Huffman tables of each image's own.  [default: no]"),
-    click.option("--progressive/--no-progressive", default=None, help="Progressive JPEG.  [default: no]"),
-    click.option("--psnr/--no-psnr", default=None, help="Measure PSNR too.  [default: no]"),
+    click.option(
+        "--measure",
+        "measures",
+        multiple=True,
+        metavar="NAME",
+        help=f"Record this measure too: {PSNR.name}, or a plug-in's; {', '.join(ALWAYS)} are always recorded.",
+    ),
+    click.option("--psnr/--no-psnr", default=None, help=f"The same as --measure {PSNR.name}.  [default: no]"),
 )
-workers_option = click.option(
-    "--workers", type=click.IntRange(min=1), help="Trials at once.  [default: the cores, or one per GPU]"
+workers_option = _options(
+    click.option("--workers", type=click.IntRange(min=1), help="Trials at once.  [default: the cores, or one per GPU]"),
+    click.option(
+        "--executor",
+        type=click.Choice(EXECUTORS.names()),
+        default=DEFAULT_EXECUTOR,
+        show_default=True,
+        help="Where trials are measured; serial: in this process, one after the other.",
+    ),
+    click.option(
+        "--timeout",
+        "timeout_s",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="A trial that takes longer fails; its first one in a worker loads the network.  [default: none]",
+    ),
 )
 json_option = click.option("--json", "json_", is_flag=True, help="Print the summary as JSON.")
 
@@ -179,11 +163,10 @@ def settings_of(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
     if search.strategy != settings.search.strategy:
         search = msgspec.structs.replace(search, options={})
     search = _with_warm_up(search, given)
-    options = {**search.options, **dict(map(_assignment, given["options"]))}
+    options = {**search.options, **dict(map(assignment("--set"), given["options"]))}
     if given["draw"] is not None:
         options["draw"] = given["draw"]
     layout = given["layout"] or default_layout(search.strategy, settings.search.layout)
-    codec = {name: name for name in ("subsampling", "optimize", "progressive")}
     settings = measured_settings(settings, given)
     if given["split"]:
         settings = msgspec.structs.replace(
@@ -192,15 +175,15 @@ def settings_of(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
     return msgspec.structs.replace(
         settings,
         search=msgspec.structs.replace(search, options=options, layout=layout),
-        codec=_replaced(settings.codec, given, name="codec", **codec),
-        psnr=settings.psnr if given["psnr"] is None else given["psnr"],
+        codec=_chosen_codec(settings.codec, given),
+        measures=_chosen_measures(settings.measures, given),
     )
 
 
 def settings_of_dataset(given: Mapping[str, Any]) -> DatasetSettings:
     """The dataset that the user gave."""
-    options = {name: given[name] for name in PREPARATION if given[name] is not None}
-    return DatasetSettings(spec=_absolute(given["dataset"]), **options)
+    own = dict(map(assignment("--dataset-option"), given["dataset_options"]))
+    return DatasetSettings(spec=_absolute(given["dataset"]), options=own, **given_fields(DatasetOptions, given))
 
 
 def settings_of_classifier(spec: str, given: Mapping[str, Any]) -> ClassifierSettings:
@@ -210,12 +193,12 @@ def settings_of_classifier(spec: str, given: Mapping[str, Any]) -> ClassifierSet
 
 def measured_settings(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
     """``settings`` with the images and networks that the user gave in place of theirs."""
+    dataset = settings.dataset
     if given["dataset"]:
-        settings = msgspec.structs.replace(
-            settings, dataset=msgspec.structs.replace(settings.dataset, spec=_absolute(given["dataset"]), split=None)
-        )
-    same_names = {name: name for name in (*PREPARATION, "labels")}
-    dataset = _replaced(settings.dataset, given, **same_names)
+        dataset = msgspec.structs.replace(dataset, spec=_absolute(given["dataset"]), split=None, options={})
+    own = {**dataset.options, **dict(map(assignment("--dataset-option"), given["dataset_options"]))}
+    dataset = _replaced(dataset, given, labels="labels")
+    dataset = msgspec.structs.replace(dataset, options=own, **given_fields(DatasetOptions, given))
     classifiers = [ClassifierSettings(spec=_absolute(spec)) for spec in given["classifier"]] or settings.classifiers
     for name in OF_ONE_NETWORK:
         if given[name] is not None and len(classifiers) > 1:
@@ -230,11 +213,24 @@ def measured_settings(settings: RunSettings, given: Mapping[str, Any]) -> RunSet
 
 def with_network_options(classifier: ClassifierSettings, given: Mapping[str, Any]) -> ClassifierSettings:
     """``classifier`` with what the user gave for it in place of its own."""
-    files = {name: given[name] and _absolute(given[name]) for name in ("weights", "class_names")}
-    same_names = {name: name for name in (*OF_ONE_NETWORK, "device", "precision")}
-    options = {**given, **files}
-    chosen: ClassifierSettings = _replaced(classifier, options, **same_names)
-    return chosen
+    return msgspec.structs.replace(classifier, **given_fields(NetworkOptions, given))
+
+
+def _chosen_codec(codec: CodecSettings, given: Mapping[str, Any]) -> CodecSettings:
+    own = {} if given["codec"] not in (None, codec.name) else codec.options
+    own = {**own, **dict(map(assignment("--codec-option"), given["codec_options"]))}
+    name = given["codec"] or codec.name
+    return msgspec.structs.replace(codec, name=name, options=own, **given_fields(EncoderOptions, given))
+
+
+def _chosen_measures(measures: tuple[str, ...], given: Mapping[str, Any]) -> tuple[str, ...]:
+    chosen = dict.fromkeys((*measures, *given["measures"]))
+    if given["psnr"] is not None:
+        chosen.pop(PSNR.name, None)
+        chosen |= {PSNR.name: None} if given["psnr"] else {}
+    for name in chosen:
+        MEASURES.get(name)
+    return tuple(chosen)
 
 
 def _replaced(part: Any, given: Mapping[str, Any], **options: str) -> Any:
@@ -256,19 +252,6 @@ def _with_warm_up(search: SearchSettings, given: Mapping[str, Any]) -> SearchSet
     if search.guidance is not None and not search.warm_up:
         return search
     return msgspec.structs.replace(search, guidance=None, warm_up=search.warm_up or DEFAULT_WARM_UP)
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise click.UsageError(f"--set takes NAME=VALUE, got {text!r}.")
-    try:
-        parsed = json.loads(value)
-    except json.JSONDecodeError:
-        parsed = value
-    if parsed is None:
-        raise click.UsageError(f"--set {text} gives no value: leave it out for the default.")
-    return name.replace("-", "_"), parsed
 
 
 def _absolute(spec: str) -> str:

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import click
 from rich.console import Console
@@ -29,8 +29,9 @@ class SearchProgress:
     """Hears of trials and shows where a run stands, reference curve included. A context manager."""
 
     def __init__(self, run: Run, trials: int) -> None:
-        self._reference, self._search = run.trials()
-        self._total = len(run.settings.search.qualities) + trials
+        reference, search = run.trials()
+        self._reference, self._search = list(reference), list(search)
+        self._total = 1 + len(run.settings.search.qualities) + trials
         self._reference_point = run.settings.search.hypervolume_reference
         self._start = time.monotonic()
         self._new = 0
@@ -97,19 +98,18 @@ def _echo(line: str) -> None:
     click.echo(line, err=True)
 
 
-def measure(
-    run: Run, evaluator: Evaluator, workers: int, *, trials: int | None = None, allow_changed: bool = False
-) -> int:
-    """Goes on with ``run`` and shows how far it is. Returns :data:`INTERRUPTED` where the user stopped it, else 0."""
+def measure(run: Run, evaluator: Evaluator, workers: int, *, trials: int | None = None, **how: Any) -> int:
+    """Goes on with ``run`` and shows how far it is. Returns :data:`INTERRUPTED` where the user stopped it, else 0.
+
+    ``how`` are further arguments of :meth:`qsearch.run.folder.Run.resume`.
+    """
     aligned = [alignment_note(evaluator.dataset, classifier) for classifier in evaluator.classifiers]
     for note in (*evaluator.dataset.notes, *filter(None, aligned)):
         click.echo(note, err=True)
     click.echo(f"{run.path}: {measured_on(run)}, {workers} worker{'s' * (workers > 1)}", err=True)
     with SearchProgress(run, trials or run.settings.search.trials) as progress:
         try:
-            run.resume(
-                workers=workers, trials=trials, allow_changed=allow_changed, evaluator=evaluator, on_trial=progress
-            )
+            run.resume(workers=workers, trials=trials, evaluator=evaluator, on_trial=progress, **how)
         except KeyboardInterrupt:
             return INTERRUPTED
     return 0

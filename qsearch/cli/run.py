@@ -42,6 +42,8 @@ def run(
     config: Path | None,
     runs: Path,
     workers: int | None,
+    executor: str,
+    timeout_s: float | None,
     json_: bool,
     **given: Any,
 ) -> None:
@@ -73,7 +75,8 @@ def run(
     evaluator = build_evaluator(settings, workers)
     if sources:
         settings = guided(settings, sources, evaluator)
-    _search(ctx, Run.create(path, settings, evaluator), evaluator, workers, json_)
+    made = Run.create(path, settings, evaluator)
+    _search(ctx, made, evaluator, workers, json_, executor=executor, timeout_s=timeout_s)
 
 
 @click.command()
@@ -84,14 +87,12 @@ def run(
 @runs_option
 @json_option
 @click.pass_context
-def resume(
-    ctx: click.Context, run_: str, trials: int | None, allow_changed: bool, workers: int | None, runs: Path, json_: bool
-) -> None:
+def resume(ctx: click.Context, /, run_: str, workers: int | None, runs: Path, json_: bool, **how: Any) -> None:
     """Go on with RUN (a name or a path) where it stopped, also to more trials."""
     found = find_run(run_, runs)
     workers = workers or default_workers(found.settings)
     evaluator = build_evaluator(found.settings, workers)
-    _search(ctx, found, evaluator, workers, json_, trials=trials, allow_changed=allow_changed)
+    _search(ctx, found, evaluator, workers, json_, **how)
 
 
 def _search(
@@ -100,10 +101,9 @@ def _search(
     evaluator: Evaluator,
     workers: int,
     json_: bool,
-    trials: int | None = None,
-    allow_changed: bool = False,
+    **how: Any,
 ) -> None:
-    interrupted = measure(run, evaluator, workers, trials=trials, allow_changed=allow_changed)
+    interrupted = measure(run, evaluator, workers, **how)
     found = found_by(run)
     click.echo(json.dumps(as_json(run, found), indent=2) if json_ else "\n" + as_text(run, found))
     if interrupted:

@@ -69,7 +69,7 @@ def _row(trial: Trial) -> dict[str, Any]:
 
 
 def _by_network(measurement: Measurement) -> list[Measurement]:
-    return [measurement.of_classifier(index) for index in range(len(measurement.ranks))]
+    return [measurement.of_network(index) for index in range(len(measurement.ranks))]
 
 
 def _finite(value: float | None) -> float | None:

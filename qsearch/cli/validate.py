@@ -9,7 +9,7 @@ from typing import Any
 import click
 import msgspec
 
-from qsearch.analysis.results import Results, measured, of_classifier
+from qsearch.analysis.results import Results, measured, of_network
 from qsearch.analysis.summary import summarize
 from qsearch.analysis.transfer import transfer
 from qsearch.cli.options import (
@@ -58,6 +58,8 @@ def validate(
     ratio: float | None,
     name: str | None,
     workers: int | None,
+    executor: str,
+    timeout_s: float | None,
     runs: Path,
     json_: bool,
     **given: Any,
@@ -75,7 +77,7 @@ def validate(
     workers = workers or default_workers(settings)
     evaluator = build_evaluator(settings, workers)
     validation = open_validation(run, name or _name(settings), settings, evaluator)
-    interrupted = measure(validation, evaluator, workers)
+    interrupted = measure(validation, evaluator, workers, executor=executor, timeout_s=timeout_s)
     if interrupted:
         click.echo("interrupted; give the same command again to go on.", err=True)
         ctx.exit(interrupted)
@@ -143,8 +145,8 @@ def _report(run: Run, validation: Run) -> dict[str, Any]:
     ]
     tables = []
     for index, network in enumerate(networks):
-        before = of_classifier(searched, index, network) if same_networks else searched
-        found = transfer(before, of_classifier(validated, index, network))
+        before = of_network(searched, index, network) if same_networks else searched
+        found = transfer(before, of_network(validated, index, network))
         tables.append({"classifier": network, "tables": [asdict(one) for one in found]})
     return {
         "run": run.name,

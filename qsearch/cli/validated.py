@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from qsearch.analysis.gains import Gains, bootstrap_gains
-from qsearch.analysis.results import Results, of_classifier
+from qsearch.analysis.results import Results, of_network
 from qsearch.analysis.summary import Point
 from qsearch.cli.summary import Found, measured_on
 from qsearch.run.folder import Run
@@ -29,7 +29,7 @@ def validated(run: Run, found: Found) -> list[Validated]:
     for validation in validations(run):
         recorded = validation.settings.recorded or Recorded()
         for index, classifier in enumerate(recorded.classifiers):
-            results = of_classifier(validation.results(), index, str(classifier["name"]))
+            results = of_network(validation.results(), index, str(classifier["name"]))
             if len(results.standard) < 2:
                 continue
             summary = found.summary

@@ -1,9 +1,11 @@
 """The Codec contract: pixels to JPEG files at given tables and back to pixels."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -13,7 +15,16 @@ from qsearch.tables import QuantTables
 Images = npt.NDArray[np.uint8]
 """uint8 [N, H, W, 3], RGB."""
 
-SUBSAMPLINGS = ("4:2:0", "4:2:2", "4:4:4")
+Subsampling = Literal["4:2:0", "4:2:2", "4:4:4"]
+SUBSAMPLINGS: tuple[str, ...] = get_args(Subsampling)
+
+
+class EncoderOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What users choose of an encoder, tables aside; settings, command line and codecs read it from here."""
+
+    subsampling: Annotated[Subsampling, msgspec.Meta(description="Chroma subsampling.")] = "4:2:0"
+    optimize: Annotated[bool, msgspec.Meta(description="Huffman tables of each image's own.")] = False
+    progressive: Annotated[bool, msgspec.Meta(description="Progressive JPEG.")] = False
 
 
 @dataclass(frozen=True)
@@ -28,22 +39,44 @@ class Encoded:
 class Codec(ABC):
     """Encodes and decodes. Must be picklable, stateless and deterministic: the same answer in every process.
 
-    A codec is made from the encoder settings that users choose, and refuses those it does not know with an InputError.
+    encoder: the options every codec takes or refuses. Options of its own are further fields with defaults, which
+    users set with ``--codec-option NAME=VALUE``. What it cannot do it refuses with an InputError when it is made.
     """
 
     name: ClassVar[str]
-    subsampling: str = "4:2:0"
-    optimize: bool = False
-    progressive: bool = False
+    encoder: EncoderOptions = field(default_factory=EncoderOptions)
 
     def __post_init__(self) -> None:
-        if self.subsampling not in SUBSAMPLINGS:
-            raise InputError(f"chroma subsampling is one of {', '.join(SUBSAMPLINGS)}, got {self.subsampling!r}.")
+        if self.encoder.subsampling not in SUBSAMPLINGS:
+            raise InputError(
+                f"chroma subsampling is one of {', '.join(SUBSAMPLINGS)}, got {self.encoder.subsampling!r}."
+            )
+
+    def prepare(self, images: Images, digest: str) -> Any:
+        """What :meth:`encode` reads ``images`` from, made once per dataset and process.
+
+        ``digest`` is the dataset's. What is returned is sliced and indexed as ``images`` are; by default it is them.
+        """
+        return images
 
     @abstractmethod
-    def encode(self, images: Images, tables: QuantTables) -> Encoded:
-        """Encodes ``images`` uint8 [N, H, W, 3] at ``tables``, each as a file of its own, and decodes them again."""
+    def encode(self, source: Any, tables: Sequence[QuantTables]) -> Encoded:
+        """Encodes N images, ``source`` (uint8 [N, H, W, 3] or as :meth:`prepare` made it), and decodes them again.
+
+        ``tables`` has one QuantTables per image; each image becomes a file of its own. InputError where there are not
+        as many tables as images.
+        """
+
+    def size_bytes(self, source: Any, tables: Sequence[QuantTables]) -> npt.NDArray[np.int64]:
+        """The sizes [N] that :meth:`encode` would tell, in bytes."""
+        return self.encode(source, tables).size_bytes
 
     @abstractmethod
     def settings(self) -> dict[str, str | bool | int]:
         """Name, encoder settings and library versions: all that changes sizes or pixels. Recorded with every run."""
+
+
+def check_tables(images: int, tables: Sequence[QuantTables]) -> None:
+    """InputError where there is not one QuantTables per image."""
+    if len(tables) != images:
+        raise InputError(f"each image has tables of its own: {images} images came with {len(tables)} tables.")

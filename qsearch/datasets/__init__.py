@@ -1,10 +1,13 @@
 """Images, labelled or not, found by name: ``name`` or ``name:argument``."""
 
 from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 from qsearch.datasets.base import Dataset, DatasetLoader, DatasetOptions
 from qsearch.errors import InputError
-from qsearch.registry import Registry, split_spec
+from qsearch.registry import Registry, check_options, options_of, split_spec
 
 DATASETS: Registry[DatasetLoader] = Registry(
     "datasets",
@@ -19,11 +22,18 @@ DATASETS: Registry[DatasetLoader] = Registry(
 )
 
 
-def load_dataset(spec: str, options: DatasetOptions | None = None) -> Dataset:
-    """The dataset ``spec`` names (``textures:search``, ``folder:PATH``). InputError where it cannot be had."""
+def load_dataset(
+    spec: str, options: DatasetOptions | None = None, own: Mapping[str, Any] = MappingProxyType({})
+) -> Dataset:
+    """The dataset ``spec`` names (``textures:search``, ``folder:PATH``); ``own`` are options of this dataset alone.
+
+    InputError where it cannot be had, or has no such option.
+    """
     name, argument = split_spec(spec)
     options = options or DatasetOptions()
-    dataset = DATASETS.get(name)(argument, options)
+    loader = DATASETS.get(name)
+    check_options(f"dataset {name}", own, options_of(loader, given=("argument", "options")))
+    dataset = loader(argument, options, **own)
     most = max(Counter(dataset.labels.tolist()).values())
     if options.per_class is not None and most > options.per_class:
         raise InputError(f"{name} draws no images of a class, and {spec} has {most} of one: leave --per-class out.")

@@ -2,8 +2,9 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +12,7 @@ from qsearch.errors import InputError
 
 UNLABELLED = "unlabelled"
 
+Fit = Literal["crop", "stretch"]
 Truth = Literal["labels", "predicted", "unknown"]
 """What a classifier's answers are compared with: the labels; its own answer on the uncompressed image; nothing."""
 
@@ -108,11 +110,18 @@ def _unpickle(name: str, images: Any, rest: tuple[Any, ...]) -> Dataset:
 
 @dataclass(frozen=True)
 class ImageIdentity:
-    """What tells an image from others: its name, its class, and SHA-256 (hexadecimal) of shape and pixels."""
+    """What tells an image from others: its name, its class, and SHA-256 (hexadecimal) of shape and pixels.
+
+    file_digest: SHA-256 of the file it was made from; source_digest: of shape and pixels before preparation;
+    perceptual_hash: 64 bits, 16 hexadecimal digits, that look alike for images that do. Empty where not known.
+    """
 
     name: str
     class_name: str
     digest: str
+    file_digest: str = ""
+    source_digest: str = ""
+    perceptual_hash: str = ""
 
 
 def identities(dataset: Dataset) -> list[ImageIdentity]:
@@ -135,23 +144,29 @@ def digest_of(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], clas
     return state.hexdigest()
 
 
-@dataclass(frozen=True)
-class DatasetOptions:
-    """How images become a dataset; what a loader does not use, it ignores.
+class DatasetOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How images become a dataset; what a loader does not use, it ignores. Settings and command line read it here."""
 
-    size: side in pixels of the prepared square images, None for the images as they are (then all of one size).
-    fit: ``crop`` (shorter side to 256/224 of the size, centre crop; Li 2020) or ``stretch`` (the whole image).
-    skip_unreadable: leave files out that cannot be read instead of refusing the dataset.
-    per_class: images to draw of each class, always the same ones, or None for all.
-    """
-
-    size: int | None = None
-    fit: str = "crop"
-    skip_unreadable: bool = False
-    per_class: int | None = None
+    size: Annotated[
+        int | None,
+        msgspec.Meta(description="Prepare images as squares of so many pixels.", extra={"default": "as they are"}),
+    ] = None
+    fit: Annotated[
+        Fit, msgspec.Meta(description="Shorter side to 256/224 of the size and centre crop (Li 2020), or all of it.")
+    ] = "crop"
+    skip_unreadable: Annotated[bool, msgspec.Meta(description="Leave out files that cannot be read.")] = False
+    per_class: Annotated[
+        int | None,
+        msgspec.Meta(
+            description="Draw so many images of each class, always the same ones.", extra={"default": "all of them"}
+        ),
+    ] = None
 
 
 class DatasetLoader(Protocol):
-    """What is registered under a dataset's name; ``argument`` is what follows the colon in ``name:argument``."""
+    """What is registered under a dataset's name; ``argument`` is what follows the colon in ``name:argument``.
+
+    Options of its own are keyword-only parameters with defaults; users set them with ``--dataset-option NAME=VALUE``.
+    """
 
     def __call__(self, argument: str, options: DatasetOptions) -> Dataset: ...

@@ -172,11 +172,11 @@ class _Job:
             tables = frame.tables
         except InputError:
             return False  # not a JPEG file of ours
-        if (frame.sof == 2) != self.codec.progressive:
+        if (frame.sof == 2) != self.codec.encoder.progressive:
             return False
         if len(frame.components) == 1:
             return tables == QuantTables.shared(self.tables.luma)
-        return tables == self.tables and frame.subsampling == self.codec.subsampling
+        return tables == self.tables and frame.subsampling == self.codec.encoder.subsampling
 
 
 def _images(folder: Path, suffixes: set[str], what: str) -> tuple[list[Path], int]:

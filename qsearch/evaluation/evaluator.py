@@ -1,9 +1,11 @@
-"""Evaluator: a dataset through a codec into classifiers, QuantTables -> Measurement."""
+"""Evaluator: carries out tasks: a dataset through a codec into networks, and the measures of what comes out."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +16,18 @@ from qsearch.codecs.base import Codec, Encoded, Images
 from qsearch.datasets.base import Dataset
 from qsearch.errors import EvaluationError, QSearchError
 from qsearch.evaluation.measurement import Measurement
-from qsearch.tables import QuantTables
+from qsearch.evaluation.measures import ALWAYS, MEASURES, Array, Measure, Seen
+from qsearch.evaluation.task import Task
+from qsearch.quantizer import Quantizer, Uncompressed
+
+Positions = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Measures tables. Picklable: worker processes share the dataset's pixels and load classifiers of their own.
+    """Measures quantizers. Picklable: worker processes share the dataset's pixels and load networks of their own.
 
+    measures: the names of those to record; those that need networks are left out where there is none.
     codec_threads: threads that encode and decode ahead of the network; worth having where a GPU does the rest.
     truths: per classifier what :func:`truth_of` says; found once and taken along to the workers.
     """
@@ -28,51 +35,129 @@ class Evaluator:
     dataset: Dataset
     codec: Codec
     classifiers: Sequence[Classifier] = ()
-    psnr: bool = False
+    measures: tuple[str, ...] = ALWAYS
     codec_threads: int = 1
     batch_images: int = 64
     truths: tuple[npt.NDArray[np.int64], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        for name in self.measures:
+            MEASURES.get(name)
         # Here, because a mismatch is the user's to know before anything is measured.
         truths = tuple(truth_of(self.dataset, classifier, self.batch_images) for classifier in self.classifiers)
         object.__setattr__(self, "truths", truths)
 
-    def evaluate(self, tables: QuantTables) -> Measurement:
-        """What ``tables`` do to the dataset: the same answer for the same tables, in any process.
+    def evaluate(self, task: Task) -> Measurement:
+        """What the task's quantizer does to the images: the same answer for the same task, in any process.
 
-        Raises EvaluationError where a classifier's answer is not finite logits for every image.
+        Raises EvaluationError where a classifier's answer is not finite logits for every image, InputError where the
+        quantizer does not choose tables for every image.
         """
         images = len(self.dataset)
-        size_bytes = np.empty(images, dtype=np.int64)
-        ranks = np.empty((len(self.classifiers), images), dtype=np.int32)
-        psnr_db = np.empty(images, dtype=np.float64) if self.psnr else None
-        for part, encoded in self._encoded(tables):
-            size_bytes[part] = encoded.size_bytes
-            for row, classifier in enumerate(self.classifiers):
-                ranks[row, part] = true_class_ranks(classifier.logits(encoded.images), self.truths[row][part])
-            if psnr_db is not None:
-                psnr_db[part] = psnr(self.dataset.images[part], encoded.images)
-        return Measurement(size_bytes, ranks, self.dataset.height * self.dataset.width, psnr_db)
+        positions = np.arange(images) if task.subset is None else task.subset.positions
+        if positions[-1] >= images:
+            raise EvaluationError(f"{self.dataset.name} has {images} images, position {positions[-1]} was asked for.")
+        wanted = self._wanted(task)
+        arrays = {
+            measure.name: np.empty((len(self.classifiers), len(positions)), measure.dtype)
+            if measure.per_network
+            else np.empty(len(positions), measure.dtype)
+            for measure in wanted
+        }
+        for start, part, encoded in self._encoded(task, positions, wanted):
+            self._measure(wanted, arrays, slice(start, start + len(part)), part, encoded)
+        return Measurement(self.dataset.height * self.dataset.width, arrays)
 
-    def _encoded(self, tables: QuantTables) -> Iterator[tuple[slice, Encoded]]:
-        starts = range(0, len(self.dataset), self.batch_images)
-        parts = [slice(start, start + self.batch_images) for start in starts]
+    def _wanted(self, task: Task) -> list[Measure]:
+        measures = [MEASURES.get(name) for name in dict.fromkeys(("bytes", *self.measures))]
+        if not task.networks:
+            return [measure for measure in measures if measure.needs == "sizes"]
+        return [measure for measure in measures if measure.needs != "networks" or self.classifiers]
 
-        def encode(part: slice) -> Encoded:
-            return self.codec.encode(self.dataset.images[part], tables)
+    def _measure(
+        self, wanted: Sequence[Measure], arrays: dict[str, Array], where: slice, part: Positions, encoded: Encoded
+    ) -> None:
+        images = self.dataset.images[part[0] : part[-1] + 1] if _gapless(part) else self.dataset.images[part]
+        decoded = encoded.images if len(encoded.images) else None
+        seen = Seen(images, encoded.size_bytes, decoded)
+        for measure in wanted:
+            if not measure.per_network:
+                arrays[measure.name][where] = measure.of(seen)
+        if decoded is None or not any(measure.per_network for measure in wanted):
+            return
+        for row, classifier in enumerate(self.classifiers):
+            logits = checked_logits(classifier.logits(decoded), len(part), classifier.classes)
+            answered = Seen(
+                images, encoded.size_bytes, decoded, logits, self.truths[row][part], self._uncompressed(row, part)
+            )
+            for measure in wanted:
+                if measure.per_network:
+                    arrays[measure.name][row, where] = measure.of(answered)
+
+    def _encoded(
+        self, task: Task, positions: Positions, wanted: Sequence[Measure]
+    ) -> Iterator[tuple[int, Positions, Encoded]]:
+        starts = range(0, len(positions), self.batch_images)
+        parts = [(start, positions[start : start + self.batch_images]) for start in starts]
+        decode = any(measure.needs != "sizes" for measure in wanted)
+
+        def encode(part: Positions) -> Encoded:
+            return self._encode(task.quantizer, part, decode)
 
         if self.codec_threads == 1:
-            yield from ((part, encode(part)) for part in parts)
+            yield from ((start, part, encode(part)) for start, part in parts)
             return
         with ThreadPoolExecutor(self.codec_threads) as pool:
-            ahead: deque[tuple[slice, Future[Encoded]]] = deque()
-            for part in parts:
-                ahead.append((part, pool.submit(encode, part)))
+            ahead: deque[tuple[int, Positions, Future[Encoded]]] = deque()
+            for start, part in parts:
+                ahead.append((start, part, pool.submit(encode, part)))
                 if len(ahead) > 2 * self.codec_threads:  # further ahead would only fill the memory
                     yield _finished(ahead.popleft())
             while ahead:
                 yield _finished(ahead.popleft())
+
+    def _encode(self, quantizer: Quantizer, part: Positions, decode: bool) -> Encoded:
+        which = slice(part[0], part[-1] + 1) if _gapless(part) else part
+        images = self.dataset.images[which]
+        if isinstance(quantizer, Uncompressed):
+            raw_bytes = np.full(len(part), 3 * self.dataset.height * self.dataset.width, dtype=np.int64)
+            return Encoded(raw_bytes, images if decode else images[:0])
+        tables = quantizer.tables_for(images)
+        source = self._source[which]
+        if decode:
+            return self.codec.encode(source, tables)
+        return Encoded(self.codec.size_bytes(source, tables), images[:0])
+
+    @cached_property
+    def _source(self) -> Any:
+        """What the codec encodes from; each process gets it once."""
+        return self.codec.prepare(self.dataset.images, self.dataset.digest)
+
+    @cached_property
+    def _clean(self) -> dict[tuple[int, bytes], npt.NDArray[np.float32]]:
+        """Answers on uncompressed images, by network and positions."""
+        return {}
+
+    def _uncompressed(self, row: int, part: Positions) -> Callable[[], npt.NDArray[np.float32]]:
+        """The answers of network ``row`` on the uncompressed images of ``part``, asked for once in each process."""
+
+        def answer() -> npt.NDArray[np.float32]:
+            key = (row, part.tobytes())
+            if key not in self._clean:
+                self._clean[key] = _answers(self.dataset.images[part], self.classifiers[row])
+            return self._clean[key]
+
+        return answer
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        state.pop("_clean", None)
+        state.pop("_source", None)
+        return state
+
+
+def _gapless(part: Positions) -> bool:
+    return bool(part[-1] - part[0] + 1 == len(part))
 
 
 def truth_of(dataset: Dataset, classifier: Classifier, batch_images: int = 64) -> npt.NDArray[np.int64]:
@@ -84,15 +169,12 @@ def truth_of(dataset: Dataset, classifier: Classifier, batch_images: int = 64) -
     """
     if dataset.truth != "predicted":
         return align_labels(dataset, classifier)
-    return np.concatenate(
-        [
-            _answers(dataset.images[start : start + batch_images], classifier)
-            for start in range(0, len(dataset), batch_images)
-        ]
-    )
+    starts = range(0, len(dataset), batch_images)
+    answers = [_answers(dataset.images[start : start + batch_images], classifier).argmax(axis=1) for start in starts]
+    return np.concatenate(answers).astype(np.int64)
 
 
-def _answers(images: Images, classifier: Classifier) -> npt.NDArray[np.int64]:
+def _answers(images: Images, classifier: Classifier) -> npt.NDArray[np.float32]:
     try:
         logits = classifier.logits(images)
     except QSearchError:
@@ -100,36 +182,20 @@ def _answers(images: Images, classifier: Classifier) -> npt.NDArray[np.int64]:
     except Exception as error:  # a user's classifier may raise anything
         reason = f"{type(error).__name__}: {error}"
         raise EvaluationError(f"{classifier.name} does not answer on the uncompressed images ({reason}).") from error
-    _check_logits(logits, len(images))
-    return np.asarray(logits.argmax(axis=1), dtype=np.int64)
+    return checked_logits(logits, len(images), classifier.classes)
 
 
-def _check_logits(logits: npt.NDArray[np.float32], images: int) -> None:
-    if logits.ndim != 2 or len(logits) != images:
-        raise EvaluationError(f"the classifier gave logits of shape {logits.shape} for {images} images.")
-    if not np.isfinite(logits).all():
+def checked_logits(logits: Any, images: int, classes: int) -> npt.NDArray[np.float32]:
+    """``logits`` as they are. EvaluationError where they are not finite numbers [images, classes]."""
+    array = np.asarray(logits)
+    if array.shape != (images, classes):
+        raise EvaluationError(
+            f"the classifier gave logits of shape {list(array.shape)} for {images} images and {classes} classes."
+        )
+    if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
         raise EvaluationError("the classifier gave logits that are not finite numbers.")
+    return array.astype(np.float32, copy=False)
 
 
-def _finished(part: tuple[slice, Future[Encoded]]) -> tuple[slice, Encoded]:
-    return part[0], part[1].result()
-
-
-def true_class_ranks(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-    """[N] how many classes come before the true one: those with a larger logit, or an equal one and a lower index.
-
-    So a network that answers the same for everything is not right about everything. logits [N, classes], labels [N].
-    """
-    _check_logits(logits, len(labels))
-    true = np.take_along_axis(logits, labels[:, None], axis=1)
-    earlier = np.arange(logits.shape[1]) < labels[:, None]
-    before = (logits > true) | ((logits == true) & earlier)
-    return np.asarray(before.sum(axis=1), dtype=np.int32)
-
-
-def psnr(images: Images, decoded: Images) -> npt.NDArray[np.float64]:
-    """[N] peak signal-to-noise ratio over all three RGB channels in dB; inf where the images are equal."""
-    error = images.astype(np.float64) - decoded
-    mean_squared_error = (error**2).mean(axis=(1, 2, 3))
-    with np.errstate(divide="ignore"):
-        return np.asarray(10 * np.log10(255**2 / mean_squared_error), dtype=np.float64)
+def _finished(part: tuple[int, Positions, Future[Encoded]]) -> tuple[int, Positions, Encoded]:
+    return part[0], part[1], part[2].result()

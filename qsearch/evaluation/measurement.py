@@ -1,61 +1,155 @@
 """Measurement: what one evaluation saw, image by image; Trial: one proposal of a strategy and what became of it."""
 
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from qsearch.errors import InputError
+from qsearch.evaluation.measures import MEASURES, Array, Floats
+from qsearch.quantizer import Quantizer, constant_tables
 from qsearch.tables import QuantTables
 
+Arrays = Mapping[str, Array]
 
-@dataclass(frozen=True, eq=False)
+
 class Measurement:
-    """One evaluation of N images under K classifiers. Ratios and accuracies are derived, so comparisons stay paired.
+    """One evaluation of N images under K networks: for each measure an array, [N] or, per network, [K, N].
 
-    size_bytes: int64 [N], the JPEG files' sizes.
-    ranks: int32 [K, N], how many classes each classifier put before the true one; 0 is a top-1 hit.
-    pixels: pixels of one image (height * width); all images have one size.
-    psnr_db: float64 [N] or None, RGB peak signal-to-noise ratio in dB (inf where nothing was lost).
+    Ratios, accuracies and means are derived, so comparisons stay paired. Sums over the images are at hand without the
+    arrays, which an archive reads only where they are asked for.
+
+    pixels: of one image (height * width); all images have one size.
     """
 
-    size_bytes: npt.NDArray[np.int64]
-    ranks: npt.NDArray[np.int32]
-    pixels: int
-    psnr_db: npt.NDArray[np.float64] | None = None
+    __slots__ = ("_arrays", "_load", "_totals", "images", "measures", "networks", "pixels")
 
-    def __post_init__(self) -> None:
-        images = len(self.size_bytes)
-        if images == 0 or self.size_bytes.ndim != 1 or self.ranks.ndim != 2 or self.ranks.shape[1] != images:
+    def __init__(self, pixels: int, arrays: Arrays) -> None:
+        """``arrays`` by the names of the measures; ``bytes`` is always there. InputError where shapes do not fit."""
+        if "bytes" not in arrays:
+            raise InputError("a measurement has at least the files' sizes: the measure bytes.")
+        size_bytes = np.asarray(arrays["bytes"])
+        if size_bytes.ndim != 1 or not len(size_bytes):
+            raise InputError(f"a measurement of N images has sizes [N], N >= 1, got {list(size_bytes.shape)}.")
+        images, networks = len(size_bytes), None
+        if not isinstance(pixels, int | np.integer) or pixels < 1 or size_bytes.min() < 1:
             raise InputError(
-                f"a measurement of N images has sizes [N] and ranks [K, N], N >= 1; "
-                f"got {self.size_bytes.shape} and {self.ranks.shape}."
+                f"images have at least one pixel and files at least one byte, got {pixels!r} pixels and "
+                f"{size_bytes.min()} bytes."
             )
-        if not isinstance(self.pixels, int | np.integer) or self.pixels < 1 or self.size_bytes.min() < 1:
-            raise InputError(
-                f"images have at least one pixel and files at least one byte, got {self.pixels!r} pixels and "
-                f"{self.size_bytes.min()} bytes."
-            )
-        if self.psnr_db is not None and self.psnr_db.shape != (images,):
-            raise InputError(f"a measurement of {images} images has PSNR [{images}], got {self.psnr_db.shape}.")
-        for array in (self.size_bytes, self.ranks, self.psnr_db):
-            if array is not None:
-                array.flags.writeable = False
+        kept: dict[str, Array] = {}
+        for name, values in arrays.items():
+            measure = MEASURES.get(name)
+            array = np.array(values, dtype=measure.dtype)
+            if measure.per_network and networks is None and array.ndim == 2:
+                networks = len(array)
+            expected = (networks, images) if measure.per_network else (images,)
+            if array.shape != expected:
+                raise InputError(
+                    f"a measurement of {images} images has {name} {'[K, N]' if measure.per_network else '[N]'}, "
+                    f"got {list(array.shape)}."
+                )
+            array.flags.writeable = False
+            kept[name] = array
+        self._set(int(pixels), images, networks or 0, tuple(kept), sums_of(kept), kept, None)
+
+    @classmethod
+    def of(
+        cls,
+        size_bytes: npt.ArrayLike,
+        ranks: npt.ArrayLike | None,
+        pixels: int,
+        psnr_db: npt.ArrayLike | None = None,
+        **others: npt.ArrayLike,
+    ) -> "Measurement":
+        """A measurement from its commonest arrays: sizes [N], ranks [K, N], PSNR in dB [N], others by name."""
+        named = {"bytes": size_bytes, "rank": ranks, "psnr": psnr_db, **others}
+        return cls(pixels, {name: np.asarray(values) for name, values in named.items() if values is not None})
+
+    @classmethod
+    def summed_up(
+        cls,
+        pixels: int,
+        images: int,
+        networks: int,
+        measures: tuple[str, ...],
+        totals: Mapping[str, Floats],
+        load: Callable[[str], Array],
+    ) -> "Measurement":
+        """A measurement whose sums are known and whose arrays ``load`` reads by the measure's name when asked for."""
+        found = cls.__new__(cls)
+        found._set(pixels, images, networks, measures, totals, {}, load)
+        return found
+
+    def _set(
+        self,
+        pixels: int,
+        images: int,
+        networks: int,
+        measures: tuple[str, ...],
+        totals: Mapping[str, Floats],
+        arrays: dict[str, Array],
+        load: Callable[[str], Array] | None,
+    ) -> None:
+        self.pixels = pixels
+        self.images = images
+        self.networks = networks
+        self.measures = measures
+        self._totals = totals
+        self._arrays = arrays
+        self._load = load
+
+    def __getitem__(self, measure: str) -> Array:
+        """The values of ``measure``, [N] or [K, N], read-only. InputError where it was not measured."""
+        if measure not in self.measures:
+            raise InputError(f"{measure} was not measured: add it with 'qsearch measure RUN --add {measure}'.")
+        array = self._arrays.get(measure)
+        if array is None:
+            assert self._load is not None  # arrays that are not here can be loaded
+            array = self._load(measure)
+            array.flags.writeable = False
+            self._arrays[measure] = array
+        return array
+
+    def __contains__(self, measure: object) -> bool:
+        return measure in self.measures
+
+    def totals(self) -> Mapping[str, Floats]:
+        """The sums over the images by name, float64 [1] or, per network, [K]."""
+        return self._totals
+
+    def mean(self, total: str) -> float:
+        """The mean over images and networks of ``total`` (top1, loss, ...); NaN where it was not measured."""
+        sums = self._totals.get(total)
+        return float("nan") if sums is None or not len(sums) else float(sums.sum() / (len(sums) * self.images))
 
     @property
-    def images(self) -> int:
-        """How many images were measured."""
-        return len(self.size_bytes)
+    def size_bytes(self) -> npt.NDArray[np.int64]:
+        """int64 [N], the sizes of the files."""
+        sizes = self["bytes"].astype(np.int64)
+        sizes.flags.writeable = False
+        return sizes
+
+    @property
+    def ranks(self) -> npt.NDArray[np.int32]:
+        """int32 [K, N], how many classes each network put before the true one; 0 is a top-1 hit. [0, N] without one."""
+        return self["rank"] if "rank" in self else np.empty((0, self.images), dtype=np.int32)
+
+    @property
+    def psnr_db(self) -> npt.NDArray[np.float32] | None:
+        """float32 [N], RGB peak signal-to-noise ratio in dB (inf where nothing was lost), or None."""
+        return self["psnr"] if "psnr" in self.measures else None
 
     @property
     def total_bytes(self) -> int:
-        """The JPEG bytes of the whole set."""
-        return int(self.size_bytes.sum())
+        """The bytes of all files."""
+        return int(self._totals["total_bytes"][0])
 
     @property
     def ratio(self) -> float:
-        """Compression ratio: raw RGB bytes / JPEG bytes, totals over the set (Li 2020)."""
+        """Compression ratio: raw RGB bytes / JPEG bytes, totals over the set; Li 2020 calls it compression rate."""
         return 3 * self.pixels * self.images / self.total_bytes
 
     @property
@@ -65,79 +159,113 @@ class Measurement:
 
     @property
     def hits(self) -> npt.NDArray[np.float64]:
-        """[N], per image the share of classifiers whose first answer is right (0 or 1 for one classifier)."""
+        """[N], per image the share of networks whose first answer is right (0 or 1 for one network)."""
         return np.asarray((self.ranks == 0).mean(axis=0), dtype=np.float64)
 
     @property
     def top1(self) -> float:
-        """Top-1 accuracy in 0..1, the mean over the classifiers; NaN where none classified."""
-        return self.top_k(1)
+        """Top-1 accuracy in 0..1, the mean over the networks; NaN where none was asked."""
+        return self.mean("top1")
 
     @property
     def top5(self) -> float:
-        """Top-5 accuracy in 0..1, the mean over the classifiers; NaN where none classified."""
-        return self.top_k(5)
-
-    def top_k(self, k: int) -> float:
-        """Share of (classifier, image) pairs whose true class is among the first ``k`` answers."""
-        return float((self.ranks < k).mean()) if self.ranks.size else float("nan")
+        """Top-5 accuracy in 0..1, the mean over the networks; NaN where none was asked."""
+        return self.mean("top5")
 
     @property
     def mean_psnr_db(self) -> float | None:
         """Mean of the images' PSNR in dB, or None where it was not measured."""
-        return None if self.psnr_db is None else float(self.psnr_db.mean())
+        return self.mean("psnr_db") if "psnr" in self else None
 
-    def of_classifier(self, index: int) -> "Measurement":
-        """The same evaluation as one of its classifiers saw it."""
-        return replace(self, ranks=self.ranks[index : index + 1])
+    def of_network(self, index: int) -> "Measurement":
+        """The same evaluation as one of its networks saw it."""
+        per_network = {name for name in self.measures if MEASURES.get(name).per_network}
+        rows = {total.name for name in per_network for total in MEASURES.get(name).totals}
+        totals = {name: sums[index : index + 1] if name in rows else sums for name, sums in self._totals.items()}
+
+        def load(measure: str) -> Array:
+            return self[measure][index : index + 1] if measure in per_network else self[measure]
+
+        return Measurement.summed_up(self.pixels, self.images, 1, self.measures, totals, load)
+
+    def with_measure(self, measure: str, values: Array) -> "Measurement":
+        """This measurement and one more measure of the same images."""
+        return Measurement(self.pixels, {**{name: self[name] for name in self.measures}, measure: values})
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Measurement):
             return NotImplemented
         return (
-            self.pixels == other.pixels
-            and np.array_equal(self.size_bytes, other.size_bytes)
-            and np.array_equal(self.ranks, other.ranks)
-            and (self.psnr_db is None) == (other.psnr_db is None)
-            and (self.psnr_db is None or np.array_equal(self.psnr_db, other.psnr_db))  # type: ignore[arg-type]
+            (self.pixels, self.images, self.networks) == (other.pixels, other.images, other.networks)
+            and set(self.measures) == set(other.measures)
+            and all(np.array_equal(self[name], other[name]) for name in self.measures)
         )
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Measurement, (self.pixels, {name: self[name] for name in self.measures}))
+
+    def __repr__(self) -> str:
+        return f"Measurement({self.images} images, ratio {self.ratio:.2f}, {', '.join(self.measures)})"
+
+
+def sums_of(arrays: Arrays) -> dict[str, Floats]:
+    """The totals of all measures of ``arrays``, by name: float64 [1] or, per network, [K]."""
+    return dict(_sums(arrays))
+
+
+def _sums(arrays: Arrays) -> Iterator[tuple[str, Floats]]:
+    for name, values in arrays.items():
+        for total in MEASURES.get(name).totals:
+            yield total.name, np.atleast_1d(np.asarray(total.of(values), dtype=np.float64).sum(axis=-1))
+
 
 Series = Literal["reference", "search"]
-"""``reference`` trials are the standard tables, numbered by quality; ``search`` trials a strategy's, from 0."""
+"""``reference`` trials are the standard tables, numbered by quality, and the uncompressed images as number 0;
+``search`` trials are a strategy's, from 0."""
+Status = Literal["done", "failed", "screened"]
+UNCOMPRESSED_NUMBER = 0
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One proposal and what became of it. ``done`` trials have a measurement, ``failed`` ones a reason.
+    """One proposal and what became of it.
 
-    strategy names who proposed the tables; origin says which part of it did (a bandit's arm, say), or is empty.
+    status: ``done`` trials have a measurement; ``failed`` ones a reason; ``screened`` ones the files' sizes and the
+        reason why no network was asked: they take part in no frontier, curve or model.
+    strategy names who proposed the quantizer; origin says which part of it did (a bandit's arm, say), or is empty.
+    proposed: the strategy's own tables where others were measured in their place, else None.
     Times are in seconds: decision_s is what the strategy took to propose, evaluation_s what the measurement took
-    (0 where the same tables had been measured before).
+    (0 where the same quantizer had been measured before).
     """
 
     series: Series
     number: int
     strategy: str
-    tables: QuantTables
-    status: Literal["done", "failed"]
+    quantizer: Quantizer
+    status: Status
     measurement: Measurement | None = None
     reason: str = ""
     origin: str = ""
     decision_s: float = field(default=0.0, compare=False)
     evaluation_s: float = field(default=0.0, compare=False)
+    proposed: QuantTables | None = None
 
     def __post_init__(self) -> None:
-        if (self.status == "done") != (self.measurement is not None):
+        if (self.status == "failed") != (self.measurement is None) and self.status != "screened":
             raise InputError(
                 f"trial {self.number} is {self.status}: a done trial has a measurement, a failed one none."
             )
 
     @property
+    def tables(self) -> QuantTables:
+        """The tables of a constant quantizer; InputError where each image has tables of its own."""
+        return constant_tables(self.quantizer)
+
+    @property
     def label(self) -> str:
         """How users name it: ``17`` for a search trial, ``standard:50`` for a reference trial, a listed one's own."""
         if self.series == "reference":
-            return f"standard:{self.number}"
+            return f"standard:{self.number}" if self.number != UNCOMPRESSED_NUMBER else "uncompressed"
         return self.origin if self.strategy == "listed" and self.origin else str(self.number)

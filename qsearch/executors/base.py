@@ -1,40 +1,52 @@
-"""The Executor contract: tables in, measurements out, in any order."""
+"""The Executor contract: tasks in, measurements out, in any order."""
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from qsearch.errors import QSearchError
+from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement
-from qsearch.tables import QuantTables
+from qsearch.evaluation.task import Task
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one evaluation: a measurement, or the reason why there is none; and how long it took."""
+    """What became of one task: a measurement, or the reason why there is none; and how many seconds it took."""
 
-    key: Hashable
+    task: Task
     measurement: Measurement | None
     reason: str
     evaluation_s: float
 
 
 class Executor(ABC):
-    """Runs evaluations. Used from one thread; :meth:`close` it, or use it as a context manager."""
+    """Carries out tasks. Used from one thread; :meth:`close` it, or use it as a context manager.
+
+    capacity: how many tasks run at once.
+    """
 
     capacity: int
-    """How many evaluations run at once."""
 
     @abstractmethod
-    def submit(self, key: Hashable, tables: QuantTables) -> None:
-        """Asks for one evaluation; ``key`` comes back with its outcome."""
+    def __init__(self, evaluator: Evaluator, workers: int, *, gpus: int = 0, timeout_s: float | None = None) -> None:
+        """``workers`` evaluate at once, shared out among ``gpus``; a task that takes longer than ``timeout_s`` fails.
+
+        InputError for what this executor cannot do.
+        """
 
     @abstractmethod
-    def collect(self) -> list[Outcome]:
+    def submit(self, task: Task) -> None:
+        """Asks for one evaluation; the task comes back with its outcome."""
+
+    @abstractmethod
+    def collect(self, patience_s: float | None = None) -> list[Outcome]:
         """Waits until something submitted has finished and returns all that has, each once.
 
-        An evaluation that raises, or whose worker dies again and again, is an outcome with a reason.
+        An evaluation that raises, that takes too long, or whose worker dies again and again, is an outcome with a
+        reason. After ``patience_s`` without any outcome the answer is empty.
         """
 
     @abstractmethod
@@ -48,3 +60,18 @@ class Executor(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def carry_out(evaluator: Evaluator, task: Task) -> tuple[Measurement | None, str, float]:
+    """The measurement of ``task`` or the reason why there is none, and the seconds it took."""
+    start = time.perf_counter()
+    try:
+        measurement, reason = evaluator.evaluate(task), ""
+    except (Exception, SystemExit) as error:  # whatever a user's network raises is that trial's failure
+        measurement, reason = None, reason_of(error)
+    return measurement, reason, time.perf_counter() - start
+
+
+def reason_of(error: BaseException) -> str:
+    """What a failed trial says of ``error``."""
+    return str(error) if isinstance(error, QSearchError) else f"{type(error).__name__}: {error}"

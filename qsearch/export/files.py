@@ -6,12 +6,12 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from xml.etree import ElementTree
 
 import numpy as np
 
-from qsearch.codecs.base import SUBSAMPLINGS
+from qsearch.codecs.base import SUBSAMPLINGS, Subsampling
 from qsearch.errors import InputError
 from qsearch.export.formats import TableSheet
 from qsearch.export.markers import read_frame
@@ -65,7 +65,7 @@ def _jpeg(path: Path, data: bytes) -> TableSheet:
     frame = read_frame(data)
     codec = None
     if frame.subsampling is not None:
-        codec = CodecSettings(subsampling=frame.subsampling, progressive=frame.sof == 2)
+        codec = CodecSettings(subsampling=cast(Subsampling, frame.subsampling), progressive=frame.sof == 2)
     return TableSheet(frame.tables, f"tables of {path.name}", (f"Read from the JPEG file {path.name}.",), codec)
 
 

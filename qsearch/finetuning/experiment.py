@@ -19,8 +19,8 @@ from qsearch.classifiers.network import TorchNetwork
 from qsearch.codecs.base import Codec, Encoded
 from qsearch.datasets.base import Dataset, identities
 from qsearch.errors import DiskError, InputError
-from qsearch.evaluation.evaluator import true_class_ranks
 from qsearch.evaluation.measurement import Measurement
+from qsearch.evaluation.measures import true_class_ranks
 from qsearch.finetuning.training import Examples, Schedule, repeatable, train
 from qsearch.lock import locked
 from qsearch.run.folder import Run
@@ -249,14 +249,14 @@ class _Arm:
         logits = engine(parts.network.input.prepare(encoded.images, parts.network.name))
         ranks = true_class_ranks(logits, parts.held_out_labels)
         pixels = parts.held_out.height * parts.held_out.width
-        return Measurement(encoded.size_bytes, ranks[np.newaxis], pixels)
+        return Measurement.of(encoded.size_bytes, ranks[np.newaxis], pixels)
 
 
 def encode_all(codec: Codec, dataset: Dataset, tables: QuantTables, threads: int) -> Encoded:
     """All of ``dataset`` encoded at ``tables``, sizes and decoded pixels, in memory."""
     parts = [dataset.images[start : start + BLOCK] for start in range(0, len(dataset), BLOCK)]
     with ThreadPoolExecutor(threads) as pool:
-        encoded = list(pool.map(lambda images: codec.encode(images, tables), parts))
+        encoded = list(pool.map(lambda images: codec.encode(images, tables.tables_for(images)), parts))
     return Encoded(
         np.concatenate([part.size_bytes for part in encoded]), np.concatenate([part.images for part in encoded])
     )

@@ -1,7 +1,7 @@
 """Parabola: the top-1 a frontier promises at a ratio, against which single-objective strategies measure themselves."""
 
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,17 @@ import numpy.typing as npt
 from qsearch.errors import InputError
 
 Numbers = TypeVar("Numbers", float, npt.NDArray[np.float64])
+
+
+class Place(Protocol):
+    """Where a measurement lies."""
+
+    @property
+    def ratio(self) -> float: ...
+
+    @property
+    def top1(self) -> float: ...
+
 
 GOOD_GAP = -0.001
 """A point is good where its gap is above this: a tenth of a percentage point below the fitted frontier (Li 2020)."""
@@ -49,6 +60,10 @@ class Parabola:
         """The top-1 (0..1) expected at ``ratio``."""
         return (self.a * ratio + self.b) * ratio + self.c
 
-    def gap(self, ratio: Numbers, top1: Numbers) -> Numbers:
+    def above(self, ratio: Numbers, top1: Numbers) -> Numbers:
         """Top-1 (0..1) above what is expected at ``ratio``; above :data:`GOOD_GAP` for a good point."""
         return top1 - self.at(ratio)
+
+    def gap(self, measurement: Place) -> float:
+        """:meth:`above` of a measurement: what strategies that learn maximise."""
+        return float(self.above(measurement.ratio, measurement.top1))

@@ -90,7 +90,7 @@ def _place(trial: Trial, networks: Sequence[str]) -> Rows:
         ("top-1", f"{words.per_cent(measurement.top1)} (top-5 {words.per_cent(measurement.top5)})"),
     ]
     if len(networks) > 1:
-        alone = (measurement.of_classifier(index).top1 for index in range(len(networks)))
+        alone = (measurement.of_network(index).top1 for index in range(len(networks)))
         rows += [(name, words.per_cent(top1)) for name, top1 in zip(networks, alone, strict=True)]
     if measurement.mean_psnr_db is not None:
         rows.append(("PSNR", f"{measurement.mean_psnr_db:.2f} dB on average"))

@@ -8,7 +8,7 @@ from qsearch.analysis.comparison import Comparison, compare
 from qsearch.analysis.gains import Gains, bootstrap_gains
 from qsearch.analysis.optimism import SelectedGain, selected_gain
 from qsearch.analysis.paper_ttest import PaperTTest, paper_ttest
-from qsearch.analysis.results import Results, measured, of_classifier
+from qsearch.analysis.results import Results, measured, of_network
 from qsearch.analysis.summary import QUALITY
 from qsearch.analysis.transfer import Transfer, transfer
 from qsearch.errors import InputError
@@ -136,7 +136,7 @@ def _validation(
     trial = None if picked is None else measured_again(again, results.trial(picked.label))
     by_network: tuple[tuple[str, Gains], ...] = ()
     if trial is not None and len(networks) > 1:
-        alone = [of_classifier(again, index, name) for index, name in enumerate(networks)]
+        alone = [of_network(again, index, name) for index, name in enumerate(networks)]
         by_network = tuple((each.name, bootstrap_gains(each, each.trial(trial.label))) for each in alone)
     recorded = kept.settings.recorded or Recorded()
     return Validation(

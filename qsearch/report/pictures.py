@@ -164,21 +164,24 @@ def _class_names(dataset: Dataset, classifier: Classifier) -> Callable[[int], st
 def _versions(
     run: Run, dataset: Dataset, classifier: Classifier, indices: npt.NDArray[np.intp], trial: Trial
 ) -> list[Version]:
-    codec = run.settings.codec
+    codec = build_codec(run.settings.codec)
     # The file for the eye is Pillow's; sizes and what the network sees are those of the codec that measured.
-    pillow = PillowCodec(codec.subsampling, codec.optimize, codec.progressive)
+    pillow = PillowCodec(codec.encoder)
     images = np.ascontiguousarray(dataset.images[indices])
-    logits = classifier.logits(build_codec(codec).encode(images, trial.tables).images)
+    tables = trial.quantizer.tables_for(images)
+    logits = classifier.logits(codec.encode(images, tables).images)
     called = _class_names(dataset, classifier)
     measurement = measured(trial)
     return [
         Version(
-            data_uri="data:image/jpeg;base64," + base64.b64encode(pillow.compress(image, trial.tables)).decode("ascii"),
+            data_uri="data:image/jpeg;base64," + base64.b64encode(pillow.compress(image, its_tables)).decode("ascii"),
             size_bytes=int(measurement.size_bytes[index]),
             answer=called(answer),
             right=bool(measurement.ranks[0, index] == 0),
         )
-        for image, index, answer in zip(images, indices, logits.argmax(axis=1).tolist(), strict=True)
+        for image, its_tables, index, answer in zip(
+            images, tables, indices, logits.argmax(axis=1).tolist(), strict=True
+        )
     ]
 
 

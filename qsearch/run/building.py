@@ -4,7 +4,7 @@ import hashlib
 import platform
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -13,14 +13,15 @@ from qsearch.analysis.guidance import Guidance
 from qsearch.classifiers import load_classifier
 from qsearch.classifiers.base import Classifier, ClassifierOptions
 from qsearch.codecs import CODECS
-from qsearch.codecs.base import Codec
+from qsearch.codecs.base import Codec, EncoderOptions
 from qsearch.datasets import load_dataset
 from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.datasets.splits import half_of
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
+from qsearch.evaluation.measures import ALWAYS
 from qsearch.pareto.fitness import Parabola
-from qsearch.registry import nearest_names
+from qsearch.registry import check_options, options_of
 from qsearch.run.settings import (
     ClassifierSettings,
     CodecSettings,
@@ -32,7 +33,9 @@ from qsearch.run.settings import (
 )
 from qsearch.space import SearchSpace
 from qsearch.strategies import STRATEGIES
-from qsearch.strategies.base import Strategy, options_of
+from qsearch.strategies.base import Strategy, strategy_options
+
+Options = TypeVar("Options", bound=msgspec.Struct)
 
 
 def default_workers(settings: RunSettings) -> int:
@@ -58,10 +61,7 @@ def usable_cores() -> int:
 
 def build_dataset(wanted: DatasetSettings) -> Dataset:
     """The dataset the settings name."""
-    options = DatasetOptions(
-        size=wanted.size, fit=wanted.fit, skip_unreadable=wanted.skip_unreadable, per_class=wanted.per_class
-    )
-    dataset = load_dataset(wanted.spec, options)
+    dataset = load_dataset(wanted.spec, _part_of(DatasetOptions, wanted), wanted.options)
     if wanted.split:
         dataset = half_of(dataset, wanted.split)
     return replace(dataset, truth="predicted") if wanted.labels == "predicted" else dataset
@@ -74,15 +74,20 @@ def build_classifiers(settings: RunSettings, threads: int = 1) -> list[Classifie
 
 def build_classifier(wanted: ClassifierSettings, threads: int = 1) -> Classifier:
     """The classifier the settings name, with ``threads`` CPU threads."""
-    options = {field: getattr(wanted, field) for field in wanted.__struct_fields__ if field != "spec"}
-    return load_classifier(wanted.spec, ClassifierOptions(**options, threads=threads))
+    return load_classifier(wanted.spec, _part_of(ClassifierOptions, wanted, threads=threads))
 
 
-def build_codec(settings: CodecSettings) -> Codec:
+def build_codec(wanted: CodecSettings) -> Codec:
     """The codec the settings name. InputError where it does not know one of them."""
-    return CODECS.get(settings.name)(
-        subsampling=settings.subsampling, optimize=settings.optimize, progressive=settings.progressive
-    )
+    codec = CODECS.get(wanted.name)
+    check_options(f"codec {wanted.name}", wanted.options, options_of(codec, given=("encoder",)))
+    return codec(_part_of(EncoderOptions, wanted), **wanted.options)
+
+
+def _part_of(options: type[Options], settings: msgspec.Struct, **more: Any) -> Options:
+    """The fields of ``options`` that ``settings``, which extends it, holds."""
+    fields = {name: getattr(settings, name) for name in options.__struct_fields__ if name not in more}
+    return options(**fields, **more)
 
 
 def build_evaluator(settings: RunSettings, workers: int) -> Evaluator:
@@ -93,7 +98,7 @@ def build_evaluator(settings: RunSettings, workers: int) -> Evaluator:
         build_dataset(settings.dataset),
         build_codec(settings.codec),
         classifiers,
-        psnr=settings.psnr,
+        measures=tuple(dict.fromkeys((*ALWAYS, *settings.measures))),
         codec_threads=threads,
     )
 
@@ -107,26 +112,12 @@ def default_layout(strategy: str, preferred: str) -> str:
 def build_strategy(wanted: SearchSettings) -> Strategy:
     """The strategy the settings name, new. InputError where it does not know one of its options."""
     strategy = STRATEGIES.get(wanted.strategy)
-    known = options_of(strategy)
-    for option, value in wanted.options.items():
-        if option not in known:
-            raise InputError(f"strategy {wanted.strategy} has no option {option!r}: {nearest_names(option, known)}")
-        _check_kind(option, value, known[option])
+    check_options(f"strategy {wanted.strategy}", wanted.options, strategy_options(strategy))
     if wanted.guidance is None:
         return strategy(SearchSpace.full(wanted.layout), wanted.seed, **wanted.options)
     learned = wanted.guidance
     space = SearchSpace(wanted.layout, np.array(learned.lower), np.array(learned.upper))
     return strategy(space, wanted.seed, fitness=Parabola(*learned.parabola), **wanted.options)
-
-
-def _check_kind(option: str, value: Any, default: Any) -> None:
-    """InputError where ``value`` is of another kind than ``default``; a whole number may stand for any number."""
-    kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str,), tuple: (list, tuple), list: (list, tuple)}
-    wanted = kinds.get(type(default))
-    if wanted is None or (isinstance(value, wanted) and (isinstance(value, bool) == isinstance(default, bool))):
-        return
-    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
-    raise InputError(f"the option {option} takes {names.get(type(default), 'a list')}, got {value!r}.")
 
 
 def check_search(wanted: SearchSettings) -> SearchSettings:

@@ -17,8 +17,10 @@ from qsearch.datasets.base import identities
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Trial
+from qsearch.evaluation.trials import Trials
+from qsearch.executors import DEFAULT as DEFAULT_EXECUTOR
+from qsearch.executors import executor_for
 from qsearch.executors.base import Executor
-from qsearch.executors.local import executor_for
 from qsearch.lock import locked
 from qsearch.registry import nearest_names
 from qsearch.run.building import (
@@ -98,7 +100,7 @@ class Run:
         """The trials, to read; also while another process writes them."""
         return Archive.open(self.path / ARCHIVE_FILE, read_only=True)
 
-    def trials(self) -> tuple[list[Trial], list[Trial]]:
+    def trials(self) -> tuple[Trials, Trials]:
         """The reference trials and the search trials recorded so far."""
         with self.archive() as archive:
             return archive.trials("reference"), archive.trials("search")
@@ -111,27 +113,30 @@ class Run:
         self,
         *,
         workers: int | None = None,
+        executor: str = DEFAULT_EXECUTOR,
+        timeout_s: float | None = None,
         trials: int | None = None,
         allow_changed: bool = False,
         evaluator: Evaluator | None = None,
         on_trial: Callable[[Trial], None] = lambda trial: None,
     ) -> None:
-        """Goes on to ``trials`` search trials (default: as many as set), in ``workers`` processes.
+        """Goes on to ``trials`` search trials (default: as many as set), with ``workers`` of the ``executor``.
 
         Raises InputError where dataset, classifiers or codec are no longer those of the run, unless
         ``allow_changed``, which is recorded; and RunError where another process is at it, or as :func:`run_search`
         does.
         """
-        with locked(self.path), Archive.open(self.path / ARCHIVE_FILE) as archive:
+        with locked(self.path), Archive.open(self.path / ARCHIVE_FILE, locked=True) as archive:
             workers = workers or default_workers(self.settings)
             evaluator = evaluator or build_evaluator(self.settings, workers)
-            self._check_unchanged(evaluator, allow_changed, archive.count("search"))
+            self._check_unchanged(evaluator, allow_changed, archive)
             if trials is not None and trials < (recorded := archive.count("search")):
                 raise InputError(f"{self.path} has {recorded} trials already: go on to more than {trials}.")
             if trials is not None and trials != self.settings.search.trials:
                 self._save(search=check_search(msgspec.structs.replace(self.settings.search, trials=trials)))
-            with executor_for(evaluator, workers, gpus_for(self.settings)) as executor:
-                self._search(executor, archive, on_trial)
+            gpus = gpus_for(self.settings)
+            with executor_for(evaluator, workers, name=executor, gpus=gpus, timeout_s=timeout_s) as executing:
+                self._search(executing, archive, on_trial)
 
     def _search(self, executor: Executor, archive: Archive, on_trial: Callable[[Trial], None]) -> None:
         wanted = self.settings.search
@@ -150,7 +155,7 @@ class Run:
         strategy = build_strategy(self.settings.search)
         run_search(strategy, executor, archive, trials=wanted.trials, first=wanted.warm_up, **conditions)
 
-    def _check_unchanged(self, evaluator: Evaluator, allow_changed: bool, at_trial: int) -> None:
+    def _check_unchanged(self, evaluator: Evaluator, allow_changed: bool, archive: Archive) -> None:
         now = record(evaluator)
         differences = (self.settings.recorded or Recorded()).differences(now)
         if not differences:
@@ -160,7 +165,8 @@ class Run:
                 f"{self.path} was measured under other conditions ({'; '.join(differences)}): restore them, start a "
                 "new run, or mix the two on your own responsibility with --allow-changed."
             )
-        change = Change(at_trial=at_trial, differences=differences)
+        archive.add_images(identities(evaluator.dataset))
+        change = Change(at_trial=archive.count("search"), differences=differences)
         self._save(recorded=now, changes=(*self.settings.changes, change))
 
     def _save(self, **changes: Any) -> None:

@@ -9,11 +9,14 @@ import msgspec
 import tomli_w
 
 from qsearch.atomic import replacing
+from qsearch.classifiers.base import NetworkOptions
+from qsearch.codecs.base import EncoderOptions
+from qsearch.datasets.base import DatasetOptions
 from qsearch.errors import DiskError, InputError
 from qsearch.pareto.hypervolume import REFERENCE_POINT
 from qsearch.strategies.standard import REFERENCE_QUALITIES
 
-FORMAT = 1
+FORMAT = 2
 """What this version writes as ``format``; a file with a higher number is refused."""
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -54,41 +57,30 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     hypervolume_reference: tuple[float, float] = REFERENCE_POINT
 
 
-class DatasetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is compressed; see :class:`qsearch.datasets.base.DatasetOptions`, and datasets.splits for ``split``.
+class DatasetSettings(DatasetOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is compressed: a dataset's name, its options, and which of its images; see datasets.splits for ``split``.
 
     labels: ``given`` with the images, or ``predicted``, the networks' own answers on the uncompressed images.
+    options: of this dataset alone.
     """
 
     spec: str = "textures"
-    size: int | None = None
-    fit: str = "crop"
-    skip_unreadable: bool = False
-    per_class: Count | None = None
     split: str | None = None
     labels: Literal["given", "predicted"] = "given"
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class ClassifierSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What reads the images; see :class:`qsearch.classifiers.base.ClassifierOptions`."""
+class ClassifierSettings(NetworkOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What reads the images: a network's name and its options."""
 
     spec: str = "textures-cnn"
-    weights: str | None = None
-    device: str = "auto"
-    precision: str = "float32"
-    mean: tuple[float, float, float] | None = None
-    std: tuple[float, float, float] | None = None
-    input_range: tuple[float, float] | None = None
-    class_names: str | None = None
 
 
-class CodecSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How it is compressed, tables aside."""
+class CodecSettings(EncoderOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How it is compressed, tables aside: a codec's name and the encoder's options; ``options`` of this codec alone."""
 
     name: str = "pillow"
-    subsampling: str = "4:2:0"
-    optimize: bool = False
-    progressive: bool = False
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,12 +120,15 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Everything in ``run.toml``."""
+    """Everything in ``run.toml``.
+
+    measures: those recorded beside the ones that every run keeps.
+    """
 
     format: int = FORMAT
     qsearch: str = ""
     created: str = ""
-    psnr: bool = False
+    measures: tuple[str, ...] = ()
     search: SearchSettings = SearchSettings()
     dataset: DatasetSettings = DatasetSettings()
     classifiers: tuple[ClassifierSettings, ...] = (ClassifierSettings(),)
@@ -155,9 +150,17 @@ def load_settings(path: Path) -> RunSettings:
             f"{path} has format {data['format']}, this qsearch reads up to {FORMAT}: install a newer qsearch."
         )
     try:
-        return msgspec.convert(data, RunSettings)
+        return msgspec.convert(_upgraded(data), RunSettings)
     except msgspec.ValidationError as error:
         raise InputError(f"{path}: {str(error)[:1].lower()}{str(error)[1:]}.") from error
+
+
+def _upgraded(data: dict[str, Any]) -> dict[str, Any]:
+    """Settings as older versions wrote them, in today's format."""
+    if data.get("format", 1) == 1:
+        data = {**data, "format": 2, "measures": ["psnr"] if data.get("psnr") else []}
+        data.pop("psnr", None)
+    return data
 
 
 def save_settings(settings: RunSettings, path: Path) -> None:

@@ -1,6 +1,6 @@
 """The Strategy contract: ask for tables by trial number, tell what came of them."""
 
-import inspect
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
@@ -8,17 +8,28 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from qsearch.errors import InputError
-from qsearch.evaluation.measurement import Trial
+from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.registry import options_of
 from qsearch.space import LAYOUTS, SearchSpace
 from qsearch.tables import QuantTables
 
 
 class Fitness(Protocol):
-    """How good an accuracy is for its ratio; what single-objective strategies maximise."""
+    """How good a measurement is for its compression ratio; what single-objective strategies maximise."""
 
-    def gap(self, ratio: float, top1: float) -> float:
-        """Top-1 (0..1) above what is expected at ``ratio``."""
+    def gap(self, measurement: Measurement) -> float:
+        """How much better than is expected at its ratio, a finite Python number; larger is better."""
         ...
+
+
+def gap_of(fitness: Fitness, trial: Trial) -> float:
+    """What a strategy that learns makes of ``trial``: a Python float; NaN where it was not measured.
+
+    A NumPy scalar would do for arithmetic, but not for every library behind a strategy.
+    """
+    if trial.status != "done" or trial.measurement is None:
+        return math.nan
+    return float(fitness.gap(trial.measurement))
 
 
 def rng(seed: int, number: int) -> np.random.RandomState:
@@ -73,7 +84,7 @@ class Strategy(ABC):
         """The tables to try as trial ``number``, inside the box."""
 
     def tell(self, trial: Trial) -> None:  # noqa: B027 - the right default: most strategies do not learn
-        """What became of trial ``trial.number``, done or failed."""
+        """What became of trial ``trial.number``: done, failed, or screened (then no network was asked)."""
 
     def origin(self, number: int) -> str:
         """Which part of the strategy proposed ``number``, just asked (a bandit's arm, say); empty without parts."""
@@ -105,11 +116,6 @@ class Strategy(ABC):
                 )
 
 
-def options_of(strategy: type[Strategy]) -> dict[str, Any]:
+def strategy_options(strategy: type[Strategy]) -> dict[str, Any]:
     """The options a strategy takes, name to default, read from its ``__init__``."""
-    parameters = inspect.signature(strategy).parameters
-    return {
-        name: parameter.default
-        for name, parameter in parameters.items()
-        if name not in ("space", "seed", "fitness") and parameter.default is not inspect.Parameter.empty
-    }
+    return options_of(strategy, given=("space", "seed", "fitness"))

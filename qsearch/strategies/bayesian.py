@@ -9,7 +9,7 @@ import numpy.typing as npt
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
 from qsearch.space import SearchSpace
-from qsearch.strategies.base import Fitness, Strategy, rng
+from qsearch.strategies.base import Fitness, Strategy, gap_of, rng
 from qsearch.strategies.gaussian_process import Floats, GaussianProcess, Prior, best_in_list, fit_prior
 from qsearch.tables import QuantTables
 
@@ -57,9 +57,9 @@ class Bayesian(Strategy):
 
     def tell(self, trial: Trial) -> None:
         """See :meth:`Strategy.tell`."""
-        if trial.measurement is None or self.fitness is None:
+        if self.fitness is None:
             return
-        gap = self.fitness.gap(trial.measurement.ratio, trial.measurement.top1)
+        gap = gap_of(self.fitness, trial)
         if math.isfinite(gap):
             self._points.append((self.space.to_vector(trial.tables) - self.space.lower)[self._free] / self._width)
             self._gaps.append(gap)

@@ -12,7 +12,7 @@ import numpy as np
 
 from qsearch.evaluation.measurement import Trial
 from qsearch.space import SearchSpace
-from qsearch.strategies.base import Fitness, Strategy, rng
+from qsearch.strategies.base import Fitness, Strategy, gap_of, rng
 from qsearch.tables import QuantTables
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ class OpenTuner(Strategy):
     def tell(self, trial: Trial) -> None:
         """See :meth:`Strategy.tell`."""
         assert self.fitness is not None  # an informed strategy is not made without
-        measured = trial.measurement
-        gap = self.fitness.gap(measured.ratio, measured.top1) if measured is not None else math.nan
+        gap = gap_of(self.fitness, trial)
         self._driver.report(self._configurations.pop(trial.number), -gap if math.isfinite(gap) else math.inf)
 
     def origin(self, number: int) -> str:

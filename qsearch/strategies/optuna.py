@@ -76,7 +76,8 @@ class OptunaStrategy(Strategy):
         from optuna.trial import TrialState
 
         asked = self._outstanding.pop(trial.number)
-        values = self.objectives(trial.measurement) if trial.measurement is not None else (math.nan,)
+        measured = trial.measurement if trial.status == "done" else None
+        values = self.objectives(measured) if measured is not None else (math.nan,)
         if all(map(math.isfinite, values)):
             self._study.tell(asked, values)
         else:
@@ -156,7 +157,7 @@ class OptunaCmaes(OptunaStrategy):
     def objectives(self, measurement: Measurement) -> tuple[float, ...]:
         """See :class:`OptunaStrategy`."""
         assert self.fitness is not None  # an informed strategy is not made without
-        return (self.fitness.gap(measurement.ratio, measurement.top1),)
+        return (float(self.fitness.gap(measurement)),)
 
 
 def _check_installed(strategy: str) -> None:

@@ -30,7 +30,7 @@ class Images:
 
     def measure(self, ratio: float, top1: float) -> Measurement:
         """One of a table that compresses by about ``ratio`` and has a true accuracy of ``top1``."""
-        return Measurement(self._sizes(ratio), self._ranks(top1)[np.newaxis], PIXELS)
+        return Measurement.of(self._sizes(ratio), self._ranks(top1)[np.newaxis], PIXELS)
 
     def _sizes(self, ratio: float) -> npt.NDArray[np.int64]:
         noise = self.random.lognormal(0, 0.02, len(self.detail))

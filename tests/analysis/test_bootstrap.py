@@ -50,14 +50,14 @@ def test_totals_are_those_of_the_images_drawn() -> None:
 
 def test_equal_weights_give_the_measured_ratio_and_accuracy() -> None:
     ranks = np.array([[0, 3, 0, 1], [0, 0, 0, 2], [1, 0, 0, 4]], dtype=np.int32)
-    measurement = Measurement(np.array([100, 200, 300, 400]), ranks, 2500)
+    measurement = Measurement.of(np.array([100, 200, 300, 400]), ranks, 2500)
     ratio, top1 = weighted_points([measurement], np.ones((1, 4)))
     assert ratio[0, 0] == pytest.approx(measurement.ratio)
     assert top1[0, 0] == pytest.approx(measurement.top1) == pytest.approx(7 / 12)
 
 
 def test_without_a_classifier_there_is_no_accuracy() -> None:
-    measurement = Measurement(np.array([100]), np.empty((0, 1), dtype=np.int32), 2500)
+    measurement = Measurement.of(np.array([100]), np.empty((0, 1), dtype=np.int32), 2500)
     with pytest.raises(InputError, match="without a classifier"):
         weighted_points([measurement], np.ones((1, 1)))
 

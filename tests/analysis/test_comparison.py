@@ -11,7 +11,7 @@ from tests.analysis.simulated import Images
 
 
 def measurement(size_bytes: list[int], *hits: list[int]) -> Measurement:
-    return Measurement(np.array(size_bytes), 1 - np.array(hits, dtype=np.int32), 1000)
+    return Measurement.of(np.array(size_bytes), 1 - np.array(hits, dtype=np.int32), 1000)
 
 
 def test_worked_by_hand() -> None:
@@ -78,6 +78,6 @@ def test_what_was_measured_otherwise_is_refused() -> None:
     one, other = measurement([1, 1], [1, 0]), measurement([1, 1, 1], [1, 0, 1])
     with pytest.raises(InputError, match="the baseline has 2 images and 1 classifiers, another 3 images"):
         compare(one, [other])
-    none = Measurement(np.array([1, 1]), np.empty((0, 2), dtype=np.int32), 9)
+    none = Measurement.of(np.array([1, 1]), np.empty((0, 2), dtype=np.int32), 9)
     with pytest.raises(InputError, match="without a classifier"):
         compare(none, [none])

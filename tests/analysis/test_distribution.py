@@ -13,7 +13,7 @@ IMAGES = 100
 
 
 def trial(number: int, ratio: float, hits: int, series: Series = "search") -> Trial:
-    measurement = Measurement(
+    measurement = Measurement.of(
         np.full(IMAGES, round(3000 / ratio)),
         np.where(np.arange(IMAGES) < hits, 0, 1).astype(np.int32)[np.newaxis],
         1000,

@@ -22,7 +22,7 @@ def trial(number: int, hits: int | None, *, ratio: float = 10, own: bool = True,
     if hits is None:
         return Trial("search", number, strategy, tables, "failed", reason="no", decision_s=float(number))
     ranks = np.where(np.arange(IMAGES) < hits, 0, 1).astype(np.int32)[np.newaxis]
-    measurement = Measurement(np.full(IMAGES, round(3000 / ratio)), ranks, 1000)
+    measurement = Measurement.of(np.full(IMAGES, round(3000 / ratio)), ranks, 1000)
     return Trial("search", number, strategy, tables, "done", measurement, decision_s=float(number))
 
 

@@ -13,7 +13,7 @@ from tests.analysis.simulated import simulated_results
 
 
 def trial(number: int, size_bytes: list[int], hits: list[int], reference: bool = False) -> Trial:
-    measurement = Measurement(np.array(size_bytes), 1 - np.array([hits], dtype=np.int32), 1000)
+    measurement = Measurement.of(np.array(size_bytes), 1 - np.array([hits], dtype=np.int32), 1000)
     tables = QuantTables.standard(number)
     return Trial("reference" if reference else "search", number, "any", tables, "done", measurement)
 

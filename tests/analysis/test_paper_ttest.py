@@ -12,7 +12,7 @@ from tests.analysis.simulated import Images
 
 def with_hits(hits: object) -> Measurement:
     ranks = 1 - np.asarray(hits, dtype=np.int32)[np.newaxis]
-    return Measurement(np.full(ranks.shape[1], 1000), ranks, 1000)
+    return Measurement.of(np.full(ranks.shape[1], 1000), ranks, 1000)
 
 
 def test_of_two_equal_tables_it_calls_far_too_many_different_and_mcnemar_does_not() -> None:

@@ -14,6 +14,7 @@ from qsearch.analysis.rate_distortion import (
     measure_rate_distortion,
     saving_percent,
 )
+from qsearch.codecs.base import EncoderOptions
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.errors import InputError
 from qsearch.export.published import published_tables
@@ -45,7 +46,7 @@ def test_means_are_over_images_of_any_sizes(tmp_path: Path) -> None:
     for index, shape in enumerate([(40, 24), (24, 40), (9, 17)]):
         files.append(tmp_path / f"{index}.png")
         Image.fromarray(random.randint(0, 256, (*shape, 3)).astype(np.uint8)).save(files[-1])
-    codec = PillowCodec(subsampling="4:4:4")
+    codec = PillowCodec(EncoderOptions(subsampling="4:4:4"))
     (measured,) = measure_rate_distortion(files, codec, {"standard": QuantTables.standard}, qualities=[90, 20])
     assert [point.quality for point in measured.points] == [20, 90]
     bpp = []

@@ -19,7 +19,7 @@ RAW = 3 * PIXELS
 def trial(number: int, ratio: float, hits: int, series: str = "search") -> Trial:
     """Of 100 images, ``hits`` right."""
     ranks = np.where(np.arange(IMAGES) < hits, 0, 3).astype(np.int32)[None]
-    measurement = Measurement(np.full(IMAGES, round(RAW / ratio)), ranks, PIXELS)
+    measurement = Measurement.of(np.full(IMAGES, round(RAW / ratio)), ranks, PIXELS)
     tables = QuantTables.standard(number) if series == "reference" else QuantTables.shared(np.full((8, 8), 1 + number))
     return Trial(series, number, "s", tables, "done", measurement)  # type: ignore[arg-type]
 
@@ -123,7 +123,7 @@ def of_two(one: Trial, hits: int) -> Trial:
     """``one`` with a second network that has ``hits`` of 100 images right."""
     seen = measured(one)
     second = np.where(np.arange(IMAGES) < hits, 0, 1).astype(np.int32)[None]
-    measurement = Measurement(seen.size_bytes, np.concatenate([seen.ranks, second]), PIXELS)
+    measurement = Measurement.of(seen.size_bytes, np.concatenate([seen.ranks, second]), PIXELS)
     return replace(one, measurement=measurement)
 
 

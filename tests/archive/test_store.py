@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from qsearch.archive.store import FORMAT, Archive
+from qsearch.archive import rows
+from qsearch.archive.database import FORMAT
+from qsearch.archive.store import Archive
+from qsearch.datasets.base import ImageIdentity
 from qsearch.errors import DiskError, InputError, QSearchError, RunError
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.tables import QuantTables
@@ -26,12 +29,12 @@ from tests.test_tables import ANY_TABLES
 
 def done(number: int = 0, images: int = 30, **changes: Any) -> Trial:
     draw = np.random.RandomState(number)
-    measurement = Measurement(
+    measurement = Measurement.of(
         draw.randint(100, 9000, images), draw.randint(0, 9, (2, images)).astype(np.int32), 64, draw.rand(images) * 50
     )
     tables = QuantTables.from_bytes(draw.randint(1, 256, 192).astype(np.uint8).tobytes())
     return Trial(**{
-        **{"series": "search", "number": number, "strategy": "s", "tables": tables},
+        **{"series": "search", "number": number, "strategy": "s", "quantizer": tables},
         **{"status": "done", "measurement": measurement, "origin": "arm", "decision_s": 0.25, "evaluation_s": 1.5},
         **changes,
     })  # fmt: skip
@@ -44,7 +47,8 @@ def failed(number: int = 1) -> Trial:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """An archive of twenty-one closed trials."""
-    with Archive.create(tmp_path / "trials.sqlite") as archive:
+    images = [ImageIdentity(f"{number}.png", "cat", f"{number:064x}") for number in range(30)]
+    with Archive.create(tmp_path / "trials.sqlite", images) as archive:
         archive.add(done(50, series="reference", strategy="standard"))
         for number in range(19):
             archive.add(done(number))
@@ -54,7 +58,23 @@ def path(tmp_path: Path) -> Path:
 
 def read(path: Path) -> list[Trial]:
     with Archive.open(path, read_only=True) as archive:
-        return [*archive.trials("reference"), *archive.trials("search")]
+        return read_whole([*archive.trials("reference"), *archive.trials("search")])
+
+
+def read_all(path: Path, read_only: bool) -> None:
+    with Archive.open(path, read_only=read_only) as archive:
+        archive.images()
+        read_whole(archive.trials("search"))
+
+
+def read_whole(trials: Sequence[Trial]) -> list[Trial]:
+    """``trials``, the arrays of their measurements read."""
+    found = list(trials)
+    for trial in found:
+        if trial.measurement is not None:
+            for measure in trial.measurement.measures:
+                assert trial.measurement[measure].shape[-1] == trial.measurement.images
+    return found
 
 
 def test_what_is_added_is_read_back_by_number(tmp_path: Path) -> None:
@@ -71,14 +91,14 @@ def test_what_is_added_is_read_back_by_number(tmp_path: Path) -> None:
 
 SIZES = arrays(np.int64, 5, elements=st.integers(1, 2**31 - 1))
 RANKS = st.integers(0, 3).flatmap(lambda k: arrays(np.int32, (k, 5), elements=st.integers(0, 2**31 - 1)))
-PSNR = st.none() | arrays(np.float64, 5, elements=st.floats(0, allow_nan=False, allow_infinity=True))
+PSNR = st.none() | arrays(np.float32, 5, elements=st.floats(0, allow_nan=False, allow_infinity=True, width=32))
 
 
 @given(ANY_TABLES, SIZES, RANKS, PSNR, st.text(), st.text())
 def test_every_measurement_is_read_back_as_it_was(
     tables: QuantTables, sizes: Any, ranks: Any, psnr_db: Any, strategy: str, origin: str
 ) -> None:
-    trial = Trial("search", 7, strategy, tables, "done", Measurement(sizes, ranks, 99, psnr_db), origin=origin)
+    trial = Trial("search", 7, strategy, tables, "done", Measurement.of(sizes, ranks, 99, psnr_db), origin=origin)
     with Archive.in_memory() as archive:
         archive.add(trial)
         assert archive.trials("search") == [trial]
@@ -167,10 +187,11 @@ def drop_table(path: Path) -> None:
     connection.close()
 
 
-def spoil_blob(column: str, value: object) -> Callable[[Path], None]:
+def spoil_row(table: str, column: str, value: object, where: str = "number = 7") -> Callable[[Path], None]:
     def spoil(path: Path) -> None:
         connection = sqlite3.connect(path)
-        connection.execute(f"UPDATE trials SET {column} = ? WHERE number = 7", (value,))
+        changed = connection.execute(f"UPDATE {table} SET {column} = ? WHERE {where}", (value,))
+        assert changed.rowcount > 0
         connection.commit()
         connection.close()
 
@@ -185,13 +206,22 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
     "half of it": (lambda path: os.truncate(path, path.stat().st_size // 2), "is damaged"),
     "first page only": (lambda path: os.truncate(path, 4096), "is damaged"),
     "table dropped": (drop_table, "is damaged"),
-    "tables cut short": (spoil_blob("tables", b"\1" * 100), "is damaged"),
-    "tables of zeros": (spoil_blob("tables", b"\0" * 192), "is damaged"),
-    "sizes are no zlib": (spoil_blob("size_bytes", b"12345"), "is damaged"),
-    "sizes missing": (spoil_blob("size_bytes", None), "is damaged"),
-    "ranks of another length": (spoil_blob("images", 29), "is damaged"),
-    "pixels missing": (spoil_blob("pixels", None), "is damaged"),
-    "pixels are a word": (spoil_blob("pixels", "many"), "is damaged"),
+    "tables cut short": (spoil_row("quantizers", "data", b"\1" * 100, "id = 3"), "is damaged"),
+    "tables of zeros": (spoil_row("quantizers", "data", b"\0" * 192, "id = 3"), "is damaged"),
+    "other tables": (spoil_row("quantizers", "data", b"\7" * 192, "id = 3"), "is damaged"),
+    "another quantizer": (spoil_row("trials", "quantizer", 2), "is damaged"),
+    "sizes are no zlib": (spoil_row("arrays", "data", b"12345"), "is damaged"),
+    "ranks of another trial": (
+        spoil_row("arrays", "data", rows.pack("rank", np.zeros((2, 30))), "number = 7 AND measure = 'rank'"),
+        "is damaged",
+    ),
+    "images of another number": (spoil_row("trials", "images", 29), "is damaged"),
+    "another total": (spoil_row("trials", "total_bytes", 7.0), "is damaged"),
+    "a total that is missing": (spoil_row("trials", "top1_1", None), "is damaged"),
+    "another status": (spoil_row("trials", "status", "failed"), "is damaged"),
+    "a measure nobody knows": (spoil_row("trials", "measures", "bytes rank blur"), "is damaged"),
+    "pixels are a word": (spoil_row("trials", "pixels", "many"), "is damaged"),
+    "another class": (spoil_row("images", "class", "dog", "position = 1"), "is damaged"),
 }
 
 
@@ -200,8 +230,8 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_a_file_that_is_no_archive_is_refused_with_its_name(path: Path, name: str, read_only: bool) -> None:
     spoil, sentence = SPOILT[name]
     spoil(path)
-    with pytest.raises(InputError) as error, Archive.open(path, read_only=read_only) as archive:
-        archive.trials("search")
+    with pytest.raises(InputError) as error:
+        read_all(path, read_only)
     assert str(error.value).startswith(str(path))
     assert sentence in str(error.value)
 

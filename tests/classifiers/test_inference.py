@@ -211,7 +211,7 @@ class TestDevices:
         indirect=["gpus"],
     )
     def test_auto_means_a_gpu_where_there_is_one(self, gpus: None, asked: str, chosen: str) -> None:
-        options = ClassifierOptions(device=asked)
+        options = ClassifierOptions(device=asked)  # type: ignore[arg-type]
         assert InferenceClassifier(network(NetworkInput(32, 32)), options).device == chosen
 
     @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ class TestDevices:
         indirect=["gpus"],
     )
     def test_what_cannot_be_is_refused(self, gpus: None, device: str, precision: str, sentence: str) -> None:
-        options = ClassifierOptions(device=device, precision=precision)
+        options = ClassifierOptions(device=device, precision=precision)  # type: ignore[arg-type]
         with pytest.raises(InputError, match=sentence):
             InferenceClassifier(network(NetworkInput(32, 32)), options)
 

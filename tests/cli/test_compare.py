@@ -172,7 +172,7 @@ def test_two_networks_are_named(cli: Cli, tmp_path: Path) -> None:
     with Archive.create(path / ARCHIVE_FILE) as archive:
         for number in range(2):
             ranks = random.integers(0, 2, (2, 50)).astype(np.int32)
-            seen = Measurement(random.integers(50, 99, 50), ranks, 64)
+            seen = Measurement.of(random.integers(50, 99, 50), ranks, 64)
             archive.add(Trial("search", number, "any", QuantTables.standard(5 + number), "done", seen))
     printed = cli("compare", "fleet:0", "fleet:1").stdout
     assert "McNemar   first-net: " in printed

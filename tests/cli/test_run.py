@@ -64,7 +64,7 @@ def test_options_become_the_settings_of_the_run(cli: Cli, tmp_path: Path) -> Non
     assert settings.search.options == {"step": 2, "word": "hello"}
     assert (settings.search.layout, settings.search.look_ahead, settings.search.seed) == ("ycbcr", 2, 9)
     assert (settings.codec.subsampling, settings.codec.optimize, settings.codec.progressive) == ("4:4:4", True, True)
-    assert settings.psnr
+    assert settings.measures == ("psnr",)
     assert settings.recorded is not None
     assert settings.recorded.codec["subsampling"] == "4:4:4"
     assert all(trial.measurement and trial.measurement.psnr_db is not None for trial in trials(tmp_path / "runs" / "a"))

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, features
 
+from qsearch.codecs.base import EncoderOptions, Subsampling
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.errors import InputError
 from qsearch.tables import QuantTables
@@ -29,7 +30,7 @@ def by_hand(pixels: Any, **options: Any) -> bytes:
 @pytest.mark.parametrize("subsampling", ["4:2:0", "4:2:2", "4:4:4"])
 def test_standard_tables_give_the_file_of_that_quality(quality: int, subsampling: Any) -> None:
     images = fake_images(6)
-    encoded = PillowCodec(subsampling=subsampling).encode(images, QuantTables.standard(quality))
+    encoded = PillowCodec(EncoderOptions(subsampling=subsampling)).encode(images, [QuantTables.standard(quality)] * 6)
     for index, pixels in enumerate(images):
         data = by_hand(pixels, quality=quality, subsampling=subsampling)
         assert encoded.size_bytes[index] == len(data)
@@ -38,8 +39,8 @@ def test_standard_tables_give_the_file_of_that_quality(quality: int, subsampling
 
 @settings(max_examples=25, deadline=None)
 @given(ANY_TABLES, st.sampled_from(["4:2:0", "4:4:4"]))
-def test_the_file_holds_the_tables_as_they_are(tables: QuantTables, subsampling: str) -> None:
-    data = PillowCodec(subsampling=subsampling).compress(fake_images(1)[0], tables)
+def test_the_file_holds_the_tables_as_they_are(tables: QuantTables, subsampling: Subsampling) -> None:
+    data = PillowCodec(EncoderOptions(subsampling=subsampling)).compress(fake_images(1)[0], tables)
     written = quantization_segments(data)
     assert QuantTables.from_zigzag(written[0]).luma.tolist() == tables.luma.tolist()
     assert QuantTables.from_zigzag(written[1]).luma.tolist() == tables.cb.tolist()
@@ -61,7 +62,7 @@ def test_a_shared_table_saves_no_bytes_by_standing_in_the_file_once() -> None:
 def test_encoder_settings_reach_the_encoder() -> None:
     pixels, tables = fake_images(1)[0], QuantTables.standard(75)
     for optimize, progressive in itertools.product([False, True], repeat=2):
-        data = PillowCodec(optimize=optimize, progressive=progressive).compress(pixels, tables)
+        data = PillowCodec(EncoderOptions(optimize=optimize, progressive=progressive)).compress(pixels, tables)
         assert data == by_hand(pixels, quality=75, subsampling="4:2:0", optimize=optimize, progressive=progressive)
         assert (SOF2 in data) == progressive
 
@@ -71,17 +72,17 @@ def test_encoder_settings_reach_the_encoder() -> None:
 def test_the_finest_tables_on_noise_fit_the_encoders_buffer(setting: str, side: int) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), dtype=np.uint8)
     finest = QuantTables.shared(np.ones((8, 8), dtype=int))
-    codec = PillowCodec(subsampling="4:4:4", **{setting: True})
-    assert codec.encode(noise, finest).size_bytes[0] > side * side
+    codec = PillowCodec(EncoderOptions(subsampling="4:4:4", **{setting: True}))
+    assert codec.encode(noise, [finest]).size_bytes[0] > side * side
 
 
 def test_an_unknown_subsampling_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InputError, match=r"one of 4:2:0, 4:2:2, 4:4:4, got '4:1:1'"):
-        PillowCodec(subsampling="4:1:1")
+        PillowCodec(EncoderOptions(subsampling="4:1:1"))  # type: ignore[arg-type]
 
 
 def test_settings_name_all_that_changes_sizes() -> None:
-    settings = PillowCodec(optimize=True).settings()
+    settings = PillowCodec(EncoderOptions(optimize=True)).settings()
     assert settings["optimize"] is True
     assert settings["subsampling"] == "4:2:0"
     assert settings["pillow"] == Image.__version__  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from qsearch.datasets import files, load_dataset
-from qsearch.datasets.base import Dataset, DatasetOptions
+from qsearch.datasets.base import Dataset, DatasetOptions, Fit
 from qsearch.errors import InputError
 from qsearch.testing import DatasetContract
 
@@ -39,8 +39,8 @@ def save(path: Path, image: Image.Image) -> Path:
     return path
 
 
-def load(root: Path, size: int | None = None, fit: str = "crop", skip_unreadable: bool = False) -> Dataset:
-    return load_dataset(f"folder:{root}", DatasetOptions(size, fit, skip_unreadable))
+def load(root: Path, size: int | None = None, fit: Fit = "crop", skip_unreadable: bool = False) -> Dataset:
+    return load_dataset(f"folder:{root}", DatasetOptions(size=size, fit=fit, skip_unreadable=skip_unreadable))
 
 
 class TestContract(DatasetContract):
@@ -109,7 +109,9 @@ class TestSize:
 
 class TestDrawing:
     def draw(self, root: Path, per_class: int, skip_unreadable: bool = False) -> Dataset:
-        return load_dataset(f"folder:{root}", DatasetOptions(16, "crop", skip_unreadable, per_class))
+        return load_dataset(
+            f"folder:{root}", DatasetOptions(size=16, skip_unreadable=skip_unreadable, per_class=per_class)
+        )
 
     def test_as_many_of_each_class(self, root: Path) -> None:
         one, two = self.draw(root, 1), self.draw(root, 2)
@@ -242,12 +244,12 @@ class TestBadFolders:
             load(root)
 
     @pytest.mark.parametrize(("size", "fit"), [(0, "crop"), (-4, "crop"), (70_000, "crop"), (16, "squeeze")])
-    def test_options_out_of_range(self, root: Path, size: int, fit: str) -> None:
+    def test_options_out_of_range(self, root: Path, size: int, fit: Fit) -> None:
         with pytest.raises(InputError, match="--size" if fit == "crop" else "--fit"):
             load(root, size, fit)
 
 
-def refuse(path: Path, size: int | None, fit: str) -> str:
+def refuse(path: Path, size: int | None, fit: Fit) -> str:
     raise AssertionError(f"{path} was read again")
 
 

@@ -124,7 +124,9 @@ SHAPES: tuple[Callable[[Path], Path], ...] = (
 
 
 def load(root: Path, per_class: int | None = None, skip_unreadable: bool = False) -> Dataset:
-    return load_dataset(f"imagenet:{root}", DatasetOptions(32, "crop", skip_unreadable, per_class))
+    return load_dataset(
+        f"imagenet:{root}", DatasetOptions(size=32, skip_unreadable=skip_unreadable, per_class=per_class)
+    )
 
 
 class TestContract(DatasetContract):

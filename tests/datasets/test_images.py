@@ -46,7 +46,7 @@ class TestContract(DatasetContract):
     @pytest.fixture(params=["images", "kodak"])
     def dataset(self, request: pytest.FixtureRequest, root: Path, kodak: Path) -> Dataset:
         folder = {"images": root, "kodak": kodak}[request.param]
-        return load_dataset(f"{request.param}:{folder}", DatasetOptions(16))
+        return load_dataset(f"{request.param}:{folder}", DatasetOptions(size=16))
 
 
 def test_all_images_below_the_folder_without_a_class(root: Path) -> None:
@@ -81,24 +81,24 @@ class TestKodak:
     def test_upright_images_need_a_size(self, kodak: Path) -> None:
         with pytest.raises(InputError, match=r"differ in size \(30x20, 20x30\).*--size"):
             load_dataset(f"kodak:{kodak}")
-        assert load_dataset(f"kodak:{kodak}", DatasetOptions(16)).images.shape == (24, 16, 16, 3)
+        assert load_dataset(f"kodak:{kodak}", DatasetOptions(size=16)).images.shape == (24, 16, 16, 3)
 
     def test_all_of_them_or_none(self, kodak: Path) -> None:
         (kodak / "kodim07.png").rename(kodak / "kodim25.png")
         with pytest.raises(InputError, match=r"holds 24 images.*see kodim07.*images:PATH"):
-            load_dataset(f"kodak:{kodak}", DatasetOptions(16))
+            load_dataset(f"kodak:{kodak}", DatasetOptions(size=16))
 
     def test_nothing_else(self, kodak: Path) -> None:
         write(kodak / "lena.png")
         with pytest.raises(InputError, match=r"holds 25 images.*see lena"):
-            load_dataset(f"kodak:{kodak}", DatasetOptions(16))
+            load_dataset(f"kodak:{kodak}", DatasetOptions(size=16))
 
     def test_none_twice(self, kodak: Path) -> None:
         write(kodak / "kodim03.bmp")
         with pytest.raises(InputError, match=r"holds 25 images.*see kodim03"):
-            load_dataset(f"kodak:{kodak}", DatasetOptions(16))
+            load_dataset(f"kodak:{kodak}", DatasetOptions(size=16))
 
     def test_the_real_ones(self, shared: Path) -> None:
-        dataset = load_dataset(f"kodak:{shared / 'data' / 'kodak'}", DatasetOptions(64))
+        dataset = load_dataset(f"kodak:{shared / 'data' / 'kodak'}", DatasetOptions(size=64))
         assert len(dataset) == 24
         assert dataset.notes == ()

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from qsearch.atomic import replacing
+from qsearch.codecs.base import EncoderOptions
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.encode.files import Outcome, compress_files, plan_files, plan_in_place
 from qsearch.errors import InputError
@@ -57,7 +58,7 @@ def statuses(outcomes: dict[str, Outcome]) -> dict[str, str]:
 @pytest.mark.parametrize("workers", [1, 4])
 def test_a_tree_keeps_its_structure(tree: Path, tmp_path: Path, workers: int) -> None:
     out = tmp_path / "out"
-    outcomes = run(tree, out, workers=workers, codec=PillowCodec(subsampling="4:4:4"))
+    outcomes = run(tree, out, workers=workers, codec=PillowCodec(EncoderOptions(subsampling="4:4:4")))
     assert files(out) == ["a.jpg", "cats/b.jpg", "cats/c.jpg"]
     assert statuses(outcomes) == dict.fromkeys(["a.png", "b.jpeg", "c.BMP"], "encoded")
     assert [name for name, outcome in outcomes.items() if outcome.recompressed] == ["b.jpeg"]
@@ -103,7 +104,7 @@ def spoil_age(source: Path, target: Path) -> None:
 
 def spoil_settings(source: Path, target: Path) -> None:
     target.unlink()
-    run(source, target, codec=PillowCodec(progressive=True))
+    run(source, target, codec=PillowCodec(EncoderOptions(progressive=True)))
 
 
 @pytest.mark.parametrize("spoil", [spoil_tables, spoil_content, spoil_age, spoil_settings])
@@ -234,7 +235,7 @@ def file_size_limit(size_bytes: int) -> Iterator[None]:
 def test_a_disk_that_fills_up_leaves_no_half_written_file(
     tmp_path: Path, missing_bytes: int, progressive: bool
 ) -> None:
-    codec = PillowCodec(progressive=progressive)
+    codec = PillowCodec(EncoderOptions(progressive=progressive))
     source, target = picture(tmp_path / "a.png"), tmp_path / "out" / "a.jpg"
     target.parent.mkdir()
     size_bytes = run(source, target, codec=codec)["a.png"].bytes_after

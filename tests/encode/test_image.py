@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
+from qsearch.codecs.base import EncoderOptions, Subsampling
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.pixels import UnusableImageError
 from qsearch.encode.image import encode_file, encode_image
@@ -58,9 +59,9 @@ def gamma_profile(space: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
-def test_the_file_carries_the_tables_and_settings(subsampling: str) -> None:
+def test_the_file_carries_the_tables_and_settings(subsampling: Subsampling) -> None:
     tables = QuantTables(np.arange(1, 65), cb=np.arange(100, 164), cr=np.arange(190, 254))
-    codec = PillowCodec(subsampling=subsampling, optimize=True, progressive=True)
+    codec = PillowCodec(EncoderOptions(subsampling=subsampling, optimize=True, progressive=True))
     frame = read_frame(encode_image(gradient(), tables, codec))
     assert (frame.tables, frame.subsampling, frame.sof) == (tables, subsampling, 2)
 
@@ -74,14 +75,16 @@ def test_the_image_given_is_not_changed() -> None:
 
 @pytest.mark.parametrize("mode", ["RGB", "P", "RGBA", "CMYK", "HSV", "YCbCr"])
 def test_colour_modes_become_rgb(mode: str) -> None:
-    data = encode_image(gradient(mode), FINE, PillowCodec(subsampling="4:4:4"))  # a palette's dither is fine colour
+    data = encode_image(
+        gradient(mode), FINE, PillowCodec(EncoderOptions(subsampling="4:4:4"))
+    )  # a palette's dither is fine colour
     assert opened(data).mode == "RGB"
     assert difference(opened(data), gradient(mode)) < 4
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "1"])
 def test_greyscale_stays_greyscale_with_the_luma_table(mode: str) -> None:
-    data = encode_image(gradient(mode), FINE, PillowCodec(subsampling="4:2:0"))
+    data = encode_image(gradient(mode), FINE, PillowCodec(EncoderOptions(subsampling="4:2:0")))
     frame = read_frame(data)
     assert opened(data).mode == "L"
     assert frame.tables == QuantTables.shared(FINE.luma)
@@ -98,7 +101,7 @@ def test_16_bits_are_scaled() -> None:
 def test_transparency_shows_white() -> None:
     image = Image.new("RGBA", (16, 16), (200, 0, 0, 0))
     image.paste((0, 0, 200, 255), (0, 0, 8, 16))
-    shown = np.asarray(opened(encode_image(image, FINE, PillowCodec(subsampling="4:4:4"))), dtype=int)
+    shown = np.asarray(opened(encode_image(image, FINE, PillowCodec(EncoderOptions(subsampling="4:4:4")))), dtype=int)
     assert np.abs(shown[:, 9:] - 255).max() < 12
     assert np.abs(shown[:, :7] - [0, 0, 200]).max() < 12
 
@@ -197,7 +200,7 @@ def test_noise_at_the_finest_tables_is_encoded() -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8))
     ones = QuantTables.shared(np.ones(64, dtype=int))
     for progressive in (False, True):
-        codec = PillowCodec(subsampling="4:4:4", progressive=progressive)
+        codec = PillowCodec(EncoderOptions(subsampling="4:4:4", progressive=progressive))
         assert difference(opened(encode_image(noise, ones, codec)), noise) < 4
 
 

@@ -16,8 +16,10 @@ from PIL import Image
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.errors import EvaluationError, InputError
-from qsearch.evaluation.evaluator import Evaluator, psnr, true_class_ranks
+from qsearch.evaluation.evaluator import Evaluator, checked_logits
 from qsearch.evaluation.measurement import Measurement
+from qsearch.evaluation.measures import ALWAYS, psnr, true_class_ranks
+from qsearch.evaluation.task import Task
 from qsearch.tables import QuantTables
 from tests import fakes
 
@@ -33,13 +35,13 @@ def evaluator(**changes: Any) -> Evaluator:
         "dataset": dataset(),
         "codec": PillowCodec(),
         "classifiers": [fakes.FakeClassifier("fake", {})],
-        "psnr": True,
+        "measures": (*ALWAYS, "psnr"),
     }
     return Evaluator(**{**fields, **changes})
 
 
 def test_it_measures_what_a_user_would_by_hand() -> None:
-    measured, images = evaluator().evaluate(TABLES), dataset()
+    measured, images = evaluator().evaluate(Task(TABLES)), dataset()
     for index, (pixels, label) in enumerate(zip(images.images, images.labels, strict=True)):
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "JPEG", quality=30, subsampling="4:2:0")
@@ -58,30 +60,30 @@ def test_it_measures_what_a_user_would_by_hand() -> None:
 @pytest.mark.parametrize("codec_threads", [1, 3])
 def test_batches_and_threads_change_nothing(batch_images: int, codec_threads: int) -> None:
     changed = evaluator(batch_images=batch_images, codec_threads=codec_threads)
-    assert changed.evaluate(TABLES) == evaluator().evaluate(TABLES)
+    assert changed.evaluate(Task(TABLES)) == evaluator().evaluate(Task(TABLES))
 
 
 def test_the_order_of_evaluations_changes_nothing() -> None:
     tables = [QuantTables.standard(quality) for quality in (10, 50, 90)]
     one = evaluator()
-    forwards = [one.evaluate(each) for each in tables]
-    backwards = [one.evaluate(each) for each in reversed(tables)]
+    forwards = [one.evaluate(Task(each)) for each in tables]
+    backwards = [one.evaluate(Task(each)) for each in reversed(tables)]
     assert forwards == backwards[::-1]
 
 
 def test_it_travels_to_other_processes() -> None:
     copy: Evaluator = pickle.loads(pickle.dumps(evaluator()))
-    assert copy.evaluate(TABLES) == evaluator().evaluate(TABLES)
+    assert copy.evaluate(Task(TABLES)) == evaluator().evaluate(Task(TABLES))
 
 
 def test_psnr_is_measured_on_request() -> None:
-    assert evaluator(psnr=False).evaluate(TABLES).psnr_db is None
+    assert evaluator(measures=ALWAYS).evaluate(Task(TABLES)).psnr_db is None
 
 
 def test_it_works_without_and_with_several_classifiers() -> None:
-    assert np.isnan(evaluator(classifiers=[]).evaluate(TABLES).top1)
-    twice = evaluator(classifiers=[fakes.FakeClassifier("a", {}), fakes.FakeClassifier("b", {})]).evaluate(TABLES)
-    once = evaluator().evaluate(TABLES)
+    assert np.isnan(evaluator(classifiers=[]).evaluate(Task(TABLES)).top1)
+    twice = evaluator(classifiers=[fakes.FakeClassifier("a", {}), fakes.FakeClassifier("b", {})]).evaluate(Task(TABLES))
+    once = evaluator().evaluate(Task(TABLES))
     np.testing.assert_array_equal(twice.ranks, np.concatenate([once.ranks, once.ranks]))
     assert twice.top1 == once.top1
 
@@ -89,7 +91,7 @@ def test_it_works_without_and_with_several_classifiers() -> None:
 def test_logits_that_are_no_numbers_fail_the_evaluation() -> None:
     broken = evaluator(classifiers=[fakes.FakeClassifier("fake", {"nan": "1"})])
     with pytest.raises(EvaluationError, match="not finite"):
-        broken.evaluate(TABLES)
+        broken.evaluate(Task(TABLES))
 
 
 def test_a_classifier_for_fewer_classes_is_refused_before_anything_is_measured() -> None:
@@ -121,16 +123,16 @@ def test_ranks_are_places_in_a_stable_order(logits: npt.NDArray[np.float32], lab
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_ranks_of_infinite_or_missing_logits_are_refused(bad: float) -> None:
+def test_infinite_or_missing_logits_are_refused(bad: float) -> None:
     logits = np.array([[1, 2], [bad, 3]], dtype=np.float32)
     with pytest.raises(EvaluationError, match="not finite"):
-        true_class_ranks(logits, np.array([0, 0]))
+        checked_logits(logits, images=2, classes=2)
 
 
-@pytest.mark.parametrize("shape", [(2,), (3, 4), (2, 4, 1)])
-def test_ranks_need_one_row_of_logits_per_image(shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("shape", [(2,), (3, 4), (2, 5), (2, 4, 1)])
+def test_there_is_one_row_of_logits_per_image_and_one_logit_per_class(shape: tuple[int, ...]) -> None:
     with pytest.raises(EvaluationError, match="for 2 images"):
-        true_class_ranks(np.zeros(shape, dtype=np.float32), np.array([0, 1]))
+        checked_logits(np.zeros(shape, dtype=np.float32), images=2, classes=4)
 
 
 def test_psnr_against_a_value_worked_by_hand() -> None:
@@ -148,7 +150,9 @@ def test_psnr_is_infinite_where_nothing_was_lost_and_says_so_image_by_image() ->
     other[1] = 255
     np.testing.assert_array_equal(psnr(images, other), [np.inf, 0])
     flat = Dataset.from_arrays(np.full((2, 16, 16, 3), 128, dtype=np.uint8), [0, 1])
-    measured: Measurement = Evaluator(flat, PillowCodec(), psnr=True).evaluate(QuantTables.standard(100))
+    measured: Measurement = Evaluator(flat, PillowCodec(), measures=("bytes", "psnr")).evaluate(
+        Task(QuantTables.standard(100))
+    )
     assert measured.mean_psnr_db == np.inf
 
 
@@ -167,35 +171,38 @@ class TestPredictedLabels:
     def test_accuracy_is_agreement_with_the_answer_on_the_uncompressed_image(self) -> None:
         """The fake dataset is labelled with the fake network's own answers, so that both must measure the same."""
         predicted = evaluator(dataset=self.unlabelled())
-        assert predicted.evaluate(TABLES) == evaluator().evaluate(TABLES)
-        assert predicted.evaluate(QuantTables.standard(5)).top1 < 1
+        assert predicted.evaluate(Task(TABLES)) == evaluator().evaluate(Task(TABLES))
+        assert predicted.evaluate(Task(QuantTables.standard(5))).top1 < 1
 
     def test_each_network_is_compared_with_itself(self) -> None:
         networks = [fakes.FakeClassifier("a", {}), Confident("b", {})]
         both = evaluator(dataset=self.unlabelled(), classifiers=networks)
         assert (both.truths[0] != both.truths[1]).any()
         for index, network in enumerate(networks):
-            alone = evaluator(dataset=self.unlabelled(), classifiers=[network]).evaluate(TABLES)
-            assert both.evaluate(TABLES).of_classifier(index) == alone
+            alone = evaluator(dataset=self.unlabelled(), classifiers=[network]).evaluate(Task(TABLES))
+            assert both.evaluate(Task(TABLES)).of_network(index) == alone
 
     def test_labels_that_are_there_do_not_count(self) -> None:
         given = dataset()
         wrong = replace(given, labels=(given.labels + 1) % fakes.CLASSES, truth="predicted")
-        assert evaluator(dataset=wrong).evaluate(TABLES) == evaluator().evaluate(TABLES)
+        assert evaluator(dataset=wrong).evaluate(Task(TABLES)) == evaluator().evaluate(Task(TABLES))
 
     @pytest.mark.parametrize("batch_images", [1, 4, 64])
     def test_they_are_found_once_and_travel_to_workers(
         self, batch_images: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        made, expected = evaluator(dataset=self.unlabelled(), batch_images=batch_images), evaluator().evaluate(TABLES)
+        made, expected = (
+            evaluator(dataset=self.unlabelled(), batch_images=batch_images),
+            evaluator().evaluate(Task(TABLES)),
+        )
         monkeypatch.setattr("qsearch.evaluation.evaluator.truth_of", None)
         copy: Evaluator = pickle.loads(pickle.dumps(made))
-        assert copy.evaluate(TABLES) == expected
+        assert copy.evaluate(Task(TABLES)) == expected
 
     def test_without_them_images_without_labels_are_refused(self) -> None:
         with pytest.raises(InputError, match=r"photos has no labels to classify by.*--labels predicted.*qsearch curve"):
             evaluator(dataset=self.unlabelled("unknown"))
-        assert evaluator(dataset=self.unlabelled("unknown"), classifiers=[]).evaluate(TABLES).psnr_db is not None
+        assert evaluator(dataset=self.unlabelled("unknown"), classifiers=[]).evaluate(Task(TABLES)).psnr_db is not None
 
     @pytest.mark.parametrize(
         ("behaviour", "expected"),

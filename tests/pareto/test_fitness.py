@@ -12,7 +12,7 @@ def test_three_points_are_met_exactly() -> None:
     parabola = Parabola.fit([30.0, 10.0, 20.0], [0.49, 0.61, 0.56])
     assert (parabola.a, parabola.b, parabola.c) == pytest.approx((-1e-4, -2e-3, 0.64))
     assert parabola.at(40.0) == pytest.approx(0.40)
-    assert parabola.gap(40.0, 0.41) == pytest.approx(0.01)
+    assert parabola.above(40.0, 0.41) == pytest.approx(0.01)
 
 
 def test_more_points_are_met_in_the_mean() -> None:
@@ -26,7 +26,7 @@ def test_more_points_are_met_in_the_mean() -> None:
 )
 def test_residuals_are_orthogonal_to_every_parabola(points: list[tuple[int, int]]) -> None:
     ratio, top1 = np.array(points, dtype=float).T / [[10.0], [2500.0]]
-    residual = Parabola.fit(ratio, top1).gap(ratio, top1)
+    residual = Parabola.fit(ratio, top1).above(ratio, top1)
     for power in range(3):
         assert residual @ (ratio / 70) ** power == pytest.approx(0, abs=1e-9)
 
@@ -34,8 +34,8 @@ def test_residuals_are_orthogonal_to_every_parabola(points: list[tuple[int, int]
 def test_the_papers_parabola_calls_its_own_frontier_good() -> None:
     # Li 2020: the parabola and points of the sorted random frontier near quality 50.
     parabola = Parabola(-6.40782216e-05, -1.81228974e-03, 6.46255250e-01)
-    assert parabola.gap(21.57, 0.5768) > GOOD_GAP
-    assert parabola.gap(22.03, 0.5672) < GOOD_GAP  # standard quality 50
+    assert parabola.above(21.57, 0.5768) > GOOD_GAP
+    assert parabola.above(22.03, 0.5672) < GOOD_GAP  # standard quality 50
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from qsearch.run.settings import ClassifierSettings, DatasetSettings, RunSetting
 from qsearch.run.validation import open_validation, validation_settings
 
 SETTINGS = RunSettings(
-    psnr=True,
+    measures=("psnr",),
     dataset=DatasetSettings(spec="fake"),
     classifiers=(ClassifierSettings(spec="fake"),),
 )

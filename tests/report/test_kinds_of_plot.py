@@ -72,7 +72,7 @@ def test_the_default_window_is_the_papers_in_proportion(tmp_path: Path) -> None:
 def with_psnr(number: int, ratio: float, psnr_db: float, ranks: int = 0) -> Trial:
     """A trial of two images under ``ranks`` classifiers that are always right."""
     size_bytes = np.full(2, round(3 * 64 / ratio), dtype=np.int64)
-    measurement = Measurement(size_bytes, np.zeros((ranks, 2), dtype=np.int32), 64, np.full(2, psnr_db))
+    measurement = Measurement.of(size_bytes, np.zeros((ranks, 2), dtype=np.int32), 64, np.full(2, psnr_db))
     return Trial("search", number, "sorted-random", tables(number), "done", measurement)
 
 

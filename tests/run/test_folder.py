@@ -55,10 +55,10 @@ def test_a_new_run_holds_its_settings_and_an_empty_archive(tmp_path: Path) -> No
 
 def test_it_is_searched_and_read_again(tmp_path: Path) -> None:
     heard: list[Trial] = []
-    create(tmp_path / "a").resume(workers=1, on_trial=heard.append)
+    create(tmp_path / "a").resume(executor="serial", workers=1, on_trial=heard.append)
     found = trials(Run.open(tmp_path / "a"))
-    assert [trial.label for trial in found] == ["standard:30", "standard:50", "standard:80", *"012345"]
-    assert len(heard) == 9
+    assert [trial.label for trial in found] == ["uncompressed", "standard:30", "standard:50", "standard:80", *"012345"]
+    assert len(heard) == 10
     results = Run.open(tmp_path / "a").results()
     assert results.name == "a"
     assert len(results.done) == 6
@@ -74,18 +74,18 @@ def test_any_number_of_workers_leaves_the_same_archive(tmp_path: Path) -> None:
 
 
 def test_going_on_to_more_trials_is_remembered(tmp_path: Path) -> None:
-    create(tmp_path / "a").resume(workers=1)
-    Run.open(tmp_path / "a").resume(workers=1, trials=9)
+    create(tmp_path / "a").resume(executor="serial", workers=1)
+    Run.open(tmp_path / "a").resume(executor="serial", workers=1, trials=9)
     assert Run.open(tmp_path / "a").settings.search.trials == 9
-    create(tmp_path / "b", settings(trials=9)).resume(workers=1)
+    create(tmp_path / "b", settings(trials=9)).resume(executor="serial", workers=1)
     assert trials(Run.open(tmp_path / "a")) == trials(Run.open(tmp_path / "b"))
 
 
 @pytest.mark.parametrize("fewer", [5, 1, 0, -3])
 def test_going_on_to_fewer_trials_than_there_are_is_refused(tmp_path: Path, fewer: int) -> None:
-    create(tmp_path / "a").resume(workers=1)
+    create(tmp_path / "a").resume(executor="serial", workers=1)
     with pytest.raises(InputError, match=f"has 6 trials already: go on to more than {fewer}"):
-        Run.open(tmp_path / "a").resume(workers=1, trials=fewer)
+        Run.open(tmp_path / "a").resume(executor="serial", workers=1, trials=fewer)
     assert Run.open(tmp_path / "a").settings.search.trials == 6
 
 
@@ -117,21 +117,23 @@ CHANGES = {
 def test_resuming_under_other_conditions_is_refused_or_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phrase: str
 ) -> None:
-    create(tmp_path / "a").resume(workers=1)
+    create(tmp_path / "a").resume(executor="serial", workers=1)
     before = (tmp_path / "a" / SETTINGS_FILE).read_bytes()
     CHANGES[phrase](monkeypatch)
     with pytest.raises(InputError, match=r"was measured under other conditions .* with --allow-changed") as error:
-        Run.open(tmp_path / "a").resume(workers=1, trials=8)
+        Run.open(tmp_path / "a").resume(executor="serial", workers=1, trials=8)
     assert phrase in str(error.value)
     assert (tmp_path / "a" / SETTINGS_FILE).read_bytes() == before
 
-    Run.open(tmp_path / "a").resume(workers=1, trials=8, allow_changed=True)
+    Run.open(tmp_path / "a").resume(executor="serial", workers=1, trials=8, allow_changed=True)
     run = Run.open(tmp_path / "a")
     (change,) = run.settings.changes
     assert change.at_trial == 6
     assert change.differences[0].startswith(phrase)
     assert len(run.trials()[1]) == 8
-    Run.open(tmp_path / "a").resume(workers=1, trials=9)  # the new conditions are now those of the run
+    Run.open(tmp_path / "a").resume(
+        executor="serial", workers=1, trials=9
+    )  # the new conditions are now those of the run
     assert len(Run.open(tmp_path / "a").settings.changes) == 1
 
 
@@ -141,19 +143,23 @@ def test_one_search_at_a_time(tmp_path: Path) -> None:
 
     def second(trial: Trial) -> None:
         with pytest.raises(RunError, match="is in use by another process: wait for it to end, or stop it") as error:
-            Run.open(tmp_path / "a").resume(workers=1)
+            Run.open(tmp_path / "a").resume(executor="serial", workers=1)
         refusals.append(str(error.value))
 
-    Run.open(tmp_path / "a").resume(workers=1, on_trial=second)
-    assert len(refusals) == 9
+    Run.open(tmp_path / "a").resume(executor="serial", workers=1, on_trial=second)
+    assert len(refusals) == 10
     assert len(Run.open(tmp_path / "a").trials()[1]) == 6
-    Run.open(tmp_path / "a").resume(workers=1)  # free again
+    Run.open(tmp_path / "a").resume(executor="serial", workers=1)  # free again
 
 
 def test_it_may_be_read_while_it_is_searched(tmp_path: Path) -> None:
     seen: list[int] = []
-    create(tmp_path / "a").resume(workers=1, on_trial=lambda trial: seen.append(len(trials(Run.open(tmp_path / "a")))))
-    assert seen == list(range(1, 10))
+
+    def read(trial: Trial) -> None:
+        seen.append(len(trials(Run.open(tmp_path / "a"))))
+
+    create(tmp_path / "a").resume(executor="serial", workers=1, on_trial=read)
+    assert seen == list(range(1, 11))
 
 
 def test_an_interrupted_run_is_unlocked_and_goes_on(tmp_path: Path) -> None:
@@ -162,9 +168,9 @@ def test_an_interrupted_run_is_unlocked_and_goes_on(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        create(tmp_path / "a").resume(workers=1, on_trial=interrupt)
-    Run.open(tmp_path / "a").resume(workers=1)
-    create(tmp_path / "b").resume(workers=1)
+        create(tmp_path / "a").resume(executor="serial", workers=1, on_trial=interrupt)
+    Run.open(tmp_path / "a").resume(executor="serial", workers=1)
+    create(tmp_path / "b").resume(executor="serial", workers=1)
     assert trials(Run.open(tmp_path / "a")) == trials(Run.open(tmp_path / "b"))
 
 
@@ -177,12 +183,12 @@ def test_a_run_interrupted_about_its_warm_up_ends_as_one_that_never_was(tmp_path
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        create(tmp_path / "a", wanted).resume(workers=1, on_trial=interrupt)
-    Run.open(tmp_path / "a").resume(workers=1)
-    create(tmp_path / "b", wanted).resume(workers=1)
+        create(tmp_path / "a", wanted).resume(executor="serial", workers=1, on_trial=interrupt)
+    Run.open(tmp_path / "a").resume(executor="serial", workers=1)
+    create(tmp_path / "b", wanted).resume(executor="serial", workers=1)
     a, b = (Run.open(tmp_path / name) for name in "ab")
     assert trials(a) == trials(b)
-    assert [trial.strategy for trial in trials(a)[3:]] == ["sorted-random"] * 15 + ["bounded-random"] * 10
+    assert [trial.strategy for trial in trials(a)[4:]] == ["sorted-random"] * 15 + ["bounded-random"] * 10
     assert a.settings.search.guidance is not None
     assert a.settings.search.guidance.lower == b.settings.search.guidance.lower  # type: ignore[union-attr]
 
@@ -234,9 +240,11 @@ def test_settings_that_make_no_search_are_refused_and_leave_nothing(
 
 
 def test_a_run_made_of_another_settings_is_equal_to_it(tmp_path: Path) -> None:
-    create(tmp_path / "a", settings(strategy="fake-adaptive", options={"word": "b"})).resume(workers=1)
+    create(tmp_path / "a", settings(strategy="fake-adaptive", options={"word": "b"})).resume(
+        executor="serial", workers=1
+    )
     again = msgspec.structs.replace(load_settings(tmp_path / "a" / SETTINGS_FILE), recorded=None)
-    create(tmp_path / "b", again).resume(workers=1)
+    create(tmp_path / "b", again).resume(executor="serial", workers=1)
     assert trials(Run.open(tmp_path / "a")) == trials(Run.open(tmp_path / "b"))
 
 
@@ -254,7 +262,7 @@ def test_what_is_no_run_is_refused_with_the_nearest_runs(tmp_path: Path) -> None
 
 
 def test_a_settings_file_cut_short_anywhere_is_refused_or_harmless(tmp_path: Path) -> None:
-    create(tmp_path / "a").resume(workers=1)
+    create(tmp_path / "a").resume(executor="serial", workers=1)
     whole = Run.open(tmp_path / "a")
     text = (tmp_path / "a" / SETTINGS_FILE).read_text()
     refused = 0
@@ -278,14 +286,14 @@ def test_a_run_without_its_archive_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"trials.sqlite is not there"):
         Run.open(tmp_path / "a").trials()
     with pytest.raises(InputError, match=r"trials.sqlite is not there"):
-        Run.open(tmp_path / "a").resume(workers=1)
+        Run.open(tmp_path / "a").resume(executor="serial", workers=1)
 
 
 def test_the_archive_of_another_seed_is_noticed(tmp_path: Path) -> None:
-    create(tmp_path / "a").resume(workers=1)
-    create(tmp_path / "b", settings(seed=4)).resume(workers=1)
+    create(tmp_path / "a").resume(executor="serial", workers=1)
+    create(tmp_path / "b", settings(seed=4)).resume(executor="serial", workers=1)
     (tmp_path / "a" / ARCHIVE_FILE).write_bytes((tmp_path / "b" / ARCHIVE_FILE).read_bytes())
     with pytest.raises(InputError, match="belongs to another seed"):
-        Run.open(tmp_path / "a").resume(workers=1, trials=9)
+        Run.open(tmp_path / "a").resume(executor="serial", workers=1, trials=9)
     with Archive.open(tmp_path / "a" / ARCHIVE_FILE) as archive:
         assert archive.count("search") == 6

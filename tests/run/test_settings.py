@@ -56,7 +56,7 @@ RECORDED = st.builds(
 SETTINGS = st.builds(
     RunSettings,
     created=WORDS,
-    psnr=st.booleans(),
+    measures=st.sampled_from([(), ("psnr",)]),
     search=SEARCHES,
     dataset=st.builds(DatasetSettings, spec=WORDS, size=st.none() | st.integers(1, 999)),
     classifiers=st.lists(st.builds(ClassifierSettings, spec=WORDS, weights=st.none() | WORDS), max_size=2).map(tuple),
@@ -186,5 +186,5 @@ def test_what_differs_is_named(changes: dict[str, Any], phrase: str) -> None:
 
 def test_settings_are_immutable() -> None:
     with pytest.raises((AttributeError, dataclasses.FrozenInstanceError)):
-        RunSettings().psnr = True  # type: ignore[misc]
-    assert msgspec.structs.replace(RunSettings(), psnr=True).psnr
+        RunSettings().measures = ("psnr",)  # type: ignore[misc]
+    assert msgspec.structs.replace(RunSettings(), measures=("psnr",)).measures

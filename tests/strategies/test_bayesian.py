@@ -41,7 +41,7 @@ def told(strategy: Strategy, number: int, tables: QuantTables, gap: float) -> No
     """Tells of a trial at the ratio of 3 whose accuracy lies ``gap`` above the fitness, to a two-thousandth."""
     hits = round(2000 * (FITNESS.at(3.0) + gap))
     ranks = np.where(np.arange(2000) < hits, 0, 1).astype(np.int32)
-    measurement = Measurement(np.ones(2000, dtype=np.int64), ranks[None, :], pixels=1)
+    measurement = Measurement.of(np.ones(2000, dtype=np.int64), ranks[None, :], pixels=1)
     strategy.tell(Trial("search", number, strategy.name, tables, "done", measurement))
 
 
@@ -76,8 +76,8 @@ def test_gaps_that_are_no_numbers_never_reach_the_model(bad: float) -> None:
     class Broken:
         broken = False
 
-        def gap(self, ratio: float, top1: float) -> float:
-            return bad if self.broken else FITNESS.gap(ratio, top1)
+        def gap(self, measurement: Measurement) -> float:
+            return bad if self.broken else FITNESS.gap(measurement)
 
     fitness = Broken()
     strategy, clean = (Bayesian(box(), 7, fitness=one, **QUICK) for one in (fitness, FITNESS))

@@ -29,7 +29,7 @@ RING = 1 + 2 * 64
 class NoBetterThanAnother:
     """All tables are equally good, so that the bandit has no favourite and every arm gets its share."""
 
-    def gap(self, ratio: float, top1: float) -> float:
+    def gap(self, measurement: Measurement) -> float:
         return 0.0
 
 
@@ -67,7 +67,7 @@ def test_annealing_goes_on_after_its_first_ring_of_neighbours() -> None:
 def test_finds_more_than_random_tables_do(look_ahead: int) -> None:
     def best_gap(trials: list[Any]) -> float:
         measured = [trial.measurement for trial in trials if trial.measurement is not None]
-        return max(LinearFitness().gap(m.ratio, m.top1) for m in measured)
+        return max(LinearFitness().gap(m) for m in measured)
 
     def measure(tables: QuantTables) -> Measurement | None:
         return None if int(tables.digest[:4], 16) % 5 == 0 else synthetic_measurement(tables, images=400)
@@ -101,8 +101,8 @@ from qsearch.space import SearchSpace
 from qsearch.strategies.opentuner import OpenTuner
 from qsearch.testing import drive, synthetic_with_failures
 class Flat:
-    def gap(self, ratio, top1):
-        return round(top1, 1)
+    def gap(self, measurement):
+        return round(measurement.top1, 1)
 keep = [object() for _ in range({junk})]  # moves what is allocated later to other addresses
 strategy = OpenTuner(SearchSpace.full(), 3, fitness=Flat())
 for trial in drive(strategy, 400, look_ahead=4, evaluate=synthetic_with_failures):
@@ -172,7 +172,7 @@ def test_nan_counts_as_a_failure() -> None:
 
     def unclassified(tables: QuantTables) -> Measurement:
         measured = synthetic_measurement(tables)
-        return Measurement(measured.size_bytes, measured.ranks[:0], measured.pixels)
+        return Measurement.of(measured.size_bytes, measured.ranks[:0], measured.pixels)
 
     def sometimes_unclassified(tables: QuantTables) -> Measurement:
         return unclassified(tables) if int(tables.digest[:4], 16) % 2 else synthetic_measurement(tables)

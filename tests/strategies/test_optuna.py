@@ -30,7 +30,7 @@ def fine_measurement(tables: QuantTables) -> Measurement:
 
 def best_gap(trials: list[Trial]) -> float:
     measured = [trial.measurement for trial in trials if trial.measurement is not None]
-    return max(LinearFitness().gap(m.ratio, m.top1) for m in measured)
+    return max(LinearFitness().gap(m) for m in measured)
 
 
 def dominated_area(trials: list[Trial]) -> float:
@@ -115,7 +115,7 @@ def test_one_or_two_free_entries(
 @pytest.mark.parametrize("strategy_class", CLASSES)
 def test_nan_counts_as_a_failure(strategy_class: type[OptunaStrategy]) -> None:
     measured = synthetic_measurement(QuantTables.standard(50))
-    unclassified = Measurement(measured.size_bytes, measured.ranks[:0], measured.pixels)
+    unclassified = Measurement.of(measured.size_bytes, measured.ranks[:0], measured.pixels)
 
     def tables_with(instead: Measurement | None) -> list[QuantTables]:
         def evaluate(tables: QuantTables) -> Measurement | None:

@@ -13,8 +13,10 @@ from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.base import DatasetOptions
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement
+from qsearch.evaluation.task import Task
+from qsearch.executors import executor_for
 from qsearch.executors.base import Executor, Outcome
-from qsearch.executors.local import ProcessExecutor, SerialExecutor, executor_for
+from qsearch.executors.processes import ProcessExecutor
 from qsearch.tables import QuantTables
 from tests import fakes
 
@@ -28,19 +30,19 @@ def evaluator(behaviour: str = "") -> Evaluator:
 
 def evaluate(executor: Executor, keys: Iterable[int] = TABLES) -> dict[Any, Outcome]:
     """Submits all and collects all, each key once."""
-    keys = list(keys)
-    for key in keys:
-        executor.submit(key, TABLES[key])
+    tasks = {Task(TABLES[key]): key for key in keys}
+    for task in tasks:
+        executor.submit(task)
     found: dict[Any, Outcome] = {}
-    while len(found) < len(keys):
+    while len(found) < len(tasks):
         for outcome in executor.collect():
-            assert outcome.key not in found
-            found[outcome.key] = outcome
+            assert tasks[outcome.task] not in found
+            found[tasks[outcome.task]] = outcome
     return found
 
 
 def test_any_number_of_processes_measures_the_same() -> None:
-    expected = {key: evaluator().evaluate(tables) for key, tables in TABLES.items()}
+    expected = {key: evaluator().evaluate(Task(tables)) for key, tables in TABLES.items()}
     for workers in (1, 2, 3):
         with executor_for(evaluator(), workers) as executor:
             assert executor.capacity == workers
@@ -54,7 +56,7 @@ def test_what_fails_is_an_outcome_with_its_reason(workers: int) -> None:
     expected: dict[int, Measurement | None] = {}
     for key, tables in TABLES.items():
         try:
-            expected[key] = evaluator("fail=2").evaluate(tables)
+            expected[key] = evaluator("fail=2").evaluate(Task(tables))
         except OSError:
             expected[key] = None
     assert None in expected.values()
@@ -73,13 +75,8 @@ def test_errors_of_this_package_are_reasons_as_they_are(workers: int) -> None:
     assert found[5].reason == "the classifier gave logits that are not finite numbers."
 
 
-def test_one_worker_is_this_process() -> None:
-    assert isinstance(executor_for(evaluator(), 1), SerialExecutor)
-    assert isinstance(executor_for(evaluator(), 2), ProcessExecutor)
-
-
 def test_a_worker_killed_once_loses_nothing(tmp_path: Path) -> None:
-    expected = {key: evaluator().evaluate(tables) for key, tables in TABLES.items()}
+    expected = {key: evaluator().evaluate(Task(tables)) for key, tables in TABLES.items()}
     with ProcessExecutor(evaluator(f"die-once={tmp_path / 'died'}"), 2) as executor:
         found = evaluate(executor)
     assert (tmp_path / "died").exists()
@@ -93,7 +90,7 @@ def test_tables_that_kill_every_worker_fail_alone() -> None:
     killers = {
         key
         for key, tables in TABLES.items()
-        if classifier.chosen("die", PillowCodec().encode(dataset.images, tables).images)
+        if classifier.chosen("die", PillowCodec().encode(dataset.images, tables.tables_for(dataset.images)).images)
     }
     assert 0 < len(killers) < len(TABLES) / 2
     with ProcessExecutor(evaluator("die=9,sleep=0.2"), 2) as executor:
@@ -115,7 +112,7 @@ def test_workers_killed_while_nobody_waits_are_replaced() -> None:
 
 def test_closing_ends_the_workers_and_forgets_what_is_in_flight() -> None:
     executor = ProcessExecutor(evaluator("sleep=30"), 2)
-    executor.submit(5, TABLES[5])
+    executor.submit(Task(TABLES[5]))
     before = workers_of(os.getpid())
     assert before
     executor.close()

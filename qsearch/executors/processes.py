@@ -1,55 +1,31 @@
-"""Evaluations on this machine: in this process, or in worker processes (loky, as joblib's)."""
+"""Evaluations in worker processes of this machine (loky, as joblib's)."""
 
 import os
 import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from typing import Any
 
-from qsearch.errors import QSearchError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement
-from qsearch.executors.base import Executor, Outcome
-from qsearch.tables import QuantTables
+from qsearch.evaluation.task import Task
+from qsearch.executors.base import Executor, Outcome, carry_out, reason_of
 
 MAX_DEATHS = 2
 """An evaluation whose worker died this often while nothing else ran is given up."""
 
-Task = tuple[Hashable, QuantTables]
 
-
-def executor_for(evaluator: Evaluator, workers: int, gpus: int = 0) -> Executor:
-    """This process for one worker, else ``workers`` processes, shared out among ``gpus``."""
-    return SerialExecutor(evaluator) if workers == 1 else ProcessExecutor(evaluator, workers, gpus)
-
-
-class SerialExecutor(Executor):
-    """Evaluates in this process, one after the other."""
-
-    capacity = 1
-
-    def __init__(self, evaluator: Evaluator) -> None:
-        self._evaluator = evaluator
-        self._queue: deque[tuple[Hashable, QuantTables]] = deque()
-
-    def submit(self, key: Hashable, tables: QuantTables) -> None:
-        """See :meth:`Executor.submit`."""
-        self._queue.append((key, tables))
-
-    def collect(self) -> list[Outcome]:
-        """See :meth:`Executor.collect`."""
-        key, tables = self._queue.popleft()
-        return [Outcome(key, *_evaluate(self._evaluator, tables))]
-
-    def close(self) -> None:
-        """See :meth:`Executor.close`."""
-        self._queue.clear()
+@dataclass(frozen=True)
+class _Running:
+    task: Task
+    since: float
 
 
 class ProcessExecutor(Executor):
@@ -60,13 +36,14 @@ class ProcessExecutor(Executor):
     other one suffers for it. Where there are GPUs, each worker sees just one.
     """
 
-    def __init__(self, evaluator: Evaluator, workers: int, gpus: int = 0) -> None:
+    def __init__(self, evaluator: Evaluator, workers: int, *, gpus: int = 0, timeout_s: float | None = None) -> None:
         self.capacity = workers
         self._gpus = gpus
+        self._timeout_s = timeout_s
         self._evaluator = evaluator
         self._waiting: deque[Task] = deque()
         self._suspects: deque[Task] = deque()
-        self._running: dict[Future[Any], Task] = {}
+        self._running: dict[Future[Any], _Running] = {}
         self._deaths = 0
         self._pool = self._new_pool()
 
@@ -86,29 +63,57 @@ class ProcessExecutor(Executor):
             env=dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         )
 
-    def submit(self, key: Hashable, tables: QuantTables) -> None:
+    def submit(self, task: Task) -> None:
         """See :meth:`Executor.submit`."""
-        self._waiting.append((key, tables))
+        self._waiting.append(task)
         self._feed()
 
-    def collect(self) -> list[Outcome]:
+    def collect(self, patience_s: float | None = None) -> list[Outcome]:
         """See :meth:`Executor.collect`."""
         outcomes: list[Outcome] = []
+        until = None if patience_s is None else time.monotonic() + patience_s
         while not outcomes:
-            finished, _ = wait(self._running, return_when=FIRST_COMPLETED)
+            finished, _ = wait(self._running, timeout=self._wait_s(until), return_when=FIRST_COMPLETED)
             lost = []
             for future in finished:
-                task, error = self._running.pop(future), future.exception()
+                task, error = self._running.pop(future).task, future.exception()
                 if isinstance(error, BrokenProcessPool):
                     lost.append(task)
                     continue
-                answer = future.result() if error is None else (None, _reason(error), 0.0)
-                outcomes.append(Outcome(task[0], *answer))
+                answer = future.result() if error is None else (None, reason_of(error), 0.0)
+                outcomes.append(Outcome(task, *answer))
                 self._clear_suspect()
             if lost:
                 outcomes += self._recover(lost)
+            outcomes += self._stop_overdue()
             self._feed()
+            if until is not None and time.monotonic() >= until:
+                break
         return outcomes
+
+    def _wait_s(self, until: float | None) -> float | None:
+        """How long to wait at most: for the caller's patience and for the first evaluation that takes too long."""
+        ends = [] if until is None else [until]
+        if self._timeout_s is not None and self._running:
+            ends.append(min(each.since for each in self._running.values()) + self._timeout_s)
+        return max(0.0, min(ends) - time.monotonic()) if ends else None
+
+    def _stop_overdue(self) -> list[Outcome]:
+        """Ends the workers where an evaluation took too long; what else was running is begun again."""
+        if self._timeout_s is None:
+            return []
+        now = time.monotonic()
+        overdue = [each.task for each in self._running.values() if now - each.since >= self._timeout_s]
+        if not overdue:
+            return []
+        again = [each.task for each in self._running.values() if each.task not in overdue]
+        self._running.clear()
+        self._replace_pool()
+        if self._suspects:
+            self._clear_suspect()
+        self._waiting.extendleft(reversed(again))
+        reason = f"the evaluation took longer than the {self._timeout_s:g} s of --timeout and was stopped."
+        return [Outcome(task, None, reason, self._timeout_s) for task in overdue]
 
     def _feed(self) -> None:
         """Starts what waits; while there are suspects the first of them, and nothing beside it."""
@@ -116,57 +121,48 @@ class ProcessExecutor(Executor):
             if not self._running:
                 self._start(self._suspects[0])
             return
-        while self._waiting:
+        # Where time is taken no task may queue behind another one, for it would be taken for slow.
+        while self._waiting and (self._timeout_s is None or len(self._running) < self.capacity):
             self._start(self._waiting.popleft())
 
     def _start(self, task: Task) -> None:
         try:
             with _interrupts_ignored():  # workers started here inherit it, from their first instruction on
-                future = self._pool.submit(_evaluate_in_worker, task[1])
+                future = self._pool.submit(_evaluate_in_worker, task)
         except BrokenProcessPool as error:  # a worker died while nobody was waiting: collect() hears of it
             future = Future()
             future.set_exception(error)
-        self._running[future] = task
+        self._running[future] = _Running(task, time.monotonic())
 
     def _clear_suspect(self) -> None:
         if self._suspects:
             self._suspects.popleft()
             self._deaths = 0
 
-    def _recover(self, lost: list[Task]) -> list[Outcome]:
-        """A new pool. What was in flight becomes suspect; a suspect that ran alone is given up in the end."""
+    def _replace_pool(self) -> None:
         self._pool.shutdown(wait=True, kill_workers=True)
         self._pool = self._new_pool()
+
+    def _recover(self, lost: list[Task]) -> list[Outcome]:
+        """A new pool. What was in flight becomes suspect; a suspect that ran alone is given up in the end."""
+        self._replace_pool()
         if not self._suspects:
-            self._suspects.extend([*lost, *self._running.values()])
+            self._suspects.extend([*lost, *(each.task for each in self._running.values())])
             self._running.clear()
             return []
         self._deaths += 1
         if self._deaths < MAX_DEATHS:
             return []
-        key, _ = self._suspects[0]
+        task = self._suspects[0]
         self._clear_suspect()
         reason = f"the worker process died {MAX_DEATHS} times at it, nothing else running; is there enough memory?"
-        return [Outcome(key, None, reason, 0.0)]
+        return [Outcome(task, None, reason, 0.0)]
 
     def close(self) -> None:
         """See :meth:`Executor.close`."""
         for tasks in (self._waiting, self._suspects, self._running):
             tasks.clear()
         self._pool.shutdown(wait=True, kill_workers=True)
-
-
-def _evaluate(evaluator: Evaluator, tables: QuantTables) -> tuple[Measurement | None, str, float]:
-    start = time.perf_counter()
-    try:
-        measurement, reason = evaluator.evaluate(tables), ""
-    except Exception as error:  # whatever a user's classifier raises is that trial's failure, not the run's end
-        measurement, reason = None, _reason(error)
-    return measurement, reason, time.perf_counter() - start
-
-
-def _reason(error: BaseException) -> str:
-    return str(error) if isinstance(error, QSearchError) else f"{type(error).__name__}: {error}"
 
 
 _worker_evaluator: Evaluator
@@ -211,8 +207,8 @@ def _end_with_parent(parent: int) -> None:
     os._exit(1)
 
 
-def _evaluate_in_worker(tables: QuantTables) -> tuple[Measurement | None, str, float]:
-    return _evaluate(_worker_evaluator, tables)
+def _evaluate_in_worker(task: Task) -> tuple[Measurement | None, str, float]:
+    return carry_out(_worker_evaluator, task)
 
 
 @contextmanager

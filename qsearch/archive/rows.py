@@ -1,0 +1,82 @@
+"""Rows: how measurements become columns and blobs of an archive and back, with a checksum for each row."""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from qsearch.evaluation.measures import MEASURES, Array, Floats
+
+LARGEST_ARRAY_BYTES = 1 << 31
+"""No array of an archive is larger: what claims to be is damaged, and would fill the memory."""
+
+
+class DamagedRowError(ValueError):
+    """A row does not hold what was written."""
+
+
+def text(value: str) -> str:
+    """``value`` as UTF-8 can hold it: bytes of file names that are none are written as escapes."""
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def pack(measure: str, values: Array) -> bytes:
+    """The array of a measure, compressed."""
+    return zlib.compress(np.ascontiguousarray(values, dtype=MEASURES.get(measure).dtype).tobytes(), level=1)
+
+
+def unpack(measure: str, dtype: str, data: bytes, images: int, networks: int, per_network: bool) -> Array:
+    """The array [N] or [K, N] of a measure. DamagedRowError where it has another length."""
+    shape = (networks, images) if per_network else (images,)
+    expected = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    if expected > LARGEST_ARRAY_BYTES:
+        raise DamagedRowError(f"{measure} claims {expected} bytes")
+    stream = zlib.decompressobj()
+    raw = stream.decompress(data, expected + 1)
+    if len(raw) != expected or not stream.eof:
+        raise DamagedRowError(f"{measure} has not the length of {images} images")
+    return np.frombuffer(raw, dtype=dtype).reshape(shape)
+
+
+def checksum(*values: int | float | str | bytes | None) -> int:
+    """CRC-32 of the values of a row, written out in ASCII: the same under every version of Python."""
+    return zlib.crc32(ascii(values).encode("ascii"))
+
+
+@lru_cache(maxsize=64)
+def total_columns(measures: tuple[str, ...], networks: int) -> tuple[str, ...]:
+    """The columns that hold the totals of ``measures``: ``total_bytes``, and per network ``loss_0``, ``loss_1``, ..."""
+    columns: list[str] = []
+    for name in measures:
+        measure = MEASURES.get(name)
+        for total in measure.totals:
+            columns += [f"{total.name}_{row}" for row in range(networks)] if measure.per_network else [total.name]
+    return tuple(columns)
+
+
+def totals_row(totals: Mapping[str, Floats], measures: Sequence[str]) -> list[float]:
+    """The numbers of :func:`total_columns`."""
+    return [float(value) for name in measures for total in MEASURES.get(name).totals for value in totals[total.name]]
+
+
+def totals_of(row: Mapping[str, Any], measures: Sequence[str], networks: int) -> dict[str, Floats]:
+    """The totals by name, from a row of :func:`total_columns`."""
+    found: dict[str, Floats] = {}
+    for name in measures:
+        measure = MEASURES.get(name)
+        for total in measure.totals:
+            columns = [f"{total.name}_{each}" for each in range(networks)] if measure.per_network else [total.name]
+            found[total.name] = np.array([row[column] for column in columns], dtype=np.float64)
+    return found
+
+
+@lru_cache(maxsize=64)
+def measures_of(names: str) -> tuple[str, ...]:
+    """The measures that a row names. DamagedRowError where no installed package declares one of them."""
+    measures = tuple(names.split())
+    for name in measures:
+        if name not in MEASURES:
+            raise DamagedRowError(f"no installed package declares the measure {name!r}")
+    return measures
