@@ -48,9 +48,14 @@ class Results:
         return [self.done[index] for index in frontier(self.ratio, self.top1).tolist()]
 
     @cached_property
+    def standard_trials(self) -> list[Trial]:
+        """The standard tables that were measured, by quality."""
+        return [trial for trial in self.reference.done() if trial.number != UNCOMPRESSED_NUMBER]
+
+    @cached_property
     def standard(self) -> dict[int, Measurement]:
         """The measurements of the standard tables by quality."""
-        return {trial.number: measured(trial) for trial in self.reference.done() if trial.number != UNCOMPRESSED_NUMBER}
+        return {trial.number: measured(trial) for trial in self.standard_trials}
 
     @cached_property
     def uncompressed(self) -> Measurement | None:

@@ -103,20 +103,28 @@ def connect(path: Path, mode: str, more: str = "") -> sqlite3.Connection:
 def open_checked(path: Path, read_only: bool) -> sqlite3.Connection:
     """A connection to an archive of a format that this version knows. InputError where it is none."""
     connection = connect(path, "ro" if read_only else "rw")
-    with explained(path):
-        try:
-            (application,) = connection.execute("PRAGMA application_id").fetchone()
-        except sqlite3.OperationalError:
-            if not read_only or path.with_name(f"{path.name}-wal").exists():
-                raise
-            # A WAL archive in a folder that cannot be written is readable only as one that nobody is writing.
-            connection = connect(path, "ro", "&immutable=1")
-            (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    try:
+        with explained(path):
+            try:
+                (application,) = connection.execute("PRAGMA application_id").fetchone()
+            except sqlite3.OperationalError:
+                if not read_only or path.with_name(f"{path.name}-wal").exists():
+                    raise
+                # A WAL archive in a folder that cannot be written is readable only as one that nobody is writing.
+                connection = connect(path, "ro", "&immutable=1")
+                (application,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+        _check(path, application, version)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check(path: Path, application: int, version: int) -> None:
     if application != APPLICATION_ID:
         raise InputError(f"{path} is not an archive of trials: it holds something else, or was cut short.")
     if version > FORMAT:
         raise InputError(
             f"{path} has format {version}, this qsearch reads up to {FORMAT}: install a newer qsearch to open it."
         )
-    return connection

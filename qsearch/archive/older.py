@@ -23,12 +23,12 @@ def read_format_1(connection: sqlite3.Connection) -> Content:
     )
     trials = []
     for row in connection.execute(query):
-        series, number, strategy, origin, tables, status, reason, images, pixels, size_bytes, ranks, psnr_db = row[:12]
+        series, number, strategy, origin, tables, status, reason, count, pixels, size_bytes, ranks, psnr_db = row[:12]
         measurement = None
         if status == "done":
             measurement = Measurement.of(
                 np.frombuffer(zlib.decompress(size_bytes), "<i4"),
-                np.frombuffer(zlib.decompress(ranks), "<i4").reshape(-1, images),
+                np.frombuffer(zlib.decompress(ranks), "<i4").reshape(-1, count),
                 pixels,
                 None if psnr_db is None else np.frombuffer(zlib.decompress(psnr_db), "<f8"),
             )

@@ -39,7 +39,7 @@ class Archive:
         """Use :meth:`create`, :meth:`open` or :meth:`in_memory`. ``reopen`` makes another connection to read from."""
         self._connection = connection
         self.path = path
-        self._arrays = _ArrayReader(path, reopen)
+        self._arrays = _ArrayReader(path, reopen, connection)
 
     @classmethod
     def create(cls, path: str | Path, images: Sequence[ImageIdentity] = ()) -> Self:
@@ -350,7 +350,9 @@ class Archive:
 
     def close(self) -> None:
         """Frees the file; nothing is lost without it. Trials read from it go on reading their arrays."""
-        self._connection.close()
+        if self.path != Path(":memory:"):
+            self._arrays.connection = None
+            self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -379,28 +381,37 @@ def _settled(path: Path) -> None:
 
 @dataclass
 class _ArrayReader:
-    """Reads the arrays of trials, through a connection of its own, opened when it is first needed."""
+    """Reads the arrays of trials: through the archive's connection while that is open, later through short-lived ones.
+
+    A connection that stayed open would keep SQLite's files beside the archive, and a copy of it incomplete.
+    """
 
     path: Path
     reopen: Callable[[], sqlite3.Connection]
-    connection: sqlite3.Connection | None = None
+    connection: sqlite3.Connection | None
 
     def read(self, series: Series, number: int, measure: str, images: int, networks: int) -> Array:
         """The array of one measure of one trial. InputError where it is damaged."""
         with explained(self.path):
-            if self.connection is None:
-                self.connection = self.reopen()
-            row = self.connection.execute(
-                "SELECT data, checksum, dtype, per_network FROM arrays JOIN measures ON name = measure "
-                "WHERE series = ? AND number = ? AND measure = ?",
-                (series, number, measure),
-            ).fetchone()
-            if row is None:
-                raise DamagedRowError(f"the {measure} of {series} trial {number} is missing")
-            data, written, dtype, per_network = row
-            if checksum(series, number, measure, data) != written:
-                raise DamagedRowError(f"the {measure} of {series} trial {number} is not what was written")
-            return rows.unpack(measure, dtype, data, images, networks, bool(per_network))
+            if self.connection is not None:
+                return self._read(self.connection, series, number, measure, images, networks)
+            with closing(self.reopen()) as connection:
+                return self._read(connection, series, number, measure, images, networks)
+
+    def _read(
+        self, connection: sqlite3.Connection, series: Series, number: int, measure: str, images: int, networks: int
+    ) -> Array:
+        row = connection.execute(
+            "SELECT data, checksum, dtype, per_network FROM arrays JOIN measures ON name = measure "
+            "WHERE series = ? AND number = ? AND measure = ?",
+            (series, number, measure),
+        ).fetchone()
+        if row is None:
+            raise DamagedRowError(f"the {measure} of {series} trial {number} is missing")
+        data, written, dtype, per_network = row
+        if checksum(series, number, measure, data) != written:
+            raise DamagedRowError(f"the {measure} of {series} trial {number} is not what was written")
+        return rows.unpack(measure, dtype, data, images, networks, bool(per_network))
 
 
 def _dictionaries(connection: sqlite3.Connection, query: str, values: Sequence[Any]) -> list[dict[str, Any]]:

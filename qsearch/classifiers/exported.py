@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+import msgspec
+
 from qsearch.classifiers.base import Classifier, ClassifierOptions
 from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.labels import class_names_of
@@ -50,7 +52,7 @@ def load_onnx(argument: str, options: ClassifierOptions) -> Classifier:
     classes = _classes(argument, [_onnx_port(port) for port in model.outputs], batch)
     network = OnnxNetwork(argument, _onnx_digest(path), classes, takes, path)
     names, details = class_names_of(argument, classes, options.class_names)
-    return InferenceClassifier(network, replace(options, device="cpu"), names, details)
+    return InferenceClassifier(network, msgspec.structs.replace(options, device="cpu"), names, details)
 
 
 def load_pt2(argument: str, options: ClassifierOptions) -> Classifier:

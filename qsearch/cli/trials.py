@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 from qsearch.cli.runs import find_run, runs_option
 from qsearch.errors import DiskError, MissingDependencyError
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.tables import QuantTables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 def trials(run: str, runs: Path, format_: str, out: Path | None) -> None:
     """Print every trial of RUN: reference tables first, then the search's by number."""
     reference, search = find_run(run, runs).trials()
-    rows = [_row(trial) for trial in (*reference, *search)]
+    rows = _rows([*reference, *search])
     try:
         if format_ == "json":
             text = json.dumps(rows, indent=1)
@@ -45,8 +47,15 @@ def trials(run: str, runs: Path, format_: str, out: Path | None) -> None:
         raise DiskError(f"{out} cannot be written ({error}): choose a place you can write to.") from error
 
 
-def _row(trial: Trial) -> dict[str, Any]:
-    measurement = trial.measurement
+def _rows(trials: Sequence[Trial]) -> list[dict[str, Any]]:
+    """A row per trial, each with the numbers that any of them has."""
+    numbers = [{} if trial.measurement is None else _numbers(trial.measurement) for trial in trials]
+    empty = dict.fromkeys(name for each in numbers for name in each)
+    return [_row(trial, {**empty, **its_numbers}) for trial, its_numbers in zip(trials, numbers, strict=True)]
+
+
+def _row(trial: Trial, numbers: dict[str, Any]) -> dict[str, Any]:
+    tables = trial.quantizer if isinstance(trial.quantizer, QuantTables) else None
     return {
         "series": trial.series,
         "number": trial.number,
@@ -54,27 +63,28 @@ def _row(trial: Trial) -> dict[str, Any]:
         "origin": trial.origin,
         "status": trial.status,
         "reason": trial.reason,
-        "ratio": measurement and measurement.ratio,
-        "bpp": measurement and measurement.bpp,
-        "total_bytes": measurement and measurement.total_bytes,
-        "top1": measurement and measurement.top1,
-        "top5": measurement and measurement.top5,
-        "network_top1": measurement and [each.top1 for each in _by_network(measurement)],
-        "psnr_db": measurement and _finite(measurement.mean_psnr_db),
+        **numbers,
         "decision_s": trial.decision_s,
         "evaluation_s": trial.evaluation_s,
-        "digest": trial.tables.digest,
-        "tables": trial.tables.to_dict(),
+        "quantizer": trial.quantizer.kind,
+        "digest": trial.quantizer.digest,
+        "tables": tables and tables.to_dict(),
     }
 
 
-def _by_network(measurement: Measurement) -> list[Measurement]:
-    return [measurement.of_network(index) for index in range(len(measurement.ranks))]
+def _numbers(measurement: Measurement) -> dict[str, Any]:
+    """Ratio and bits per pixel, then what each measure sums up to; of several networks each one's too."""
+    numbers: dict[str, Any] = {"ratio": measurement.ratio, "bpp": measurement.bpp}
+    for total, values in measurement.shown().items():
+        numbers[total] = _finite(float(values.mean())) if len(values) else None
+        if len(values) > 1:
+            numbers[f"network_{total}"] = [_finite(value) for value in values.tolist()]
+    return numbers
 
 
-def _finite(value: float | None) -> float | None:
+def _finite(value: float) -> float | None:
     """None for infinity, which JSON does not know."""
-    return value if value is not None and math.isfinite(value) else None
+    return value if math.isfinite(value) else None
 
 
 def _write_parquet(frame: "pd.DataFrame", out: Path | None) -> None:

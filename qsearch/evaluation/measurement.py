@@ -125,6 +125,11 @@ class Measurement:
         sums = self._totals.get(total)
         return float("nan") if sums is None or not len(sums) else float(sums.sum() / (len(sums) * self.images))
 
+    def shown(self) -> dict[str, Floats]:
+        """What users are shown of each measure, by the names of its totals: means or sums, [1] or, per network, [K]."""
+        totals = (total for name in self.measures for total in MEASURES.get(name).totals)
+        return {total.name: self._totals[total.name] / (self.images if total.mean else 1) for total in totals}
+
     @property
     def size_bytes(self) -> npt.NDArray[np.int64]:
         """int64 [N], the sizes of the files."""

@@ -127,7 +127,7 @@ class ProcessExecutor(Executor):
 
     def _start(self, task: Task) -> None:
         try:
-            with _interrupts_ignored():  # workers started here inherit it, from their first instruction on
+            with _interrupts_held():  # workers started here inherit it, from their first instruction on
                 future = self._pool.submit(_evaluate_in_worker, task)
         except BrokenProcessPool as error:  # a worker died while nobody was waiting: collect() hears of it
             future = Future()
@@ -212,12 +212,13 @@ def _evaluate_in_worker(task: Task) -> tuple[Measurement | None, str, float]:
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits until the block ends: blocked, not ignored, or one that comes now would be lost."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

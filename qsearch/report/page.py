@@ -145,9 +145,8 @@ def _cards(runs: Sequence[Searched]) -> dict[str, Card]:
             shown = trial.label in picked | frontier
             if shown or any(measured_again(other, trial) for _, other, _ in validated):
                 cards[card_key(results.name, trial.label)] = search_card(results, trial, each.networks, validated)
-        for trial in results.reference:
-            if trial.measurement is not None:
-                cards[card_key(results.name, trial.label)] = standard_card(trial, each.networks)
+        for trial in results.standard_trials:
+            cards[card_key(results.name, trial.label)] = standard_card(trial, each.networks)
     return cards
 
 

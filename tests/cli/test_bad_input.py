@@ -58,7 +58,7 @@ BAD_RUNS: Mapping[str, tuple[list[str], str]] = {
     "a config of something else": (["--config", "broken.toml"], "broken.toml cannot be read as TOML"),
     "a newer config": (
         ["--config", "newer.toml"],
-        "has format 99, this qsearch reads up to 1: install a newer qsearch",
+        "has format 99, this qsearch reads up to 2: install a newer qsearch",
     ),
     "a misspelt config": (["--config", "misspelt.toml"], "unknown field `trails` - at `$.search`"),
     "a config of no trials": (["--config", "none.toml"], "expected `int` >= 1 - at `$.search.trials`"),

@@ -82,7 +82,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> l
     finished = Command(folder, plugin_folder)("run", "--name", "unbroken", *SEARCH, "--workers", "1")
     assert finished.returncode == 0, finished.stderr
     found = trials(folder / "runs" / "unbroken")
-    assert len(found) == TRIALS + 19
+    assert len(found) == TRIALS + 20
     assert {trial.status for trial in found} == {"done", "failed"}
     return found
 
@@ -103,7 +103,7 @@ def test_a_run_killed_again_and_again_ends_as_one_that_never_was(
         status, _, errors = finish(process)
         assert status == -signal.SIGKILL, errors
         kept = recorded(path)
-        assert before < kept < TRIALS + 19, f"kill {kill} came at {kept} trials"
+        assert before < kept < TRIALS + 20, f"kill {kill} came at {kept} trials"
         for trial in trials(path):
             assert trial in unbroken
         nothing_left_of(process)
@@ -131,7 +131,7 @@ def test_ctrl_c_ends_a_run_with_its_summary(
     assert f"of {TRIALS} trials done" in output
     nothing_left_of(process)
     kept = recorded(path)
-    assert 25 <= kept < TRIALS + 19
+    assert 25 <= kept < TRIALS + 20
     succeed("resume", "stopped", "--workers", workers)
     assert trials(path) == unbroken
 
@@ -165,7 +165,7 @@ def test_on_a_terminal_there_is_a_bar_and_ctrl_c_can_be_typed(qsearch: Command, 
     assert process.returncode == 130
     assert "Run typed: fake-adaptive" in output
     screen = shown.decode()
-    assert re.search(r"\d+/69.*trials/s", screen)
+    assert re.search(r"\d+/70.*trials/s", screen)
     assert "interrupted; go on with: qsearch resume runs/typed" in screen
     assert "Traceback" not in screen
     nothing_left_of(process)
@@ -246,7 +246,7 @@ def test_a_disk_that_fills_up_keeps_what_was_recorded(
     qsearch: Command, succeed: Callable[..., str], tmp_path: Path, unbroken: list[Trial]
 ) -> None:
     path = tmp_path / "runs" / "full"
-    finished = qsearch("run", "--name", "full", *SEARCH, "--workers", "1", preexec_fn=limited(60_000))
+    finished = qsearch("run", "--name", "full", *SEARCH, "--workers", "1", preexec_fn=limited(110_000))
     assert finished.returncode == 2
     *_, last = finished.stderr.splitlines()
     assert last.startswith("qsearch: runs/full/trials.sqlite cannot be read or written (")

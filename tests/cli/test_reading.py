@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from qsearch.quantizer import UNCOMPRESSED
 from qsearch.run.folder import Run
 from qsearch.tables import QuantTables
 from tests.conftest import FAKE, Finished
@@ -43,11 +44,14 @@ def test_show_prints_the_summary_and_the_same_as_json(cli: Cli, demo: Path) -> N
 def test_trials_as_json_hold_every_trial(cli: Cli, demo: Path) -> None:
     rows = parsed(cli("trials", "demo", "--json").stdout)
     reference, search = Run.open(demo).trials()
-    assert len(rows) == len(reference) + len(search) == 27
+    assert len(rows) == len(reference) + len(search) == 28
     for row, trial in zip(rows, [*reference, *search], strict=True):
         assert (row["series"], row["number"], row["status"]) == (trial.series, trial.number, trial.status)
-        assert QuantTables.from_dict(row["tables"]) == trial.tables
-        assert row["digest"] == trial.tables.digest
+        assert row["digest"] == trial.quantizer.digest
+        if trial.quantizer == UNCOMPRESSED:
+            assert (row["quantizer"], row["tables"]) == ("uncompressed", None)
+        else:
+            assert QuantTables.from_dict(row["tables"]) == trial.tables
         if trial.measurement is None:
             assert row["ratio"] is row["top1"] is row["psnr_db"] is None
             assert row["reason"] == trial.reason != ""
@@ -55,7 +59,9 @@ def test_trials_as_json_hold_every_trial(cli: Cli, demo: Path) -> None:
             assert row["ratio"] == trial.measurement.ratio
             assert row["top1"] == trial.measurement.top1
             assert row["total_bytes"] == trial.measurement.total_bytes
-            assert row["psnr_db"] == trial.measurement.mean_psnr_db
+            assert row["loss"] == trial.measurement.mean("loss")
+            assert row["divergence"] == trial.measurement.mean("divergence")
+            assert row["psnr_db"] == (trial.measurement.mean_psnr_db if row["quantizer"] == "tables" else None)
 
 
 def test_trials_as_csv_are_the_same_table(cli: Cli, demo: Path, tmp_path: Path) -> None:
@@ -68,6 +74,7 @@ def test_trials_as_csv_are_the_same_table(cli: Cli, demo: Path, tmp_path: Path) 
         assert set(row) == set(other)
         assert row["ratio"] == ("" if other["ratio"] is None else repr(other["ratio"]))
         assert json.loads(row["tables"]) == other["tables"]
+        assert row["loss"] == ("" if other["loss"] is None else repr(other["loss"]))
     for format_ in ("csv", "json"):
         assert cli("trials", "demo", f"--{format_}", "--out", f"t.{format_}").status == 0
     assert (tmp_path / "t.csv").read_text() == plain.stdout
@@ -97,7 +104,7 @@ def test_parquet_is_written_or_its_package_named(cli: Cli, demo: Path, tmp_path:
     import pandas as pd
 
     assert finished.status == 0
-    assert len(pd.read_parquet(tmp_path / "t.parquet")) == 27
+    assert len(pd.read_parquet(tmp_path / "t.parquet")) == 28
 
 
 def test_parquet_needs_a_file(cli: Cli, demo: Path) -> None:

@@ -34,7 +34,7 @@ def test_a_run_ends_with_what_it_found(cli: Cli, tmp_path: Path) -> None:
     assert "Best at that accuracy:" in finished.stdout
     assert "the images the search chose on" in finished.stdout
     run = Run.open(tmp_path / "runs" / "demo")
-    assert [trial.number for trial in run.trials()[0]] == list(REFERENCE_QUALITIES)
+    assert [trial.number for trial in run.trials()[0]] == [0, *REFERENCE_QUALITIES]
     assert len(run.trials()[1]) == 12
 
 
@@ -118,7 +118,7 @@ def test_resume_goes_on_to_more_trials(cli: Cli, tmp_path: Path) -> None:
     assert trials(tmp_path / "runs" / "a") == trials(tmp_path / "runs" / "b")
     nothing = cli("resume", "a", "--workers", "1")
     assert nothing.status == 0
-    assert len(trials(tmp_path / "runs" / "a")) == 9 + len(REFERENCE_QUALITIES)
+    assert len(trials(tmp_path / "runs" / "a")) == 10 + len(REFERENCE_QUALITIES)
 
 
 def test_resume_works_from_any_folder(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,5 +189,5 @@ def test_changed_weights_are_refused_unless_allowed(cli: Cli, monkeypatch: pytes
 def test_several_workers_find_what_one_finds(cli: Cli, tmp_path: Path) -> None:
     options: list[Any] = ["--trials", "10", *FAKE, "--strategy", "fake-adaptive", "--classifier", "fake:fail=9"]
     assert cli("run", "--name", "one", *options).status == 0
-    assert cli("run", "--name", "two", *options, "--workers", "2").status == 0
+    assert cli("run", "--name", "two", *options, "--workers", "2", "--executor", "processes").status == 0
     assert trials(tmp_path / "runs" / "one") == trials(tmp_path / "runs" / "two")
