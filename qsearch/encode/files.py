@@ -10,8 +10,9 @@ from typing import Literal
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.files import image_suffixes, walk
 from qsearch.datasets.pixels import UnusableImageError
+from qsearch.disk import writing
 from qsearch.encode.image import JPEG_FORMATS, encode_file
-from qsearch.errors import InputError
+from qsearch.errors import DiskError, InputError
 from qsearch.export.markers import read_frame
 from qsearch.tables import QuantTables
 
@@ -155,12 +156,11 @@ class _Job:
                 if not self.in_place:
                     reason = f"{target} is there already, encoded otherwise or older: replace it with --overwrite"
                     return Outcome(source, target, "failed", reason)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            with writing(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
             done = encode_file(source, target, self.tables, self.codec, strip=self.strip, only_jpeg=self.in_place)
-        except UnusableImageError as error:
+        except (UnusableImageError, DiskError) as error:
             return Outcome(source, target, "failed", str(error))
-        except OSError as error:
-            return Outcome(source, target, "failed", f"{target} cannot be written: {error.strerror or error}")
         recompressed = done.source_format in JPEG_FORMATS
         return Outcome(source, target, "encoded", "", done.bytes_before, done.bytes_after, recompressed)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from qsearch.atomic import replacing
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.pixels import UnusableImageError, opaque, why_unreadable
+from qsearch.disk import replacing
 from qsearch.tables import QuantTables
 
 if TYPE_CHECKING:

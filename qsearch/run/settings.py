@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 import tomli_w
 
-from qsearch.atomic import replacing
-from qsearch.errors import DiskError, InputError
+from qsearch.disk import replacing
+from qsearch.errors import InputError
 from qsearch.pareto.hypervolume import REFERENCE_POINT
 from qsearch.strategies.standard import REFERENCE_QUALITIES
 
@@ -163,11 +163,8 @@ def load_settings(path: Path) -> RunSettings:
 def save_settings(settings: RunSettings, path: Path) -> None:
     """Writes ``path`` whole or not at all. DiskError where the disk refuses."""
     data = tomli_w.dumps(_without_none(msgspec.to_builtins(settings)))
-    try:
-        with replacing(path) as file:
-            file.write(data.encode())
-    except OSError as error:
-        raise DiskError(f"{path} cannot be written ({error}): is the disk full or read-only?") from error
+    with replacing(path) as file:
+        file.write(data.encode())
 
 
 def _without_none(value: Any) -> Any:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from qsearch.atomic import replacing
 from qsearch.codecs.pillow import PillowCodec
+from qsearch.disk import replacing
 from qsearch.encode.files import Outcome, compress_files, plan_files, plan_in_place
 from qsearch.errors import InputError
 from qsearch.export.markers import read_frame
