@@ -16,6 +16,7 @@ from qsearch.errors import QSearchError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement
 from qsearch.executors.base import Executor, Outcome
+from qsearch.executors.semaphores import clear_abandoned
 from qsearch.tables import QuantTables
 
 MAX_DEATHS = 2
@@ -74,6 +75,7 @@ class ProcessExecutor(Executor):
         from loky import ProcessPoolExecutor
         from loky.backend import get_context
 
+        clear_abandoned()
         _start_quiet_tracker()
         devices = get_context("loky").SimpleQueue()
         for worker in range(self.capacity):
