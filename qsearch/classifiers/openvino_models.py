@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qsearch.datasets.cache import CACHE_ADVICE, cache_folder
+from qsearch.datasets.cache import CACHE_ADVICE, NETWORKS_FOLDER, cache_folder
 from qsearch.disk import making_folder
 from qsearch.errors import DiskError, InputError
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = 1
-NETWORKS_FOLDER = "networks"
 
 
 def import_openvino() -> Any:

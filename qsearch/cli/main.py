@@ -31,6 +31,7 @@ COMMANDS = {
     "dataset": "qsearch.cli.dataset:dataset",
     "finetune": "qsearch.cli.finetune:finetune",
     "classifier": "qsearch.cli.classifier:classifier",
+    "cache": "qsearch.cli.cache:cache",
 }
 INTERRUPTED = 130
 NO_ROOM = (errno.EDQUOT, errno.EFBIG, errno.ENOSPC)

@@ -17,7 +17,8 @@ from qsearch.disk import keep_in_use, replacing, writing
 from qsearch.errors import InputError
 
 FORMAT = 1
-IMAGES_FOLDER = "images"
+IMAGES_FOLDER, NETWORKS_FOLDER, DOWNLOADS_FOLDER, METADATA_FOLDER = "images", "networks", "downloads", "imagenetv2"
+"""What lies in the cache folder."""
 KEY = re.compile(r"[\w.-]{1,150}", re.ASCII)
 CACHE_ADVICE = "make room there, or set QSEARCH_CACHE to another folder."
 

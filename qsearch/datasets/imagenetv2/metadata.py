@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from qsearch.datasets.cache import CACHE_ADVICE, cache_folder
+from qsearch.datasets.cache import CACHE_ADVICE, METADATA_FOLDER, cache_folder
 from qsearch.datasets.download import Answer, DamagedError, Downloader, DownloadError
 from qsearch.datasets.imagenetv2.publication import (
     CLASSES,
@@ -20,7 +20,7 @@ from qsearch.datasets.imagenetv2.publication import (
     Progress,
     public_set,
 )
-from qsearch.disk import replacing, writing
+from qsearch.disk import keep_in_use, replacing, writing
 from qsearch.errors import InputError, RunError
 
 T = TypeVar("T")
@@ -139,8 +139,11 @@ def fetch_metadata(
 
     RunError where that fails, DiskError where the cache cannot be written.
     """
-    folder = cache_folder() / "imagenetv2" / COMMIT
+    folder = cache_folder() / METADATA_FOLDER / COMMIT
     test_set = f"{public_set(sampling).revision}.json"
+    with writing(folder, CACHE_ADVICE):
+        folder.mkdir(parents=True, exist_ok=True)
+    keep_in_use(folder)
     try:
         listed = _listing(DATASETS, folder, downloader, addresses)
         _fetch_files(

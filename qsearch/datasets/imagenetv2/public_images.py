@@ -6,10 +6,10 @@ import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
-from qsearch.datasets.cache import cache_folder
+from qsearch.datasets.cache import DOWNLOADS_FOLDER, cache_folder
 from qsearch.datasets.download import DamagedError, Downloader, DownloadError
 from qsearch.datasets.imagenetv2.publication import Addresses, Progress, public_set
-from qsearch.disk import writing
+from qsearch.disk import keep_in_use, writing
 from qsearch.errors import InputError, RunError
 
 _CANDIDATE = re.compile(r"[0-9a-f]{40}")
@@ -18,7 +18,7 @@ _UNREADABLE = (tarfile.TarError, EOFError, zlib.error, OSError)
 
 def downloads_folder() -> Path:
     """Where tarballs are kept unless the user says otherwise."""
-    return cache_folder() / "downloads"
+    return cache_folder() / DOWNLOADS_FOLDER
 
 
 def fetch_tarball(
@@ -46,6 +46,7 @@ def fetch_tarball(
             f"{name} cannot be downloaded from {addresses.hub} ({error}): try again, which goes on where this stopped, "
             f"or name a mirror with --hub URL."
         ) from error
+    keep_in_use(path)
     return path
 
 
