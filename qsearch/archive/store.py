@@ -18,11 +18,11 @@ from qsearch.archive.database import FORMAT, SCHEMA, connect, explained, open_ch
 from qsearch.archive.older import READERS
 from qsearch.archive.rows import DamagedRowError, checksum, text
 from qsearch.datasets.base import ImageIdentity
+from qsearch.disk import LOCK_FILE
 from qsearch.errors import InputError, RunError
 from qsearch.evaluation.measurement import Measurement, Series, Trial
 from qsearch.evaluation.measures import MEASURES, Array
 from qsearch.evaluation.trials import Columns, Trials
-from qsearch.lock import LOCK_FILE
 from qsearch.quantizer import Quantizer, restore
 from qsearch.tables import QuantTables
 

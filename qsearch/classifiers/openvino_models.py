@@ -2,17 +2,16 @@
 
 import hashlib
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qsearch.datasets.cache import cache_folder
-from qsearch.errors import InputError
+from qsearch.datasets.cache import CACHE_ADVICE, NETWORKS_FOLDER, cache_folder
+from qsearch.disk import making_folder
+from qsearch.errors import DiskError, InputError
 
 if TYPE_CHECKING:
     import torch
@@ -43,21 +42,15 @@ def converted(name: str, digest: str, shape: tuple[int, ...], program: Callable[
     """The torch program of a network as an ``openvino.Model`` of input ``shape``.
 
     ``program`` makes the ``torch.export.ExportedProgram``; it is called only where the cache lacks the model, so that
-    worker processes need no torch. InputError where OpenVINO cannot express it or the cache cannot be written.
+    worker processes need no torch. InputError where OpenVINO cannot express it, DiskError where the cache cannot be
+    written.
     """
     libraries = [f"{library} {version(library)}" for library in ("torch", "openvino")]
     key = hashlib.sha256(repr((FORMAT, name, digest, shape, libraries)).encode()).hexdigest()
-    folder = cache_folder() / "networks"
+    folder = cache_folder() / NETWORKS_FOLDER
     file = folder / key / "model.xml"
     if not file.exists():
-        model = _convert(name, program(), shape)
-        try:
-            _save(model, folder / key)
-        except OSError as error:
-            raise InputError(
-                f"the converted network {name} cannot be kept in the cache folder {folder} "
-                f"({error.strerror or error}): make room or give write permission there, or set QSEARCH_CACHE."
-            ) from error
+        _save(_convert(name, program(), shape), folder / key)
     try:
         return core().read_model(file)
     except RuntimeError as error:
@@ -88,24 +81,19 @@ def _convert(name: str, program: Any, shape: tuple[int, ...]) -> Any:
 
 def _save(model: Any, folder: Path) -> None:
     """Writes a model as ``folder/model.xml`` and ``.bin``; the folder appears complete, or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name[:8]}-", dir=folder.parent))
     try:
-        try:
-            import_openvino().save_model(model, temporary / "model.xml", compress_to_fp16=False)
-        except RuntimeError as error:  # a full disk, say
-            raise OSError(last_line(error)) from error
-        for file in temporary.iterdir():
-            descriptor = os.open(file, os.O_RDWR)
-            os.fsync(descriptor)
-            os.close(descriptor)
-        try:
-            temporary.rename(folder)
-        except OSError:
-            if not folder.exists():  # else another process was first with the same model
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with making_folder(folder, CACHE_ADVICE) as unfinished:
+            try:
+                import_openvino().save_model(model, unfinished / "model.xml", compress_to_fp16=False)
+            except RuntimeError as error:  # a full disk, say
+                raise OSError(last_line(error)) from error
+            for file in unfinished.iterdir():
+                descriptor = os.open(file, os.O_RDWR)
+                os.fsync(descriptor)
+                os.close(descriptor)
+    except DiskError:
+        if not folder.exists():  # else another process was first with the same model
+            raise
 
 
 def last_line(error: Exception) -> str:

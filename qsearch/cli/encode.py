@@ -31,7 +31,12 @@ PLAIN_LINE_EVERY_S = 10.0
 @options_for(EncoderOptions)
 @click.option("--strip", is_flag=True, help="Drop EXIF and colour profile; the image is turned upright and made sRGB.")
 @click.option("--overwrite", is_flag=True, help="Encode again what is there already.")
-@click.option("--in-place", is_flag=True, help="Replace JPEG files by themselves, encoded at the tables. No DST then.")
+@click.option(
+    "--in-place",
+    is_flag=True,
+    help="Replace JPEG files by themselves, encoded at the tables, where that makes them smaller (with --strip, all). "
+    "No DST then, and links stay as they are.",
+)
 @click.option("--workers", type=click.IntRange(min=1), help="Files at once.  [default: the cores]")
 @click.option("--json", "json_", is_flag=True, help="Print what came of every file as JSON.")
 @runs_option
@@ -54,33 +59,35 @@ def encode(
 
     A folder keeps its structure. EXIF and colour profiles are kept; other metadata is not. What is in DST already,
     encoded with these tables and settings and no older than its source, is left as it is; other files in the way are
-    not touched without --overwrite. Failures are listed at the end, with exit status 1.
+    not touched without --overwrite. What fails is told as it comes, with exit status 1 in the end. Interrupted or
+    killed, the same command goes on where it stopped.
     """
     if in_place == (destination is not None):
         raise click.UsageError("give DST, the file or folder to write, or else --in-place.")
     sheet = resolve_tables(spec, runs)
     codec = _codec(sheet.encoder, encoder)
     plan = plan_files(source, destination) if destination is not None else plan_in_place(source)
-    click.echo(f"{_files(len(plan.jobs))} with {sheet.title}, JPEG {codec.encoder.subsampling}", err=True)
+    click.echo(f"{_files(plan.count)} with {sheet.title}, JPEG {codec.encoder.subsampling}", err=True)
     found = compress_files(
         plan, sheet.tables, codec, strip=strip, overwrite=overwrite, workers=workers or usable_cores()
     )
-    outcomes: list[Outcome] = []
-    interrupted = False
+    printed = _JSONFiles() if json_ else None
+    tally, interrupted = _Tally(), False
     try:
-        for outcome in _with_progress(found, len(plan.jobs)):
-            outcomes.append(outcome)
+        for outcome in _with_progress(found, plan.count):
+            tally.add(outcome)
+            if printed is not None:
+                printed.add(outcome)
     except KeyboardInterrupt:
         interrupted = True
-    outcomes.sort(key=lambda outcome: outcome.source)
-    click.echo(_as_json(outcomes, plan) if json_ else _as_text(outcomes, plan))
-    failures = [outcome for outcome in outcomes if outcome.status == "failed"]
-    for failure in failures:
-        click.echo(f"failed: {failure.source}: {failure.reason}", err=True)
+    if printed is not None:
+        printed.end(plan.left_out)
+    else:
+        click.echo("\n".join(_lines(tally, plan)))
     if interrupted:
         click.echo("interrupted; the same command goes on where it stopped.", err=True)
         ctx.exit(INTERRUPTED)
-    if failures:
+    if tally.count["failed"]:
         ctx.exit(FAILED)
 
 
@@ -90,42 +97,64 @@ def _codec(default: CodecSettings, given: dict[str, Any]) -> PillowCodec:
 
 
 def _with_progress(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:
-    """``outcomes``, with a bar on stderr while they come, or a plain line now and then where that is no terminal."""
+    """``outcomes``, failures told on stderr as they come, beside a bar, or a plain line now and then elsewhere."""
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.progress import track
 
-        yield from track(outcomes, "encoding", total, console=Console(stderr=True))
+        console = Console(stderr=True)
+        for outcome in track(outcomes, "encoding", total, console=console):
+            if outcome.status == "failed":
+                console.print(_failure(outcome), markup=False, highlight=False, soft_wrap=True)
+            yield outcome
         return
     line_at = time.monotonic()
     for done, outcome in enumerate(outcomes, start=1):
+        if outcome.status == "failed":
+            click.echo(_failure(outcome), err=True)
         if time.monotonic() - line_at >= PLAIN_LINE_EVERY_S:
             line_at = time.monotonic()
             click.echo(f"{done}/{total} files", err=True)
         yield outcome
 
 
-def _as_text(outcomes: list[Outcome], plan: Plan) -> str:
-    count = Counter(outcome.status for outcome in outcomes)
-    before = sum(outcome.bytes_before for outcome in outcomes)
-    after = sum(outcome.bytes_after for outcome in outcomes)
-    lines = [f"encoded: {_files(count['encoded'])}" + (_change(before, after) if before else "")]
+def _failure(outcome: Outcome) -> str:
+    return f"failed: {outcome.source}: {outcome.reason}"
+
+
+class _Tally:
+    """What came of all files so far, in numbers."""
+
+    def __init__(self) -> None:
+        self.count: Counter[str] = Counter()
+        self.bytes_before = self.bytes_after = self.recompressed = self.grown = 0
+
+    def add(self, outcome: Outcome) -> None:
+        self.count[outcome.status] += 1
+        self.bytes_before += outcome.bytes_before
+        self.bytes_after += outcome.bytes_after
+        self.recompressed += outcome.recompressed
+        self.grown += outcome.bytes_after > outcome.bytes_before
+
+
+def _lines(tally: _Tally, plan: Plan) -> Iterator[str]:
+    count, before = tally.count, tally.bytes_before
+    yield f"encoded: {_files(count['encoded'])}" + (_change(before, tally.bytes_after) if before else "")
     if count["present"]:
-        lines.append(f"there already: {_files(count['present'])}, left as they are")
+        yield f"there already: {_files(count['present'])}, left as they are"
+    if count["kept"]:
+        yield f"kept: {_files(count['kept'])} that would not become smaller, left as they are"
     if plan.left_out:
-        lines.append(f"left out: {_files(plan.left_out)} of other kinds than {'JPEG' if plan.in_place else 'images'}")
-    recompressed = sum(outcome.recompressed for outcome in outcomes)
-    if recompressed:
-        lines.append(
-            f"recompressed: {_files(recompressed)} of JPEG, which loses detail a second time; "
+        yield f"left out: {_files(plan.left_out)} of other kinds than {'JPEG' if plan.in_place else 'images'}"
+    if tally.recompressed:
+        yield (
+            f"recompressed: {_files(tally.recompressed)} of JPEG, which loses detail a second time; "
             "encode originals where you have them"
         )
-    grown = sum(outcome.bytes_after > outcome.bytes_before for outcome in outcomes)
-    if grown:
-        lines.append(f"larger than before: {_files(grown)}")
+    if tally.grown:
+        yield f"larger than before: {_files(tally.grown)}"
     if count["failed"]:
-        lines.append(f"failed: {_files(count['failed'])}")
-    return "\n".join(lines)
+        yield f"failed: {_files(count['failed'])}"
 
 
 def _files(count: int) -> str:
@@ -136,9 +165,15 @@ def _change(before: int, after: int) -> str:
     return f", {before:,} bytes before, {after:,} bytes after ({100 * (after / before - 1):+.1f} %)"
 
 
-def _as_json(outcomes: list[Outcome], plan: Plan) -> str:
-    files = [
-        {
+class _JSONFiles:
+    """One JSON object on stdout, printed file by file: nothing of it is kept."""
+
+    def __init__(self) -> None:
+        click.echo('{\n  "files": [', nl=False)
+        self._between = "\n"
+
+    def add(self, outcome: Outcome) -> None:
+        entry = {
             "source": str(outcome.source),
             "target": str(outcome.target),
             "status": outcome.status,
@@ -147,6 +182,8 @@ def _as_json(outcomes: list[Outcome], plan: Plan) -> str:
             "bytes_after": outcome.bytes_after,
             "recompressed": outcome.recompressed,
         }
-        for outcome in outcomes
-    ]
-    return json.dumps({"left_out": plan.left_out, "files": files}, indent=2)
+        click.echo(f"{self._between}    {json.dumps(entry)}", nl=False)
+        self._between = ",\n"
+
+    def end(self, left_out: int) -> None:
+        click.echo(f'\n  ],\n  "left_out": {left_out}\n}}')

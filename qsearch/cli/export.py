@@ -1,6 +1,5 @@
 """``qsearch export``: a table of a run, standard tables or published ones as a file for another encoder."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -69,7 +68,7 @@ def export(
     else:
         sheet = _chosen(spec, runs, trial, ratio, top1, like_quality)
     if out is None:
-        sys.stdout.buffer.write(render(sheet, format_))
+        click.echo(render(sheet, format_), nl=False)
     else:
         export_tables(sheet, format_, out)
         click.echo(f"wrote {out}", err=True)

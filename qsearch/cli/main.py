@@ -1,5 +1,6 @@
 """The ``qsearch`` command: finds the subcommand, and turns errors into one line and an exit status."""
 
+import errno
 import importlib
 import os
 import signal
@@ -30,8 +31,10 @@ COMMANDS = {
     "dataset": "qsearch.cli.dataset:dataset",
     "finetune": "qsearch.cli.finetune:finetune",
     "classifier": "qsearch.cli.classifier:classifier",
+    "cache": "qsearch.cli.cache:cache",
 }
 INTERRUPTED = 130
+NO_ROOM = (errno.EDQUOT, errno.EFBIG, errno.ENOSPC)
 
 
 class LazyGroup(click.Group):
@@ -64,10 +67,19 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line. Exit status: 0 done, 1 the run failed, 2 wrong input, 130 interrupted."""
+    """Runs the command line.
+
+    Exit status: 0 done, 1 the run failed or the reader of a pipe went away, 2 wrong input or a disk that refuses, 130
+    interrupted.
+    """
     handler = signal.signal(signal.SIGTERM, _interrupt)
     try:
         status: Any = cli(args=arguments, prog_name="qsearch", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        status = 0
+        click.echo(error.format_message())
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "qsearch"
         _fail(f"{error.format_message()} (see '{where} --help')", error.exit_code)
@@ -79,9 +91,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail("interrupted.", INTERRUPTED)
     except BrokenPipeError:
         # The reader of a pipe went away (`| head`): nobody is left to be told.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(1)
     except OSError as error:
+        if error.filename is None and error.errno in NO_ROOM:  # files are written in words of their own
+            _drop_output()
+            _fail(f"standard output cannot be written ({error.strerror}): make room.", DiskError.exit_status)
         _fail(f"the system refused: {error}.", DiskError.exit_status)
     finally:
         signal.signal(signal.SIGTERM, handler)
@@ -90,6 +105,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _interrupt(signal_number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def _drop_output() -> None:
+    """What still waits to be written goes nowhere, so that the interpreter does not stumble over it in the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(sentence: str, status: int) -> None:

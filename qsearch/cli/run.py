@@ -19,6 +19,7 @@ from qsearch.cli.options import (
 from qsearch.cli.progress import measure
 from qsearch.cli.runs import find_run, runs_option
 from qsearch.cli.summary import as_json, as_text, found_by
+from qsearch.disk import check_folder_name
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.run.building import build_evaluator, check_search, default_workers
 from qsearch.run.folder import Run, guided
@@ -52,6 +53,8 @@ def run(
     The standard tables at qualities 10 to 100 are measured first, as the curve to beat. Ctrl-C ends a run cleanly;
     'qsearch resume' goes on with it, also after a crash.
     """
+    if name is not None:
+        check_folder_name(name, "a run")
     settings = load_settings(config) if config else DEFAULTS
     sources = [find_run(source, runs) for source in given["from"]]
     if sources and not given["layout"]:

@@ -1,16 +1,17 @@
 """``qsearch trials``: every trial as a table."""
 
+import io
 import json
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 from qsearch.cli.runs import find_run, runs_option
-from qsearch.errors import DiskError, MissingDependencyError
+from qsearch.disk import replacing
+from qsearch.errors import MissingDependencyError
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.tables import QuantTables
 
@@ -29,22 +30,28 @@ def trials(run: str, runs: Path, format_: str, out: Path | None) -> None:
     """Print every trial of RUN: reference tables first, then the search's by number."""
     reference, search = find_run(run, runs).trials()
     rows = _rows([*reference, *search])
-    try:
-        if format_ == "json":
-            text = json.dumps(rows, indent=1)
-            out.write_text(text + "\n", encoding="utf-8") if out else click.echo(text)
-            return
-        import pandas as pd
+    if out is not None:
+        with replacing(out) as file:
+            _write(rows, format_, file)
+    elif format_ == "parquet":
+        raise click.UsageError("--parquet writes a file: say where with --out FILE.")
+    else:
+        text = io.BytesIO()
+        _write(rows, format_, text)
+        click.echo(text.getvalue(), nl=False)
 
-        frame = pd.DataFrame([{**row, "tables": json.dumps(row["tables"])} for row in rows])
-        if format_ == "csv":
-            frame.to_csv(out or sys.stdout, index=False)
-        else:
-            _write_parquet(frame, out)
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        raise DiskError(f"{out} cannot be written ({error}): choose a place you can write to.") from error
+
+def _write(rows: list[dict[str, Any]], format_: str, file: BinaryIO) -> None:
+    if format_ == "json":
+        file.write(json.dumps(rows, indent=1).encode() + b"\n")
+        return
+    import pandas as pd
+
+    frame = pd.DataFrame([{**row, "tables": json.dumps(row["tables"])} for row in rows])
+    if format_ == "csv":
+        frame.to_csv(file, index=False)
+    else:
+        _write_parquet(frame, file)
 
 
 def _rows(trials: Sequence[Trial]) -> list[dict[str, Any]]:
@@ -87,10 +94,8 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _write_parquet(frame: "pd.DataFrame", out: Path | None) -> None:
-    if out is None:
-        raise click.UsageError("--parquet writes a file: say where with --out FILE.")
+def _write_parquet(frame: "pd.DataFrame", file: BinaryIO) -> None:
     try:
-        frame.to_parquet(out, index=False)
+        frame.to_parquet(file, index=False)
     except ImportError as error:
         raise MissingDependencyError("--parquet needs pyarrow: pip install 'qsearch[parquet]'.") from error

@@ -3,8 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
@@ -13,11 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qsearch.atomic import replacing
 from qsearch.datasets.base import Dataset, digest_of
+from qsearch.disk import keep_in_use, replacing, writing
 from qsearch.errors import InputError
 
 FORMAT = 1
+IMAGES_FOLDER, NETWORKS_FOLDER, DOWNLOADS_FOLDER, METADATA_FOLDER = "images", "networks", "downloads", "imagenetv2"
+"""What lies in the cache folder."""
+KEY = re.compile(r"[\w.-]{1,150}", re.ASCII)
+CACHE_ADVICE = "make room there, or set QSEARCH_CACHE to another folder."
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,17 +58,17 @@ def cached_pixels(key: str, build: Callable[[], PreparedImages]) -> PreparedImag
 
     ``key`` is a file name's stem (letters, digits, ``.``, ``_``, ``-``) that stands for everything the images depend
     on. Of several processes that ask for one key at once, one builds and the others wait for it. A damaged entry is
-    built again. Errors of ``build`` pass through. InputError where the cache cannot be written.
+    built again. Errors of ``build`` pass through. DiskError where the cache cannot be written.
     """
-    if not re.fullmatch(r"[\w.-]{1,150}", key, re.ASCII):
+    if not KEY.fullmatch(key):
         raise InputError(f"a cache key is 1 to 150 letters, digits, dots, dashes and underscores, got {key!r}.")
     from filelock import FileLock
 
-    entry = _Entry(cache_folder() / "images", key)
+    entry = _Entry(cache_folder() / IMAGES_FOLDER, key)
     found = entry.read()
     if found is not None:
         return found
-    with _write_errors_explained(entry.folder):
+    with writing(entry.folder, CACHE_ADVICE):
         entry.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(entry.folder / f"{key}.lock")
         lock.acquire()
@@ -73,9 +76,7 @@ def cached_pixels(key: str, build: Callable[[], PreparedImages]) -> PreparedImag
         found = entry.read()
         if found is not None:
             return found
-        prepared = build()
-        with _write_errors_explained(entry.folder):
-            entry.write(prepared)
+        entry.write(build())
     finally:
         lock.release()
     found = entry.read()
@@ -123,11 +124,12 @@ class _Entry:
             return None  # the last two: numpy on a damaged header
         # Hashing gigabytes at every start is too slow; a file that nobody wrote to since needs no second look.
         if untouched or digest_of(images, prepared.labels, prepared.class_names) == prepared.digest:
+            keep_in_use(self.pixels)
             return prepared
         return None
 
     def write(self, prepared: PreparedImages) -> None:
-        with replacing(self.pixels, alone=True) as file:
+        with replacing(self.pixels, CACHE_ADVICE) as file:
             np.save(file, prepared.images, allow_pickle=False)
         description: dict[str, Any] = {
             "format": FORMAT,
@@ -138,20 +140,9 @@ class _Entry:
             "labels": prepared.labels.tolist(),
             "image_names": prepared.image_names,
         }
-        with replacing(self.description, alone=True) as file:
+        with replacing(self.description, CACHE_ADVICE) as file:
             file.write(json.dumps(description).encode())
 
     def _stamp(self) -> list[int]:
         status = self.pixels.stat()
         return [status.st_size, status.st_mtime_ns]
-
-
-@contextmanager
-def _write_errors_explained(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"prepared images cannot be kept in the cache folder {folder} ({error.strerror or error}): "
-            f"make room or give write permission there, or set QSEARCH_CACHE to another folder."
-        ) from error

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from qsearch.atomic import partial_path, replacing
+from qsearch.disk import partial_path, replacing, writing
 
 if TYPE_CHECKING:
     from requests import Response
@@ -24,6 +24,7 @@ T = TypeVar("T")
 NOT_THERE = (404, 410)
 LATER = (408, 425, 429, 500, 502, 503, 504)
 CHUNK_BYTES = 1 << 16
+KEPT_ADVICE = "make room there and give the same command again, what was fetched is kept."
 
 
 class DownloadError(Exception):
@@ -158,11 +159,11 @@ class Downloader:
 
         ``check`` sees the whole file before it gets its name; where it raises DamagedError, the file is thrown away
         and downloaded again. ``progress`` hears of bytes, in all 0 where the server does not say. Errors as
-        :meth:`get`, and OSError where the disk refuses.
+        :meth:`get`, and DiskError where the disk refuses.
         """
         from filelock import FileLock
 
-        with FileLock(path.with_name(f".{path.name}.lock")):
+        with writing(path, KEPT_ADVICE), FileLock(path.with_name(f".{path.name}.lock")):
             if path.exists():
                 return
             partial = partial_path(path)
@@ -325,5 +326,5 @@ def _remember_validator(path: Path, response: "Response") -> None:
     etag = response.headers.get("ETag", "")
     path.unlink(missing_ok=True)
     if etag and not etag.startswith("W/"):
-        with replacing(path, alone=True) as file:
+        with replacing(path, KEPT_ADVICE) as file:
             file.write(etag.encode("latin-1"))

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Literal
 
 from qsearch.codecs.pillow import PillowCodec
-from qsearch.datasets.files import image_suffixes, walk
+from qsearch.datasets.files import image_suffixes
 from qsearch.datasets.pixels import UnusableImageError
+from qsearch.disk import writing
 from qsearch.encode.image import JPEG_FORMATS, encode_file
-from qsearch.errors import InputError
-from qsearch.export.markers import read_frame
+from qsearch.encode.listing import Contents, listing, same_stem, stem
+from qsearch.errors import DiskError, InputError
+from qsearch.export.markers import Frame, read_frame
 from qsearch.tables import QuantTables
 
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
+HEADER_BYTES = 1 << 16
+"""So much of a JPEG file is read first to see its tables; with large profiles or EXIF data they come later."""
 
 
 @dataclass(frozen=True)
@@ -23,14 +27,15 @@ class Outcome:
     """What became of one source.
 
     status: ``encoded``; ``present`` where the target is there already, encoded like this and no older than its source;
-        ``failed``, with a reason that ends a sentence naming the source.
+        ``kept`` where a file that was to be replaced by itself would not have become smaller; ``failed``. The latter
+        two have a reason, which ends a sentence naming the source.
     bytes_before, bytes_after: the files' sizes where it was encoded, else 0.
     recompressed: whether the source was a JPEG file, so that it lost detail a second time.
     """
 
     source: Path
     target: Path
-    status: Literal["encoded", "present", "failed"]
+    status: Literal["encoded", "present", "kept", "failed"]
     reason: str = ""
     bytes_before: int = 0
     bytes_after: int = 0
@@ -38,14 +43,25 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Sources with their targets, in a fixed order.
+class Job:
+    """One source and its target; ``rivals`` are the names of other sources that would become the same file."""
 
-    left_out: how many other files there are, which are no images (in place: no JPEG files).
+    source: Path
+    target: Path
+    rivals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sources with their targets, in a fixed order: listed while they are done, for there may be millions.
+
+    jobs: starts the list from its beginning. count: how many there were when the plan was made.
+    left_out: how many other files there are, which are no images (in place: no JPEG files, or links).
     in_place: the targets are the sources.
     """
 
-    jobs: tuple[tuple[Path, Path], ...]
+    jobs: Callable[[], Iterator[Job]]
+    count: int = 1
     left_out: int = 0
     in_place: bool = False
 
@@ -58,32 +74,63 @@ def plan_files(source: Path, destination: Path) -> Plan:
     """
     if source.is_dir():
         _check_apart(source, destination)
-        images, left_out = _images(source, image_suffixes(), "images")
-        targets = [destination / path.relative_to(source).with_suffix(".jpg") for path in images]
-        return Plan(tuple(zip(images, targets, strict=True)), left_out)
+        suffixes = image_suffixes()
+
+        def contents() -> Iterator[Contents]:
+            return listing(source, suffixes, without=destination)
+
+        def jobs() -> Iterator[Job]:
+            for each in contents():
+                yield from _jobs(each, destination / each.folder.relative_to(source))
+
+        return Plan(jobs, *_count(contents(), f"{source} holds no images"))
     _check_there(source)
     target = destination / f"{source.stem}.jpg" if destination.is_dir() else destination
     if target.suffix.lower() not in JPEG_SUFFIXES:
         raise InputError(f"{target} is to be a JPEG file: call it {target.stem or 'image'}.jpg, or give a folder.")
     if target.resolve() == source.resolve():
         raise InputError(f"{target} is the source itself: choose another destination, or replace it with --in-place.")
-    return Plan(((source, target),))
+    return Plan(lambda: iter([Job(source, target)]))
 
 
 def plan_in_place(source: Path) -> Plan:
     """The JPEG files of ``source``, a file or a folder, each replaced by itself. InputError where there is none.
 
-    Of links the file they lead to is replaced, and only where it lies in ``source`` too.
+    Links in a folder are left out: what they lead to is replaced where it lies there itself. A link given as ``source``
+    stands for its file.
     """
     if source.is_dir():
-        images, left_out = _images(source, set(JPEG_SUFFIXES), "JPEG files")
-        jobs = [(path, path.resolve()) for path in images]
-        within = tuple(job for job in jobs if job[1].is_relative_to(source.resolve()))
-        return Plan(within, left_out + len(jobs) - len(within), in_place=True)
+
+        def contents() -> Iterator[Contents]:
+            return listing(source, JPEG_SUFFIXES, links=False)
+
+        def jobs() -> Iterator[Job]:
+            for each in contents():
+                yield from (Job(each.folder / name, each.folder / name) for name in each.images)
+
+        return Plan(jobs, *_count(contents(), f"{source} holds no JPEG files"), in_place=True)
     _check_there(source)
     if source.suffix.lower() not in JPEG_SUFFIXES:
         raise InputError(f"{source} is no JPEG file, and only those are replaced in place: give a destination.")
-    return Plan(((source, source.resolve()),), in_place=True)
+    return Plan(lambda: iter([Job(source, source.resolve())]), in_place=True)
+
+
+def _jobs(contents: Contents, destination: Path) -> Iterator[Job]:
+    rivals = same_stem(contents.images)
+    for name in contents.images:
+        others = tuple(other for other in rivals.get(stem(name), ()) if other != name)
+        yield Job(contents.folder / name, destination / f"{stem(name)}.jpg", others)
+
+
+def _count(listed: Iterable[Contents], none: str) -> tuple[int, int]:
+    """How many images and other files there are. InputError, a sentence that begins with ``none``, for no image."""
+    images = others = 0
+    for each in listed:
+        images += len(each.images)
+        others += each.others
+    if not images:
+        raise InputError(f"{none}: give a folder with some, in it or in its folders.")
+    return images, others
 
 
 def compress_files(
@@ -97,31 +144,25 @@ def compress_files(
 ) -> Iterator[Outcome]:
     """Carries out ``plan`` with ``workers`` threads and yields an outcome for each job as it is done.
 
-    Every file is written whole or not at all. A target that is there is never replaced without ``overwrite`` (in place:
-    is replaced unless it is encoded like this already). What fails is told and the rest goes on; targets that several
-    sources share all fail. Encoding is :func:`qsearch.encode.image.encode_image`'s.
+    Every file is written whole or not at all, so that what was done by an interrupted or killed call is seen from the
+    files, and not done again. A target that is there is never replaced without ``overwrite`` (in place: is replaced
+    unless it is encoded like this already, or, without ``strip``, would not become smaller). What fails is told and the
+    rest goes on; targets that several sources share all fail. Encoding is :func:`qsearch.encode.image.encode_image`'s.
     """
-    job = _Job(tables, codec or PillowCodec(), strip, overwrite, plan.in_place)
-    claims: dict[Path, list[Path]] = {}
-    for source, target in plan.jobs:
-        claims.setdefault(target, []).append(source)
-    alone = [(sources[0], target) for target, sources in claims.items() if len(sources) == 1]
+    work = _Work(tables, codec or PillowCodec(), strip, overwrite, plan.in_place)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")  # of large images and odd metadata, both harmless here
-        yield from _clashes(claims)
-        yield from _in_threads(job.run, alone, workers)
+        yield from _in_threads(work.do, plan.jobs(), workers)
 
 
-def _in_threads(
-    run: Callable[[Path, Path], Outcome], jobs: Iterable[tuple[Path, Path]], workers: int
-) -> Iterator[Outcome]:
+def _in_threads(do: Callable[[Job], Outcome], jobs: Iterator[Job], workers: int) -> Iterator[Outcome]:
     """Outcomes as they come. Whoever stops listening waits for the files that are being written."""
     pending: set[Future[Outcome]] = set()
     # Threads: Pillow decodes, and encodes into a file, without the interpreter's lock.
     with ThreadPoolExecutor(workers) as pool:
         try:
             for job in jobs:
-                pending.add(pool.submit(run, *job))
+                pending.add(pool.submit(do, job))
                 if len(pending) >= 2 * workers:
                     done, pending = wait(pending, return_when=FIRST_COMPLETED)
                     yield from (future.result() for future in done)
@@ -131,47 +172,46 @@ def _in_threads(
                 future.cancel()
 
 
-def _clashes(claims: dict[Path, list[Path]]) -> Iterable[Outcome]:
-    for target, sources in claims.items():
-        for source in sources if len(sources) > 1 else ():
-            others = " and ".join(other.name for other in sources if other != source)
-            yield Outcome(source, target, "failed", f"{others} would become {target.name} too: rename one of them")
-
-
 @dataclass(frozen=True)
-class _Job:
+class _Work:
     tables: QuantTables
     codec: PillowCodec
     strip: bool
     overwrite: bool
     in_place: bool
 
-    def run(self, source: Path, target: Path) -> Outcome:
+    def do(self, job: Job) -> Outcome:
         """One source to its target; failures of files and disks are outcomes."""
+        source, target = job.source, job.target
+        if job.rivals:
+            reason = f"{' and '.join(job.rivals)} would become {target.name} too: rename one of them"
+            return Outcome(source, target, "failed", reason)
         try:
-            if not self.overwrite and target.exists():
-                if self._is_done(source, target):
-                    return Outcome(source, target, "present")
-                if not self.in_place:
-                    reason = f"{target} is there already, encoded otherwise or older: replace it with --overwrite"
-                    return Outcome(source, target, "failed", reason)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            done = encode_file(source, target, self.tables, self.codec, strip=self.strip, only_jpeg=self.in_place)
-        except UnusableImageError as error:
+            with writing(target):
+                if not self.overwrite and target.exists():
+                    if self._is_done(source, target):
+                        return Outcome(source, target, "present")
+                    if not self.in_place:
+                        reason = f"{target} is there already, encoded otherwise or older: replace it with --overwrite"
+                        return Outcome(source, target, "failed", reason)
+                target.parent.mkdir(parents=True, exist_ok=True)
+            done = encode_file(source, target, self.tables, self.codec, strip=self.strip, in_place=self.in_place)
+        except (UnusableImageError, DiskError) as error:
             return Outcome(source, target, "failed", str(error))
-        except OSError as error:
-            return Outcome(source, target, "failed", f"{target} cannot be written: {error.strerror or error}")
+        if not done.written:
+            reason = f"it would not become smaller: {done.bytes_after:,} bytes for {done.bytes_before:,}"
+            return Outcome(source, target, "kept", reason)
         recompressed = done.source_format in JPEG_FORMATS
         return Outcome(source, target, "encoded", "", done.bytes_before, done.bytes_after, recompressed)
 
     def _is_done(self, source: Path, target: Path) -> bool:
-        if not self.in_place and target.stat().st_mtime_ns < source.stat().st_mtime_ns:
-            return False
         try:
-            frame = read_frame(target.read_bytes())
+            if not self.in_place and target.stat().st_mtime_ns < source.stat().st_mtime_ns:
+                return False
+            frame = _frame(target)
             tables = frame.tables
-        except InputError:
-            return False  # not a JPEG file of ours
+        except (OSError, InputError):
+            return False  # not a JPEG file of ours; what cannot be read tells so when it is to be encoded
         if (frame.sof == 2) != self.codec.encoder.progressive:
             return False
         if len(frame.components) == 1:
@@ -179,12 +219,13 @@ class _Job:
         return tables == self.tables and frame.subsampling == self.codec.encoder.subsampling
 
 
-def _images(folder: Path, suffixes: set[str], what: str) -> tuple[list[Path], int]:
-    files = list(walk(folder))
-    images = [path for path in files if path.suffix.lower() in suffixes]
-    if not images:
-        raise InputError(f"{folder} holds no {what}: give a folder with some, in it or in its folders.")
-    return images, len(files) - len(images)
+def _frame(path: Path) -> Frame:
+    with path.open("rb") as file:
+        start = file.read(HEADER_BYTES)
+        try:
+            return read_frame(start)
+        except InputError:
+            return read_frame(start + file.read())
 
 
 def _check_there(source: Path) -> None:

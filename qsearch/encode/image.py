@@ -2,13 +2,14 @@
 
 import io
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from qsearch.atomic import replacing
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.pixels import UnusableImageError, opaque, why_unreadable
+from qsearch.disk import replacing
 from qsearch.tables import QuantTables
 
 if TYPE_CHECKING:
@@ -46,11 +47,19 @@ def encode_image(
 
 @dataclass(frozen=True)
 class EncodedFile:
-    """A file that became a JPEG file: what it was, as Pillow calls it, and the sizes of the two in bytes."""
+    """A file that became a JPEG file: what it was, as Pillow calls it, and the sizes of the two in bytes.
+
+    written: whether it became one; else it would have been no smaller, and stayed as it was.
+    """
 
     source_format: str
     bytes_before: int
     bytes_after: int
+    written: bool = True
+
+
+class _NotSmallerError(Exception):
+    """The file is written, and larger than the one it was to replace."""
 
 
 def encode_file(
@@ -60,28 +69,33 @@ def encode_file(
     codec: PillowCodec | None = None,
     *,
     strip: bool = False,
-    only_jpeg: bool = False,
+    in_place: bool = False,
 ) -> EncodedFile:
     """Writes :func:`encode_image` of the file ``source`` to ``target``, whole or not at all.
 
-    ``only_jpeg`` refuses sources that a JPEG file cannot replace.
-    Raises UnusableImageError, whose words end a sentence naming the source, and OSError where the disk refuses.
+    ``in_place``: the target is the source itself. What a JPEG file cannot replace is refused, and what would not become
+    smaller is left as it is, unless ``strip`` is to drop data from it.
+    Raises UnusableImageError, whose words end a sentence naming the source, and DiskError where the disk refuses.
     """
     from PIL import Image
 
     try:
         with Image.open(source) as image:
             source_format, bytes_before = image.format or "", source.stat().st_size
-            if only_jpeg:
+            if in_place:
                 _check_replaceable(image)
             _check(image)
             picture, metadata = _prepare(image, strip)
     except Exception as error:  # on damaged files Pillow's readers raise nearly everything
         raise UnusableImageError(why_unreadable(source, error)) from error
-    with replacing(target) as file:
+    bytes_after = 0
+    with suppress(_NotSmallerError), replacing(target) as file:
         _save(picture, metadata, file, tables, codec or PillowCodec())
         bytes_after = _complete_size(file)
-    return EncodedFile(source_format, bytes_before, bytes_after)
+        if in_place and not strip and bytes_after >= bytes_before:
+            raise _NotSmallerError
+        return EncodedFile(source_format, bytes_before, bytes_after)
+    return EncodedFile(source_format, bytes_before, bytes_after, written=False)
 
 
 def _check(image: "Image") -> None:

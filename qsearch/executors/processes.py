@@ -17,6 +17,7 @@ from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement
 from qsearch.evaluation.task import Task
 from qsearch.executors.base import Executor, Outcome, carry_out, reason_of
+from qsearch.executors.semaphores import clear_abandoned
 
 MAX_DEATHS = 2
 """An evaluation whose worker died this often while nothing else ran is given up."""
@@ -51,6 +52,7 @@ class ProcessExecutor(Executor):
         from loky import ProcessPoolExecutor
         from loky.backend import get_context
 
+        clear_abandoned()
         _start_quiet_tracker()
         devices = get_context("loky").SimpleQueue()
         for worker in range(self.capacity):

@@ -10,8 +10,8 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from qsearch.atomic import replacing
-from qsearch.errors import InputError, RunError
+from qsearch.disk import replacing
+from qsearch.errors import InputError
 from qsearch.run.settings import CodecSettings
 from qsearch.tables import QuantTables, Table
 
@@ -57,13 +57,10 @@ def render(sheet: TableSheet, format_: str) -> bytes:
 
 
 def export_tables(sheet: TableSheet, format_: str, path: Path) -> None:
-    """Writes :func:`render` to ``path``, whole or not at all. RunError where the disk refuses."""
+    """Writes :func:`render` to ``path``, whole or not at all. DiskError where the disk refuses."""
     data = render(sheet, format_)
-    try:
-        with replacing(path) as file:
-            file.write(data)
-    except OSError as error:
-        raise RunError(f"{path} cannot be written ({error.strerror}): choose a place you can write to.") from error
+    with replacing(path) as file:
+        file.write(data)
 
 
 def format_of(path: Path) -> str:

@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 
 from qsearch.analysis.comparison import Comparison, compare
-from qsearch.atomic import replacing
 from qsearch.classifiers.base import Classifier
 from qsearch.classifiers.engines import TorchEngine
 from qsearch.classifiers.inference import InferenceClassifier
@@ -18,11 +17,11 @@ from qsearch.classifiers.labels import align_labels
 from qsearch.classifiers.network import TorchNetwork
 from qsearch.codecs.base import Codec, Encoded
 from qsearch.datasets.base import Dataset, identities
-from qsearch.errors import DiskError, InputError
+from qsearch.disk import check_folder_name, locked, replacing, writing
+from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement
 from qsearch.evaluation.measures import true_class_ranks
 from qsearch.finetuning.training import Examples, Schedule, repeatable, train
-from qsearch.lock import locked
 from qsearch.run.folder import Run
 from qsearch.run.settings import ClassifierSettings, CodecSettings, DatasetSettings
 from qsearch.run.validation import refuse_overlap
@@ -155,6 +154,7 @@ def open_experiment(run: Run, name: str, settings: FinetuneSettings) -> tuple[Pa
     They are those of ``settings`` but for the number of threads, which an experiment keeps. InputError where the
     experiment of that name is another one.
     """
+    check_folder_name(name, "a fine-tuning")
     folder = run.path / FOLDER / name
     path = folder / SETTINGS_FILE
     if path.is_file():
@@ -170,12 +170,10 @@ def open_experiment(run: Run, name: str, settings: FinetuneSettings) -> tuple[Pa
                 "another --name."
             )
         return folder, found
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
-            file.write(msgspec.json.format(msgspec.json.encode(settings)))
-    except OSError as error:
-        raise DiskError(f"{path} cannot be written ({error}): is the disk full or read-only?") from error
+    with replacing(path) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(settings)))
     return folder, settings
 
 
@@ -193,11 +191,8 @@ def run_experiment(folder: Path, settings: FinetuneSettings, parts: Parts, progr
                 raise InputError(f"{kept} cannot be read ({error}): delete it to measure again.") from error
         with repeatable(settings.threads, parts.device):
             result = _result(folder, settings, parts, progress)
-        try:
-            with replacing(kept) as file:
-                file.write(msgspec.json.format(msgspec.json.encode(result)))
-        except OSError as error:
-            raise DiskError(f"{kept} cannot be written ({error}): is the disk full or read-only?") from error
+        with replacing(kept) as file:
+            file.write(msgspec.json.format(msgspec.json.encode(result)))
         return result
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from qsearch.atomic import replacing
 from qsearch.classifiers.openvino_models import last_line
-from qsearch.errors import DiskError, InputError, RunError
+from qsearch.disk import replacing
+from qsearch.errors import InputError, RunError
 
 if TYPE_CHECKING:
     import torch
@@ -137,13 +137,11 @@ def _save(checkpoint: Path, module: "torch.nn.Module", optimizer: "torch.optim.O
     import torch
 
     state = {"losses": losses, "network": module.state_dict(), "optimizer": optimizer.state_dict()}
-    try:
-        with replacing(checkpoint) as file:
+    with replacing(checkpoint) as file:
+        try:
             torch.save(state, file)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk in its own way
-        raise DiskError(
-            f"{checkpoint} cannot be written ({last_line(error)}): is the disk full or read-only?"
-        ) from error
+        except RuntimeError as error:  # how torch reports a full disk
+            raise OSError(last_line(error)) from error
 
 
 def _load(checkpoint: Path, module: "torch.nn.Module", optimizer: "torch.optim.Optimizer", device: str) -> list[float]:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qsearch.atomic import replacing
 from qsearch.datasets.base import Dataset
-from qsearch.errors import DiskError, InputError
+from qsearch.disk import replacing
+from qsearch.errors import InputError
 from qsearch.report.pictures import readable, spread
 
 if TYPE_CHECKING:
@@ -46,11 +46,8 @@ def save_sheet(sheet: "PILImage", path: Path) -> None:
     """Writes ``sheet`` as PNG. InputError for another suffix, DiskError where the disk refuses."""
     if path.suffix.lower() != ".png":
         raise InputError(f"a contact sheet is written as .png, got {path.name!r}.")
-    try:
-        with replacing(path) as file:
-            sheet.save(file, "PNG")
-    except OSError as error:
-        raise DiskError(f"{path} cannot be written ({error}): is the folder there, and may you write to it?") from error
+    with replacing(path) as file:
+        sheet.save(file, "PNG")
 
 
 def _caption(dataset: Dataset, index: int, font: "ImageFont | FreeTypeFont") -> str:

@@ -13,8 +13,8 @@ from qsearch.analysis.efficiency import Efficiency, common_parabola, efficiencie
 from qsearch.analysis.paper_ttest import WARNING
 from qsearch.analysis.results import Results, measured
 from qsearch.analysis.summary import gain_points, saving_percent
-from qsearch.atomic import replacing
-from qsearch.errors import DiskError, InputError
+from qsearch.disk import replacing
+from qsearch.errors import InputError
 from qsearch.pareto.fitness import GOOD_GAP
 from qsearch.report import words
 from qsearch.report.cards import Card, card_key, measured_again, search_card, standard_card
@@ -39,11 +39,8 @@ def write_report(runs: Sequence[Run], path: Path, describe: Callable[[Run], str]
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"a report is written as .html, got {path.name!r}.")
     page = render_report(runs, describe).encode("utf-8")
-    try:
-        with replacing(path) as file:
-            file.write(page)
-    except OSError as error:
-        raise DiskError(f"{path} cannot be written ({error}): is the folder there, and may you write to it?") from error
+    with replacing(path) as file:
+        file.write(page)
 
 
 def render_report(runs: Sequence[Run], describe: Callable[[Run], str]) -> str:

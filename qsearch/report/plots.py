@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qsearch.analysis.results import Results, measured
-from qsearch.errors import DiskError, InputError
+from qsearch.disk import replacing
+from qsearch.errors import InputError
 from qsearch.report.axes import draw_standard, new_figure, ratio_axis, standard_points, style_of, top1_axis, zoom
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = (".png", ".svg", ".pdf")
+LETTERS = {"pdf.fonttype": 42, "svg.fonttype": "none"}
+"""Matplotlib's settings for letters that stay letters: TrueType in PDF, as conferences ask, and text in SVG."""
 
 
 def plot_frontiers(runs: Sequence[Results], subtitle: str, window: tuple[float, float] | None = None) -> "Figure":
@@ -46,9 +49,10 @@ def plot_frontiers(runs: Sequence[Results], subtitle: str, window: tuple[float, 
 
 def save_figure(figure: "Figure", path: Path) -> None:
     """Writes ``figure`` in the format of the suffix. InputError for another one, DiskError where the disk refuses."""
-    if path.suffix.lower() not in FORMATS:
+    from matplotlib import rc_context
+
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
         raise InputError(f"a plot is written as {', '.join(FORMATS)}, got {path.name!r}.")
-    try:
-        figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
-    except OSError as error:
-        raise DiskError(f"{path} cannot be written ({error}): is the folder there, and may you write to it?") from error
+    with rc_context(LETTERS), replacing(path) as file:
+        figure.savefig(file, format=suffix[1:], dpi=160, metadata={"Date": None} if suffix == ".svg" else None)

@@ -1,7 +1,5 @@
 """Run: one search in its folder, with its settings and its archive."""
 
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,6 +12,7 @@ from qsearch.analysis.guidance import guidance
 from qsearch.analysis.results import Results
 from qsearch.archive.store import Archive
 from qsearch.datasets.base import identities
+from qsearch.disk import locked, making_folder
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Trial
@@ -21,7 +20,6 @@ from qsearch.evaluation.trials import Trials
 from qsearch.executors import DEFAULT as DEFAULT_EXECUTOR
 from qsearch.executors import executor_for
 from qsearch.executors.base import Executor
-from qsearch.lock import locked
 from qsearch.registry import nearest_names
 from qsearch.run.building import (
     build_evaluator,
@@ -51,7 +49,10 @@ class Run:
 
     @classmethod
     def create(cls, path: str | Path, settings: RunSettings, evaluator: Evaluator) -> Self:
-        """A new run at ``path``, there whole or not at all. InputError where something is there already."""
+        """A new run at ``path``, there whole or not at all.
+
+        InputError where something is there already, DiskError where the disk refuses.
+        """
         path = Path(path)
         if path.exists():
             raise InputError(f"{path} exists already: go on with 'qsearch resume {path}', or choose another --name.")
@@ -62,19 +63,9 @@ class Run:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             recorded=record(evaluator),
         )
-        temporary = None
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-            temporary.chmod(0o755)
-            save_settings(settings, temporary / SETTINGS_FILE)
-            Archive.create(temporary / ARCHIVE_FILE, identities(evaluator.dataset)).close()
-            temporary.rename(path)
-        except OSError as error:
-            raise InputError(f"no run can be made at {path} ({error}): choose a folder you can write to.") from error
-        finally:
-            if temporary is not None and temporary.exists():
-                shutil.rmtree(temporary)
+        with making_folder(path) as folder:
+            save_settings(settings, folder / SETTINGS_FILE)
+            Archive.create(folder / ARCHIVE_FILE, identities(evaluator.dataset)).close()
         return cls(path, settings)
 
     @classmethod

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 import tomli_w
 
-from qsearch.atomic import replacing
 from qsearch.classifiers.base import NetworkOptions
 from qsearch.codecs.base import EncoderOptions
 from qsearch.datasets.base import DatasetOptions
-from qsearch.errors import DiskError, InputError
+from qsearch.disk import replacing
+from qsearch.errors import InputError
 from qsearch.pareto.hypervolume import REFERENCE_POINT
 from qsearch.strategies.standard import REFERENCE_QUALITIES
 
@@ -166,11 +166,8 @@ def _upgraded(data: dict[str, Any]) -> dict[str, Any]:
 def save_settings(settings: RunSettings, path: Path) -> None:
     """Writes ``path`` whole or not at all. DiskError where the disk refuses."""
     data = tomli_w.dumps(_without_none(msgspec.to_builtins(settings)))
-    try:
-        with replacing(path) as file:
-            file.write(data.encode())
-    except OSError as error:
-        raise DiskError(f"{path} cannot be written ({error}): is the disk full or read-only?") from error
+    with replacing(path) as file:
+        file.write(data.encode())
 
 
 def _without_none(value: Any) -> Any:

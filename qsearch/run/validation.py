@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from qsearch.datasets.base import ImageIdentity, identities
-from qsearch.errors import InputError, RunError
+from qsearch.disk import append_line, check_folder_name
+from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.run.folder import Run
 from qsearch.run.settings import RunSettings, SearchSettings
@@ -47,6 +48,7 @@ def open_validation(run: Run, name: str, settings: RunSettings, evaluator: Evalu
         raise InputError(
             f"run {run.name} was encoded otherwise ({', '.join(changed)} changed): measure it with the same encoder."
         )
+    check_folder_name(name, "a validation")
     path = run.path / FOLDER / name
     if path.exists():
         found = Run.open(path)
@@ -85,7 +87,8 @@ def looks(run: Run, dataset_digest: str) -> int:
     if not path.is_file():
         return 0
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        text = path.read_text(encoding="utf-8")
+        lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
         return sum(line["dataset"] == dataset_digest for line in lines)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} cannot be read ({error}): it lists the looks at validation images.") from error
@@ -98,8 +101,4 @@ def _log_look(run: Run, name: str, dataset_digest: str, tables: int) -> None:
         "dataset": dataset_digest,
         "tables": tables,
     }
-    try:
-        with (run.path / FOLDER / LOOKS_FILE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(look) + "\n")
-    except OSError as error:
-        raise RunError(f"the look at {name} cannot be logged ({error}): is the disk full or read-only?") from error
+    append_line(run.path / FOLDER / LOOKS_FILE, json.dumps(look))

@@ -13,9 +13,9 @@ import pytest
 
 from qsearch.archive.database import FORMAT
 from qsearch.archive.store import Archive
+from qsearch.disk import locked
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Series, Trial
-from qsearch.lock import locked
 from qsearch.run.folder import Run
 from tests.conftest import Finished
 

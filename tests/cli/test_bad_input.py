@@ -64,7 +64,7 @@ BAD_RUNS: Mapping[str, tuple[list[str], str]] = {
     "a config of no trials": (["--config", "none.toml"], "expected `int` >= 1 - at `$.search.trials`"),
     "a config of a negative seed": (["--config", "negative.toml"], "at `$.search.seed`"),
     "runs in a file": (["--runs", "broken.toml"], "'broken.toml' is a file"),
-    "runs where none can be made": (["--runs", "/proc/qsearch"], "no run can be made at /proc/qsearch/new"),
+    "runs where none can be made": (["--runs", "/proc/qsearch"], "/proc/qsearch/new cannot be written"),
     "no such folder of images": (["--dataset", "folder:nowhere"], "nowhere"),
     "no such network": (["--classifier", "nowhere.onnx"], "nowhere.onnx"),
     "a network that is none": (["--classifier", "broken.onnx"], "broken.onnx"),

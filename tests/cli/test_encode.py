@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from qsearch.disk import partial_path
 from qsearch.export.markers import read_frame
 from qsearch.run.settings import CodecSettings
 from qsearch.tables import QuantTables
@@ -54,7 +55,22 @@ def test_options_go_before_the_settings_of_the_run(call: Call, photos: Path, tmp
     assert (frame.subsampling, frame.sof) == ("4:4:4", 0)
 
 
-def test_failures_come_last_with_status_1_and_the_rest_is_done(call: Call, photos: Path, tmp_path: Path) -> None:
+def test_in_place_a_file_that_would_grow_is_kept_and_told(call: Call, photos: Path) -> None:
+    small = photos / "cats" / "b.jpg"
+    with Image.open(photos / "cats" / "a.png") as image:
+        image.save(small, quality=5)
+    before = small.read_bytes()
+    arguments = ("encode", "--tables", "standard:90", "--in-place", "photos")
+    finished = call(*arguments)
+    assert finished.returncode == 0, finished.stderr
+    assert "encoded: 0 files\nkept: 1 file that would not become smaller, left as they are" in finished.stdout
+    (entry,) = json.loads(call(*arguments, "--json").stdout)["files"]
+    assert (entry["status"], entry["bytes_after"]) == ("kept", 0)
+    assert f"bytes for {len(before):,}" in entry["reason"]
+    assert small.read_bytes() == before
+
+
+def test_failures_are_told_with_status_1_and_the_rest_is_done(call: Call, photos: Path, tmp_path: Path) -> None:
     (photos / "broken.png").write_bytes(b"no")
     finished = call("encode", "--tables", "standard:40", "photos", "out", "--json")
     assert finished.returncode == 1
@@ -115,3 +131,26 @@ def test_interrupted_it_says_so_and_goes_on_where_it_stopped(qsearch: Command, t
     finished = qsearch(*arguments)
     assert f"encoded: {120 - len(there)} files" in finished.stdout
     assert f"there already: {len(there)} files" in finished.stdout
+
+
+def test_what_a_killed_call_left_unfinished_the_same_call_clears(qsearch: Command, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (900, 900, 3), dtype=np.uint8)
+    for index in range(40):
+        Image.fromarray(pixels).save(tmp_path / "in" / f"{index:03}.bmp")
+    arguments = ("encode", "--tables", "standard:95", "in", "out", "--workers", "2")
+    for _ in range(2):
+        before = len(list((tmp_path / "out").glob("*.jpg")))
+        process = qsearch.start(*arguments)
+        deadline = time.monotonic() + 60
+        while len(list((tmp_path / "out").glob("*.jpg"))) < before + 3 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.kill()
+        process.communicate(timeout=60)
+        for path in (tmp_path / "out").glob("*.jpg"):
+            with Image.open(path) as image:
+                image.load()
+    partial_path(tmp_path / "out" / "039.jpg").write_bytes(b"half")  # should the kills have come between two files
+    finished = qsearch(*arguments)
+    assert finished.returncode == 0, finished.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"{index:03}.jpg" for index in range(40)]

@@ -79,7 +79,7 @@ def test_what_the_system_refuses_is_a_sentence(cli: Callable[..., Finished], tmp
     for _ in ("no folder of runs yet", "there is one"):
         finished = cli("run", "--name", "x" * 300, *FAKE)
         assert finished.status == 2
-        assert "File name too long" in finished.sentence
+        assert "the name of a run has at most 255 bytes" in finished.sentence
         (tmp_path / "runs").mkdir(exist_ok=True)
     assert list((tmp_path / "runs").iterdir()) == []
 

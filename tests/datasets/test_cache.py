@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from qsearch.datasets.base import digest_of
 from qsearch.datasets.cache import PreparedImages, cache_folder, cached_pixels
-from qsearch.errors import InputError
+from qsearch.disk import PARTIALS
+from qsearch.errors import DiskError, InputError
 
 
 def prepared(seed: int = 0) -> PreparedImages:
@@ -178,7 +179,7 @@ def test_a_build_that_fails_leaves_nothing_behind(cache: Path) -> None:
     with pytest.raises(InputError, match="the folder is empty"):
         cached_pixels("key", build)
     assert same(cached_pixels("key", prepared), prepared())
-    assert not list(cache.rglob("*.partial"))
+    assert not list(cache.rglob(PARTIALS))
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_no_entry(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +189,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_entry(cache: Path, monkeypatc
 
     with monkeypatch.context() as patch:
         patch.setattr(np, "save", full)
-        with pytest.raises(InputError, match=r"No space left on device.*QSEARCH_CACHE"):
+        with pytest.raises(DiskError, match=r"No space left on device.*QSEARCH_CACHE"):
             cached_pixels("key", prepared)
     assert not [path for path in cache.rglob("*") if path.is_file() and path.suffix != ".lock"]
     assert same(cached_pixels("key", prepared), prepared())
@@ -197,7 +198,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_entry(cache: Path, monkeypatc
 def test_a_cache_that_is_no_folder_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("QSEARCH_CACHE", str(tmp_path / "file"))
-    with pytest.raises(InputError, match=r"file/images.*QSEARCH_CACHE") as caught:
+    with pytest.raises(DiskError, match=r"file/images.*QSEARCH_CACHE") as caught:
         cached_pixels("key", prepared)
     assert "\n" not in str(caught.value)
 
@@ -208,7 +209,7 @@ def test_a_read_only_cache_serves_what_it_has_and_refuses_the_rest(cache: Path) 
     (cache / "images").chmod(0o500)
     try:
         assert same(cached_pixels("key", prepared), prepared())
-        with pytest.raises(InputError, match=r"Permission denied.*QSEARCH_CACHE"):
+        with pytest.raises(DiskError, match=r"Permission denied.*QSEARCH_CACHE"):
             cached_pixels("other", prepared)
     finally:
         (cache / "images").chmod(0o700)

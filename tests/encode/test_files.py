@@ -1,6 +1,9 @@
 """Folders are encoded whole: what is there is kept, what fails is told, and nothing is ever left half-written."""
 
+import itertools
 import os
+import tracemalloc
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from qsearch.atomic import replacing
 from qsearch.codecs.base import EncoderOptions
 from qsearch.codecs.pillow import PillowCodec
-from qsearch.encode.files import Outcome, compress_files, plan_files, plan_in_place
+from qsearch.disk import replacing
+from qsearch.encode.files import HEADER_BYTES, Outcome, compress_files, plan_files, plan_in_place
 from qsearch.errors import InputError
 from qsearch.export.markers import read_frame
 from qsearch.tables import QuantTables
@@ -49,6 +52,10 @@ def run(source: Path, destination: Path, tables: QuantTables = TABLES, **options
 
 def files(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in files(folder)}
 
 
 def statuses(outcomes: dict[str, Outcome]) -> dict[str, str]:
@@ -162,15 +169,140 @@ def test_in_place_replaces_jpeg_files_and_nothing_else(tree: Path) -> None:
     assert [outcome.status for outcome in compress_files(plan, TABLES)].count("present") == 1
 
 
-def test_in_place_follows_links_only_within_the_folder(tree: Path, tmp_path: Path) -> None:
+def test_in_place_leaves_links_and_replaces_what_lies_there_itself(tree: Path, tmp_path: Path) -> None:
     outside = picture(tmp_path / "elsewhere" / "x.jpg", quality=90)
     content = outside.read_bytes()
     (tree / "x.jpg").symlink_to(outside)
     (tree / "y.jpg").symlink_to(tree / "cats" / "b.jpeg")
+    (tree / "more").symlink_to(tmp_path / "elsewhere")
     plan = plan_in_place(tree)
-    assert plan.left_out == 4  # a.png, c.BMP, notes.txt and the link that leads outside
-    assert {outcome.status for outcome in compress_files(plan, TABLES)} == {"failed"}  # b.jpeg under two names
+    assert plan.left_out == 6  # a.png, c.BMP, notes.txt and three links
+    assert [(each.source.name, each.status) for each in compress_files(plan, TABLES)] == [("b.jpeg", "encoded")]
     assert outside.read_bytes() == content
+    assert (tree / "y.jpg").is_symlink()
+
+
+def test_a_file_given_as_a_link_is_replaced_where_it_lies(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.jpg").symlink_to(tree / "cats" / "b.jpeg")
+    (outcome,) = compress_files(plan_in_place(tmp_path / "link.jpg"), TABLES)
+    assert outcome.status == "encoded"
+    assert (tmp_path / "link.jpg").is_symlink()
+    assert read_frame((tree / "cats" / "b.jpeg").read_bytes()).tables == TABLES
+
+
+def test_in_place_keeps_what_would_not_become_smaller(tmp_path: Path) -> None:
+    """It would be larger and twice lossy."""
+    source = picture(tmp_path / "a.jpg", quality=10)
+    before = source.read_bytes()
+    for overwrite in (False, True):
+        (outcome,) = compress_files(plan_in_place(tmp_path), TABLES, overwrite=overwrite)
+        assert outcome.status == "kept"
+        assert f"for {len(before):,}" in outcome.reason
+        assert (outcome.bytes_before, outcome.bytes_after, outcome.recompressed) == (0, 0, False)
+        assert contents(tmp_path) == {"a.jpg": before}
+
+
+def test_data_that_is_to_go_goes_from_files_that_grow_too(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "a maker"
+    picture(tmp_path / "a.jpg", quality=10, exif=exif)
+    (outcome,) = compress_files(plan_in_place(tmp_path), TABLES, strip=True)
+    assert outcome.status == "encoded"
+    assert outcome.bytes_after > outcome.bytes_before
+    assert b"a maker" not in (tmp_path / "a.jpg").read_bytes()
+
+
+def test_a_link_in_the_source_to_the_destination_is_not_followed(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tree / "link").symlink_to(tmp_path / "out")
+    for _ in range(2):
+        run(tree, tmp_path / "out")
+        assert files(tmp_path / "out") == ["a.jpg", "cats/b.jpg", "cats/c.jpg"]
+
+
+def test_a_linked_folder_counts_once(tree: Path, tmp_path: Path) -> None:
+    (tree / "dogs").symlink_to(tree / "cats")
+    (tree / "cats" / "loop").symlink_to(tree)
+    assert plan_files(tree, tmp_path / "out").count == 3
+
+
+def test_a_pipe_with_the_name_of_an_image_is_not_read(tree: Path, tmp_path: Path) -> None:
+    os.mkfifo(tree / "pipe.png")
+    plan = plan_files(tree, tmp_path / "out")
+    assert (plan.count, plan.left_out) == (3, 2)
+
+
+def test_what_is_done_is_seen_behind_large_profiles_too(tmp_path: Path) -> None:
+    source = picture(tmp_path / "a.png", icc_profile=b"\0" * 16 + b"RGB " + os.urandom(3 * HEADER_BYTES))
+    assert statuses(run(source, tmp_path / "a.jpg")) == {"a.png": "encoded"}
+    assert (tmp_path / "a.jpg").read_bytes().index(b"\xff\xdb\x00\x43") > HEADER_BYTES
+    assert statuses(run(source, tmp_path / "a.jpg")) == {"a.png": "present"}
+
+
+def test_a_folder_that_may_not_be_listed_is_named_before_anything_is_written(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = os.scandir
+
+    def refusing(folder: Path) -> Any:
+        if folder.name == "cats":
+            raise PermissionError(13, "Permission denied")
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(InputError, match=r"cats cannot be listed \(Permission denied\)"):
+        plan_files(tree, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+LINKS = 20_000
+DONE_BEFORE = 17_000
+MOST_BYTES = 4 << 20
+
+
+def links_to_few_images(folder: Path) -> list[str]:
+    """Their names, most in one folder, for the names of one folder are in memory at once; two clash, two are broken."""
+    few = folder.with_name("few")
+    for index in range(4):
+        few.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), (60 * index, 0, 0)).save(few / f"{index}.png")
+    (folder / "deep" / "er").mkdir(parents=True)
+    names = [f"{index:05}.png" if index % 4 else f"deep/er/{index:05}.png" for index in range(LINKS - 3)]
+    for index, name in enumerate(names):
+        (folder / name).symlink_to(few / f"{index % 4}.png")
+    (folder / "00001.bmp").symlink_to(few / "1.png")
+    (folder / "x.png").symlink_to(few / "nowhere.png")
+    (folder / "y.png").write_bytes(b"no")
+    return [name for name in names if name != "00001.png"]
+
+
+def test_twenty_thousand_links_take_little_memory_and_are_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # disks that take their time are of no interest here
+    source, out = tmp_path / "in", tmp_path / "out"
+    names = links_to_few_images(source)
+    run(tmp_path / "few" / "0.png", tmp_path / "done.jpg")
+    (out / "deep" / "er").mkdir(parents=True)
+    for name in names[:DONE_BEFORE]:
+        (out / name).with_suffix(".jpg").hardlink_to(tmp_path / "done.jpg")
+    found = compress_files(plan_files(source, out), TABLES, workers=2)
+    first = Counter(outcome.status for outcome in itertools.islice(found, LINKS - 1000))
+    found.close()  # type: ignore[attr-defined]
+    there = {path: path.stat().st_mtime_ns for path in out.rglob("*.jpg")}
+    tracemalloc.start()
+    try:
+        plan = plan_files(source, out)
+        second = Counter(outcome.status for outcome in compress_files(plan, TABLES, workers=2))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert plan.count == LINKS
+    assert peak < MOST_BYTES
+    assert first["present"] <= DONE_BEFORE < len(there) < LINKS - 4
+    assert second == {"present": len(there), "encoded": LINKS - 4 - len(there), "failed": 4}
+    assert {path: path.stat().st_mtime_ns for path in there} == there
+    assert files(out) == sorted(name.replace(".png", ".jpg") for name in names)
 
 
 def test_a_photograph_of_several_pictures_is_not_replaced_by_its_first(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from qsearch.errors import InputError, RunError
+from qsearch.errors import DiskError, InputError
 from qsearch.export.files import read_tables
 from qsearch.export.formats import FORMATS, TableSheet, export_tables, format_of, render
 from qsearch.export.markers import Frame, read_frame
@@ -191,9 +191,9 @@ def test_the_suffix_tells_the_format() -> None:
 
 
 def test_a_place_that_cannot_be_written_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="cannot be written"):
+    with pytest.raises(DiskError, match="cannot be written"):
         export_tables(SHEETS[0], "json", tmp_path / "no" / "folder.json")
     (tmp_path / "taken.json").mkdir()
-    with pytest.raises(RunError, match="cannot be written"):
+    with pytest.raises(DiskError, match="cannot be written"):
         export_tables(SHEETS[0], "json", tmp_path / "taken.json")
     assert [path.name for path in tmp_path.iterdir()] == ["taken.json"]

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from qsearch.archive.store import Archive
-from qsearch.errors import InputError, RunError
+from qsearch.errors import DiskError, InputError, RunError
 from qsearch.evaluation.measurement import Trial
 from qsearch.run.building import build_evaluator
 from qsearch.run.folder import ARCHIVE_FILE, SETTINGS_FILE, Run
@@ -213,9 +213,9 @@ def test_a_run_is_not_made_over_something(tmp_path: Path) -> None:
 
 def test_a_place_where_no_run_can_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(InputError, match=r"no run can be made at .*: choose a folder you can write to"):
+    with pytest.raises(DiskError, match=r"file/a cannot be written .*: check that its folder is there"):
         create(tmp_path / "file" / "a")
-    with pytest.raises(InputError, match="no run can be made at"):
+    with pytest.raises(DiskError, match="/proc/qsearch/a cannot be written"):
         create(Path("/proc/qsearch/a"))
 
 

@@ -129,7 +129,7 @@ def test_a_disk_that_refuses_is_told_and_leaves_the_old_file(tmp_path: Path, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DiskError, match=r"run.toml cannot be written .*No space left.* full or read-only"):
+    with pytest.raises(DiskError, match=r"run.toml cannot be written .*No space left.* has room"):
         save_settings(RunSettings(created="after"), tmp_path / "run.toml")
     assert load_settings(tmp_path / "run.toml").created == "before"
     assert [path.name for path in tmp_path.iterdir()] == ["run.toml"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from qsearch.datasets.download import Downloader, DownloadError
+from qsearch.datasets.download import KEPT_ADVICE, Downloader, DownloadError
 from qsearch.datasets.imagenetv2.flickr import FlickrAPI
 from qsearch.datasets.imagenetv2.manifest import (
     SETTINGS_FILE,
@@ -26,6 +26,7 @@ from qsearch.datasets.imagenetv2.public_images import check_public_images, downl
 from qsearch.datasets.imagenetv2.publication import Addresses, Progress, public_set
 from qsearch.datasets.imagenetv2.selection import select
 from qsearch.datasets.imagenetv2.stages import Stages
+from qsearch.disk import writing
 from qsearch.errors import InputError, RunError
 
 WORKING_FOLDER = ".building"
@@ -68,7 +69,7 @@ def build(
 
     Given again after it was interrupted or killed, it goes on and ends in the same folder as a build that never was.
     InputError where the settings do not fit the folder, the metadata or the public images, or Flickr refuses the key;
-    RunError where servers do not answer or the disk is full. What was fetched by then is kept.
+    RunError where servers do not answer, DiskError where the disk is full. What was fetched by then is kept.
     """
     settings = msgspec.structs.replace(settings, revision=public_set(settings.sampling).revision, size=PREPARED_SIZE)
     _check_folder(folder, settings)
@@ -83,7 +84,7 @@ def build(
         settings.other_classes,
     )
     api = _flickr(sources, downloader)
-    with _disk_errors_explained(folder), _working_in(folder, settings) as journal:
+    with writing(folder, KEPT_ADVICE), _working_in(folder, settings) as journal:
         stages = Stages(
             folder=folder,
             keep_originals=settings.originals,
@@ -152,17 +153,6 @@ def _working_in(folder: Path, settings: BuildSettings) -> Iterator[Journal]:
             shutil.rmtree(working)
     except Timeout as error:
         raise InputError(f"another process is building in {folder}: wait for it, or give another folder.") from error
-
-
-@contextmanager
-def _disk_errors_explained(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise RunError(
-            f"{folder} cannot be written ({error.strerror or error}): make room there and give the same command again, "
-            f"what was fetched is kept."
-        ) from error
 
 
 def _built(folder: Path, entries: Sequence[Entry]) -> Built:

@@ -6,7 +6,8 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from qsearch.atomic import replacing
+from qsearch.datasets.download import KEPT_ADVICE
+from qsearch.disk import replacing
 from qsearch.errors import InputError
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -101,13 +102,13 @@ def read_manifest(folder: Path) -> list[Entry]:
 
 def write_settings(folder: Path, settings: BuildSettings) -> None:
     """Writes the settings, whole or not at all."""
-    with replacing(folder / SETTINGS_FILE, alone=True) as file:
+    with replacing(folder / SETTINGS_FILE, KEPT_ADVICE) as file:
         file.write(msgspec.json.format(msgspec.json.encode(settings), indent=1) + b"\n")
 
 
 def write_manifest(folder: Path, entries: Iterable[Entry]) -> None:
     """Writes the manifest, whole or not at all."""
-    with replacing(folder / MANIFEST_FILE, alone=True) as file:
+    with replacing(folder / MANIFEST_FILE, KEPT_ADVICE) as file:
         file.write(msgspec.json.Encoder().encode_lines(list(entries)))
 
 

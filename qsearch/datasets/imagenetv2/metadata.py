@@ -10,8 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from qsearch.atomic import replacing
-from qsearch.datasets.cache import cache_folder
+from qsearch.datasets.cache import CACHE_ADVICE, METADATA_FOLDER, cache_folder
 from qsearch.datasets.download import Answer, DamagedError, Downloader, DownloadError
 from qsearch.datasets.imagenetv2.publication import (
     CLASSES,
@@ -21,6 +20,7 @@ from qsearch.datasets.imagenetv2.publication import (
     Progress,
     public_set,
 )
+from qsearch.disk import keep_in_use, replacing, writing
 from qsearch.errors import InputError, RunError
 
 T = TypeVar("T")
@@ -135,9 +135,15 @@ def fetch_metadata(
     addresses: Addresses,
     progress: Progress = lambda stage, done, total: None,
 ) -> Path:
-    """Downloads what :func:`read_photos` needs, once, and returns the folder. RunError where that fails."""
-    folder = cache_folder() / "imagenetv2" / COMMIT
+    """Downloads what :func:`read_photos` needs, once, and returns the folder.
+
+    RunError where that fails, DiskError where the cache cannot be written.
+    """
+    folder = cache_folder() / METADATA_FOLDER / COMMIT
     test_set = f"{public_set(sampling).revision}.json"
+    with writing(folder, CACHE_ADVICE):
+        folder.mkdir(parents=True, exist_ok=True)
+    keep_in_use(folder)
     try:
         listed = _listing(DATASETS, folder, downloader, addresses)
         _fetch_files(
@@ -150,11 +156,6 @@ def fetch_metadata(
             f"the ImageNetV2 metadata cannot be downloaded from {addresses.files} ({error}): try again later, or "
             f"clone the repository modestyachts/ImageNetV2 and give it with --metadata PATH."
         ) from error
-    except OSError as error:
-        raise RunError(
-            f"the ImageNetV2 metadata cannot be kept in {folder} ({error.strerror or error}): make room there, or set "
-            f"QSEARCH_CACHE to another folder."
-        ) from error
     return folder
 
 
@@ -165,8 +166,9 @@ def _listing(name: str, folder: Path, downloader: Downloader, addresses: Address
         listed = downloader.get(
             f"{addresses.listing}/{name}", lambda answer: answer.json(list[_Listed]), params={"ref": COMMIT}
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path, alone=True) as file:
+        with writing(path, CACHE_ADVICE):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path, CACHE_ADVICE) as file:
             file.write(msgspec.json.encode(listed))
     return [file for file in msgspec.json.decode(path.read_bytes(), type=list[_Listed]) if file.name.endswith(".json")]
 
@@ -179,12 +181,13 @@ def _fetch_files(
     addresses: Addresses,
     progress: Progress,
 ) -> None:
-    (folder / name).mkdir(parents=True, exist_ok=True)
+    with writing(folder / name, CACHE_ADVICE):
+        (folder / name).mkdir(parents=True, exist_ok=True)
     missing = [file for file in listed if not (folder / name / file.name).exists()]
 
     def fetch(file: _Listed) -> None:
         content = downloader.get(f"{addresses.files}/{name}/{file.name}", lambda answer: _blob(answer, file))
-        with replacing(folder / name / file.name, alone=True) as target:
+        with replacing(folder / name / file.name, CACHE_ADVICE) as target:
             target.write(content)
 
     with closing(downloader.each(missing, fetch)) as results:

@@ -6,9 +6,10 @@ import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
-from qsearch.datasets.cache import cache_folder
+from qsearch.datasets.cache import DOWNLOADS_FOLDER, cache_folder
 from qsearch.datasets.download import DamagedError, Downloader, DownloadError
 from qsearch.datasets.imagenetv2.publication import Addresses, Progress, public_set
+from qsearch.disk import keep_in_use, writing
 from qsearch.errors import InputError, RunError
 
 _CANDIDATE = re.compile(r"[0-9a-f]{40}")
@@ -17,7 +18,7 @@ _UNREADABLE = (tarfile.TarError, EOFError, zlib.error, OSError)
 
 def downloads_folder() -> Path:
     """Where tarballs are kept unless the user says otherwise."""
-    return cache_folder() / "downloads"
+    return cache_folder() / DOWNLOADS_FOLDER
 
 
 def fetch_tarball(
@@ -29,12 +30,14 @@ def fetch_tarball(
 ) -> Path:
     """Downloads the tarball of a test set into ``folder``, unless it is there, and returns its path.
 
-    progress hears of bytes. RunError where it cannot be had or kept; the next call goes on where this one stopped.
+    progress hears of bytes. RunError where it cannot be had, DiskError where it cannot be kept; the next call goes on
+    where this one stopped.
     """
     name = public_set(sampling).tarball
     path = folder / name
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    try:
         downloader.save(
             f"{addresses.hub}/{name}", path, check_tarball, lambda done, total: progress("tarball", done, total)
         )
@@ -43,10 +46,7 @@ def fetch_tarball(
             f"{name} cannot be downloaded from {addresses.hub} ({error}): try again, which goes on where this stopped, "
             f"or name a mirror with --hub URL."
         ) from error
-    except OSError as error:
-        raise RunError(
-            f"{path} cannot be written ({error.strerror or error}): make room there, or choose another folder."
-        ) from error
+    keep_in_use(path)
     return path
 
 

@@ -6,8 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from qsearch.atomic import replacing
-from qsearch.datasets.download import DamagedError, Downloader, UnavailableError, UnreachableError
+from qsearch.datasets.download import KEPT_ADVICE, DamagedError, Downloader, UnavailableError, UnreachableError
 from qsearch.datasets.imagenetv2.flickr import FlickrAPI, Location
 from qsearch.datasets.imagenetv2.manifest import (
     MANIFEST_FILE,
@@ -21,6 +20,7 @@ from qsearch.datasets.imagenetv2.metadata import Photo
 from qsearch.datasets.imagenetv2.photograph import Photograph, photograph_from, photograph_of
 from qsearch.datasets.imagenetv2.public_images import public_images
 from qsearch.datasets.imagenetv2.publication import Progress
+from qsearch.disk import PARTIALS, replacing
 from qsearch.errors import InputError, RunError
 
 FAILURES_IN_A_ROW = 10
@@ -51,7 +51,7 @@ class Stages:
                     self.journal.forget(record.candidate)
                 else:
                     self.journal.add(Missing(candidate=record.candidate, reason=record.missing))
-        for partial in self.folder.rglob(".*.partial"):
+        for partial in self.folder.rglob(PARTIALS):
             partial.unlink()
 
     def entries(self) -> list[Entry]:
@@ -130,7 +130,7 @@ class Stages:
     def _write(self, name: str, content: bytes) -> None:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path, alone=True) as file:
+        with replacing(path, KEPT_ADVICE) as file:
             file.write(content)
 
     def distrust_equal_files(self) -> None:

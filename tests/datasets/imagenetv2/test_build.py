@@ -17,6 +17,7 @@ from qsearch.datasets.download import Downloader, Politeness
 from qsearch.datasets.imagenetv2.manifest import BuildSettings, read_manifest
 from qsearch.datasets.imagenetv2.metadata import Photo
 from qsearch.datasets.imagenetv2.selection import select
+from qsearch.disk import PARTIALS, partial_path
 from qsearch.errors import InputError, RunError
 from tests.datasets.imagenetv2.builds import drawn, entries, files, recorded, run
 from tests.datasets.imagenetv2.world import KEY, TARBALL, World, jpeg
@@ -301,9 +302,9 @@ class TestBadInput:
 
         with monkeypatch.context() as patched:
             patched.setattr(os, "fsync", fsync)
-            with pytest.raises(RunError, match=r"out cannot be written \(No space left on device\): make room there"):
+            with pytest.raises(RunError, match=r"cannot be written \(No space left on device\): make room there"):
                 run(world, tmp_path / "out", Downloader(downloader.politeness))
-        assert not list((tmp_path / "out").rglob("*.partial"))
+        assert not list((tmp_path / "out").rglob(PARTIALS))
         run(world, tmp_path / "out", Downloader(downloader.politeness))
         assert files(tmp_path / "out") == files(tmp_path / "whole")
 
@@ -417,7 +418,7 @@ class TestKilled:
         out = tmp_path / "out"
         assert self.stop_when(world, out, "/static/", 5, tmp_path, signal.SIGINT) != 0
         left = files(out)
-        assert not [name for name in left if name.endswith(".partial")]
+        assert not list(out.rglob(PARTIALS))
         images = [name for name in left if name.endswith(".png")]
         assert 1 <= len(images) < 12
         asked = len(world.web.asked)
@@ -437,7 +438,7 @@ class TestKilled:
         journal.write_bytes(journal.read_bytes()[:-30])
         with pytest.raises(RunError):
             run(world, tmp_path / "out", Downloader(downloader.politeness))  # what it adds must not grow on the tear
-        (tmp_path / "out" / photos[0].wnid / ".half.png.partial").write_bytes(b"half")
+        partial_path(tmp_path / "out" / photos[0].wnid / "half.png").write_bytes(b"half")
         world.publish(photos)
         run(world, tmp_path / "out", Downloader(downloader.politeness))
         run(world, tmp_path / "smooth", Downloader(downloader.politeness))
