@@ -1,0 +1,130 @@
+/* The primitives of one image's evaluation in plain C, for every compiler and processor. */
+
+enum { LANES = 1 };
+
+/* Decoded blocks on their way: LANES blocks are inverted together. Row r of lane l is at [(r * LANES + l) * 8]. */
+struct group {
+    ALIGNED(64) int16_t coefficients[64 * LANES];
+    uint8_t *to[LANES];
+    ptrdiff_t stride[LANES];
+    int filled;
+};
+
+/* One quantised block in zig-zag order. */
+struct levels {
+    ALIGNED(64) uint16_t magnitude[64]; /* |level| */
+    ALIGNED(64) int16_t low[64];        /* what the file holds of the value: level, or level - 1 where negative */
+    ALIGNED(64) int16_t restored[64];   /* level * step; only where pixels are wanted */
+};
+
+/* Which positions are not zero, bit k for position k. */
+INLINE uint64_t quantise(
+    const int16_t *coefficients, const struct quantizer *quantizer, struct levels *levels, int want_pixels)
+{
+    ALIGNED(64) uint8_t present[64];
+    uint64_t mask = 0;
+    for (int k = 0; k < 64; k++) {
+        const int16_t x = coefficients[k], sign = (int16_t)(x >> 15);
+        const uint16_t n = (uint16_t)((uint16_t)((x ^ sign) - sign) + quantizer->bias[k]);
+        const uint16_t scaled = (uint16_t)(((uint32_t)n * quantizer->reciprocal[k]) >> 16);
+        const uint16_t magnitude = (uint16_t)(((uint32_t)scaled * quantizer->scale[k]) >> 16);
+        const int16_t level = (int16_t)((magnitude ^ sign) - sign);
+        levels->magnitude[k] = magnitude;
+        levels->low[k] = (int16_t)(level + (level >> 15));
+        if (want_pixels)
+            levels->restored[k] = (int16_t)(uint16_t)((uint32_t)(uint16_t)level * (uint32_t)quantizer->step[k]);
+        present[k] = magnitude != 0;
+    }
+    for (int byte = 0; byte < 8; byte++) {
+        unsigned bits = 0;
+        for (int bit = 0; bit < 8; bit++)
+            bits |= (unsigned)present[8 * byte + bit] << bit;
+        mask |= (uint64_t)bits << (8 * byte);
+    }
+    return mask;
+}
+
+INLINE int32_t saturated(int32_t value, int32_t low, int32_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+/* One pass of the 1-D inverse over eight lines at once; element i of line j is at [8 * i + j]. */
+INLINE void inverse_pass(const int32_t *restrict in, int32_t *restrict out, int bits)
+{
+    const int32_t round = 1 << (bits - 1);
+    for (int j = 0; j < 8; j++) {
+        const int32_t i0 = in[j], i1 = in[8 + j], i2 = in[16 + j], i3 = in[24 + j];
+        const int32_t i4 = in[32 + j], i5 = in[40 + j], i6 = in[48 + j], i7 = in[56 + j];
+        const int32_t sum = (i0 + i4) * 8192 + round, difference = (i0 - i4) * 8192 + round;
+        const int32_t wide = 10703 * i2 + 4433 * i6, narrow = 4433 * i2 - 10704 * i6;
+        const int32_t e0 = sum + wide, e3 = sum - wide, e1 = difference + narrow, e2 = difference - narrow;
+        const int32_t o0 = 11363 * i1 + 9633 * i3 + 6437 * i5 + 2260 * i7;
+        const int32_t o1 = 9633 * i1 - 2259 * i3 - 11362 * i5 - 6436 * i7;
+        const int32_t o2 = 6437 * i1 - 11362 * i3 + 2261 * i5 + 9633 * i7;
+        const int32_t o3 = 2260 * i1 - 6436 * i3 + 9633 * i5 - 11363 * i7;
+        out[j] = (e0 + o0) >> bits;
+        out[56 + j] = (e0 - o0) >> bits;
+        out[8 + j] = (e1 + o1) >> bits;
+        out[48 + j] = (e1 - o1) >> bits;
+        out[16 + j] = (e2 + o2) >> bits;
+        out[40 + j] = (e2 - o2) >> bits;
+        out[24 + j] = (e3 + o3) >> bits;
+        out[32 + j] = (e3 - o3) >> bits;
+    }
+}
+
+/* Inverts the blocks of a group into their places and empties it. */
+INLINE void invert(struct group *group)
+{
+    ALIGNED(64) int32_t a[64], b[64];
+    for (int i = 0; i < 64; i++)
+        a[i] = group->coefficients[i];
+    inverse_pass(a, b, 11);
+    for (int row = 0; row < 8; row++)
+        for (int column = 0; column < 8; column++)
+            a[8 * column + row] = saturated(b[8 * row + column], INT16_MIN, INT16_MAX);
+    inverse_pass(a, b, 18);
+    for (int row = 0; row < 8; row++)
+        for (int column = 0; column < 8; column++)
+            group->to[0][row * group->stride[0] + column] = (uint8_t)(saturated(b[8 * column + row], -128, 127) + 128);
+    memset(group->coefficients, 0, sizeof group->coefficients);
+    group->filled = 0;
+}
+
+/* Three parts of the nearer chroma row and one of the farther. */
+INLINE void sum_rows(const uint8_t *near_row, const uint8_t *far_row, uint16_t *restrict sums, ptrdiff_t width)
+{
+    for (ptrdiff_t i = 0; i < width; i++)
+        sums[i] = (uint16_t)(3 * near_row[i] + far_row[i]);
+}
+
+INLINE void colour_pixel(int32_t y, int32_t cb, int32_t cr, uint8_t *pixel)
+{
+    cb -= 128;
+    cr -= 128;
+    pixel[0] = (uint8_t)saturated(y + ((91881 * cr + 32768) >> 16), 0, 255);
+    pixel[1] = (uint8_t)saturated(y + ((-22554 * cb - 46802 * cr + 32768) >> 16), 0, 255);
+    pixel[2] = (uint8_t)saturated(y + ((116130 * cb + 32768) >> 16), 0, 255);
+}
+
+/* A row of pixels from samples of full resolution. */
+INLINE void colour_row(const uint8_t *y, const uint8_t *cb, const uint8_t *cr, uint8_t *restrict pixels, ptrdiff_t width)
+{
+    for (ptrdiff_t i = 0; i < width; i++)
+        colour_pixel(y[i], cb[i], cr[i], pixels + 3 * i);
+}
+
+/* A row of pixels from sums of chroma rows at half resolution; sums[-1] and the one after the last repeat their
+ * neighbours. Each chroma sample is three parts of the nearer column and one of the farther. */
+INLINE void upsampled_colour_row(
+    const uint8_t *y, const uint16_t *cb, const uint16_t *cr, uint8_t *restrict pixels, ptrdiff_t width)
+{
+    for (ptrdiff_t i = 0; i < width; i++) {
+        const ptrdiff_t near_column = i >> 1, far_column = near_column + (i & 1 ? 1 : -1);
+        const int round = i & 1 ? 7 : 8;
+        const int32_t blue = (3 * cb[near_column] + cb[far_column] + round) >> 4;
+        const int32_t red = (3 * cr[near_column] + cr[far_column] + round) >> 4;
+        colour_pixel(y[i], blue, red, pixels + 3 * i);
+    }
+}
