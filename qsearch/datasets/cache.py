@@ -65,7 +65,7 @@ def cached_pixels(key: str, build: Callable[[], PreparedImages]) -> PreparedImag
     found = entry.read()
     if found is not None:
         return found
-    with _write_errors_explained(entry.folder):
+    with write_errors_explained(entry.folder):
         entry.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(entry.folder / f"{key}.lock")
         lock.acquire()
@@ -74,7 +74,7 @@ def cached_pixels(key: str, build: Callable[[], PreparedImages]) -> PreparedImag
         if found is not None:
             return found
         prepared = build()
-        with _write_errors_explained(entry.folder):
+        with write_errors_explained(entry.folder):
             entry.write(prepared)
     finally:
         lock.release()
@@ -117,7 +117,7 @@ class _Entry:
                 tuple(description["notes"]),
                 str(description["digest"]),
             )
-            untouched = description["pixels_stamp"] == self._stamp()
+            untouched = description["pixels_stamp"] == file_stamp(self.pixels)
             prepared.named(self.key)  # refuses what does not fit together
         except (OSError, EOFError, ValueError, KeyError, TypeError, OverflowError, SyntaxError, TokenError):
             return None  # the last two: numpy on a damaged header
@@ -132,7 +132,7 @@ class _Entry:
         description: dict[str, Any] = {
             "format": FORMAT,
             "digest": prepared.digest,
-            "pixels_stamp": self._stamp(),
+            "pixels_stamp": file_stamp(self.pixels),
             "notes": prepared.notes,
             "class_names": prepared.class_names,
             "labels": prepared.labels.tolist(),
@@ -141,17 +141,20 @@ class _Entry:
         with replacing(self.description, alone=True) as file:
             file.write(json.dumps(description).encode())
 
-    def _stamp(self) -> list[int]:
-        status = self.pixels.stat()
-        return [status.st_size, status.st_mtime_ns]
+
+def file_stamp(path: Path) -> list[int]:
+    """What changes when a file is written to: its size in bytes and its time in nanoseconds."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
 
 
 @contextmanager
-def _write_errors_explained(folder: Path) -> Iterator[None]:
+def write_errors_explained(folder: Path, what: str = "prepared images") -> Iterator[None]:
+    """Errors of writing to the cache as an InputError that says ``what`` cannot be kept there."""
     try:
         yield
     except OSError as error:
         raise InputError(
-            f"prepared images cannot be kept in the cache folder {folder} ({error.strerror or error}): "
+            f"{what} cannot be kept in the cache folder {folder} ({error.strerror or error}): "
             f"make room or give write permission there, or set QSEARCH_CACHE to another folder."
         ) from error
