@@ -52,11 +52,14 @@ INLINE struct layout layout_of(ptrdiff_t height, ptrdiff_t width, int factor)
 /* Raster index (8 * row + column) of each zig-zag position. */
 extern const uint8_t ZIGZAG[64];
 
-/* One Huffman table pair. An entry is (bits << 5 | length): the code followed by room for the value's low bits, and
- * the length of both together. DC by size; AC by 16 * run + size. */
+/* The codes of one component. An entry is (bits << 5 | length): a code followed by its value's low bits, and the length
+ * of both together. What a file holds of a value is "low": the value, or where it is negative the value less one. */
+enum { SMALL = 64 };
+
 struct huffman {
-    uint32_t dc[16];
-    uint32_t ac[256];
+    uint32_t dc[16];                /* by size; zeros where the low bits belong */
+    uint32_t ac[256];               /* by 16 * run + size; the same */
+    uint32_t small[16][2 * SMALL];  /* whole entries by run and low + SMALL */
 };
 
 /* Everything that is computed once, when the module is imported. */
@@ -83,31 +86,37 @@ struct quantizer {
 /* ``table``: 64 entries 1..255 in raster order. */
 void fill_quantizer(struct quantizer *quantizer, const uint8_t *table);
 
-/* Memory for one image's planes of samples; each row is STRIDE_SLACK longer than it needs, for whole vectors. */
-enum { STRIDE_SLACK = 64 };
+/* Memory for one image; each row of samples is ROW_SLACK longer than it needs, for whole vectors. */
+enum { ROW_SLACK = 64 };
 
-struct planes {
-    ptrdiff_t stride[COMPONENTS]; /* samples */
+struct workspace {
+    ptrdiff_t stride; /* samples, of each component */
     uint8_t *samples[COMPONENTS];
     uint16_t *sums[2]; /* of one row of Cb and Cr, each with one more element in front */
+    uint8_t *stream;   /* entropy-coded data of one row of MCUs, with STREAM_SLACK bytes in front and behind */
     void *memory;
 };
 
-/* Returns 0 where memory is short. */
-int allocate_planes(struct planes *planes, const struct layout *at);
-void free_planes(struct planes *planes);
+/* A block is at most 64 codes of 31 bits, also where a damaged cache holds what no image has. */
+enum { STREAM_SLACK = 64, BLOCK_BYTES = 256 };
+
+/* Returns 0 where memory is short. Samples only on request. */
+int allocate(struct workspace *workspace, const struct layout *at, int with_samples);
+void release(struct workspace *workspace);
 
 /* What each path of the dispatch does with one image. */
 struct path {
     const char *name;
     int (*available)(void);
     /* pixels uint8 [height][width][3] -> coefficients int16 [blocks][64], scaled by 8. */
-    void (*forward)(const struct layout *, struct planes *, const uint8_t *pixels, int16_t *coefficients);
+    void (*forward)(const struct layout *, struct workspace *, const uint8_t *pixels, int16_t *coefficients);
     /* The file's size in bytes, without the header. */
-    int64_t (*size)(const struct layout *, const int16_t *coefficients, const struct quantizer *);
+    int64_t (*size)(
+        const struct layout *, struct workspace *, const int16_t *coefficients, const struct quantizer *);
     /* The same, and the decoded pixels. */
     int64_t (*encode)(
-        const struct layout *, struct planes *, const int16_t *coefficients, const struct quantizer *, uint8_t *pixels);
+        const struct layout *, struct workspace *, const int16_t *coefficients, const struct quantizer *,
+        uint8_t *pixels);
 };
 
 #if (defined(__x86_64__) || defined(_M_X64)) && (defined(__GNUC__) || defined(__clang__))

@@ -55,12 +55,27 @@ static void fill_codes(uint32_t *entries, const uint8_t *lengths, const uint8_t 
     }
 }
 
+static void fill_small(struct huffman *huffman)
+{
+    for (uint32_t run = 0; run < 16; run++) {
+        for (int low = -SMALL; low < SMALL; low++) {
+            uint32_t magnitude = (uint32_t)(low < 0 ? -low - 1 : low), size = 0;
+            while (magnitude >> size)
+                size++;
+            huffman->small[run][low + SMALL] =
+                huffman->ac[16 * run + size] | ((uint32_t)low & ((1u << size) - 1)) << 5;
+        }
+    }
+}
+
 void fill_constants(void)
 {
     fill_codes(constants.luma.dc, LUMA_DC_LENGTHS, DC_SYMBOLS);
     fill_codes(constants.luma.ac, LUMA_AC_LENGTHS, LUMA_AC_SYMBOLS);
     fill_codes(constants.chroma.dc, CHROMA_DC_LENGTHS, DC_SYMBOLS);
     fill_codes(constants.chroma.ac, CHROMA_AC_LENGTHS, CHROMA_AC_SYMBOLS);
+    fill_small(&constants.luma);
+    fill_small(&constants.chroma);
     for (uint32_t q = 1; q < 256; q++) {
         const uint32_t divisor = 8 * q;
         uint32_t magnitude = 3;
@@ -82,29 +97,31 @@ void fill_quantizer(struct quantizer *quantizer, const uint8_t *table)
     }
 }
 
-int allocate_planes(struct planes *planes, const struct layout *at)
+int allocate(struct workspace *workspace, const struct layout *at, int with_samples)
 {
-    /* The forward transform fills chroma planes at full resolution before it halves them: even rows and columns of
-     * MCUs for all three. */
-    const size_t rows = (size_t)(8 * at->factor * at->chroma_rows);
-    const size_t stride = (size_t)(8 * at->factor * at->chroma_columns) + STRIDE_SLACK;
-    const size_t sums = (size_t)(8 * at->chroma_columns) + STRIDE_SLACK;
-    uint8_t *memory = calloc(1, 3 * rows * stride + 2 * sums * sizeof(uint16_t));
-    planes->memory = memory;
+    /* The forward transform fills chroma at full resolution before it halves it: as many rows and columns as luma. */
+    const size_t rows = with_samples ? (size_t)(8 * at->factor * at->chroma_rows) : 0;
+    const size_t stride = (size_t)(8 * at->factor * at->chroma_columns) + ROW_SLACK;
+    const size_t sums = (size_t)(8 * at->chroma_columns) + ROW_SLACK;
+    const size_t blocks = (size_t)(at->factor * at->factor + 2) * (size_t)at->chroma_columns;
+    const size_t stream = blocks * BLOCK_BYTES + 2 * STREAM_SLACK;
+    uint8_t *memory = calloc(1, 2 * sums * sizeof(uint16_t) + stream + 3 * rows * stride);
+    workspace->memory = memory;
     if (memory == NULL)
         return 0;
     for (int component = 0; component < 2; component++)
-        planes->sums[component] = (uint16_t *)memory + (size_t)component * sums;
+        workspace->sums[component] = (uint16_t *)(void *)memory + (size_t)component * sums;
     memory += 2 * sums * sizeof(uint16_t);
-    for (int component = 0; component < COMPONENTS; component++) {
-        planes->stride[component] = (ptrdiff_t)stride;
-        planes->samples[component] = memory + (size_t)component * rows * stride;
-    }
+    workspace->stream = memory + STREAM_SLACK;
+    memory += stream;
+    workspace->stride = (ptrdiff_t)stride;
+    for (int component = 0; component < COMPONENTS; component++)
+        workspace->samples[component] = with_samples ? memory + (size_t)component * rows * stride : NULL;
     return 1;
 }
 
-void free_planes(struct planes *planes)
+void release(struct workspace *workspace)
 {
-    free(planes->memory);
-    planes->memory = NULL;
+    free(workspace->memory);
+    workspace->memory = NULL;
 }

@@ -2,11 +2,11 @@
  * each path of the dispatch after its primitives. */
 
 #if defined(_MSC_VER) && !defined(__clang__)
-INLINE int lowest_bit(uint64_t value)
+INLINE unsigned lowest_bit(uint64_t value)
 {
     unsigned long index = 0;
     _BitScanForward64(&index, value);
-    return (int)index;
+    return (unsigned)index;
 }
 
 INLINE unsigned bit_length(uint32_t value)
@@ -15,63 +15,71 @@ INLINE unsigned bit_length(uint32_t value)
     return _BitScanReverse(&index, value) ? (unsigned)index + 1 : 0;
 }
 #else
-INLINE int lowest_bit(uint64_t value)
+INLINE unsigned lowest_bit(uint64_t value)
 {
-    return __builtin_ctzll(value);
+    return (unsigned)__builtin_ctzll(value);
 }
 
+/* Of a value that is not 0. */
 INLINE unsigned bit_length(uint32_t value)
 {
-    return value ? 32 - (unsigned)__builtin_clz(value) : 0;
+    return 32 - (unsigned)__builtin_clz(value);
 }
 #endif
 
-/* The entropy-coded data as it passes by: of each 8 bytes only how many of them are 0xFF is kept. */
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+INLINE void store_big_endian(uint8_t *to, uint64_t value)
+{
+    value = __builtin_bswap64(value);
+    memcpy(to, &value, 8);
+}
+#else
+INLINE void store_big_endian(uint8_t *to, uint64_t value)
+{
+    for (int byte = 0; byte < 8; byte++)
+        to[byte] = (uint8_t)(value >> (56 - 8 * byte));
+}
+#endif
+
+/* The entropy-coded data of one row of MCUs; of rows before it only the number of bytes is kept, stuffed ones included.
+ */
 struct bitstream {
-    uint64_t held; /* the latest bits, at the bottom */
-    int free;      /* how many more fit */
-    int64_t words; /* of 8 bytes */
-    int64_t stuffed;
+    uint64_t held; /* the last bits, at the bottom */
+    uint64_t bits; /* in the row so far, and what was left of the byte before */
+    uint8_t *row;
+    int64_t bytes;
 };
 
-INLINE int64_t full_bytes(uint64_t word)
+/* Writes the last bits once more with those that are new: bytes on either side of a boundary between stores are the
+ * same in both. At most 57 bits at a time. */
+INLINE void put(struct bitstream *stream, uint64_t bits, uint64_t length)
 {
-    /* The top bit of each byte that is 0xFF. No carry leaves a byte. */
-    const uint64_t sevens = 0x7f7f7f7f7f7f7f7fu, ones = 0x0101010101010101u;
-    const uint64_t full = word & ((word & sevens) + ones) & (sevens + ones);
-    return (int64_t)(((full >> 7) * ones) >> 56);
+    stream->held = stream->held << length | bits;
+    stream->bits += length;
+    store_big_endian(stream->row + ((stream->bits + 7) >> 3) - 8, stream->held << (-stream->bits & 7));
 }
 
-INLINE void put(struct bitstream *stream, uint64_t bits, int length)
+INLINE void put_entry(struct bitstream *stream, uint32_t entry)
 {
-    stream->free -= length;
-    if (stream->free >= 0) {
-        stream->held = stream->held << length | bits;
-        return;
+    put(stream, entry >> 5, entry & 31);
+}
+
+INLINE void finish_row(struct bitstream *stream)
+{
+    const ptrdiff_t whole = (ptrdiff_t)(stream->bits >> 3);
+    stream->bytes += whole + full_bytes(stream->row, whole);
+    stream->bits &= 7;
+}
+
+/* Bytes of all rows; the last byte is filled up with ones. */
+INLINE int64_t finish(struct bitstream *stream)
+{
+    if (stream->bits) {
+        const uint64_t fill = -stream->bits & 7;
+        put(stream, (1u << fill) - 1, fill);
+        finish_row(stream);
     }
-    stream->stuffed += full_bytes(stream->held << (length + stream->free) | bits >> -stream->free);
-    stream->words++;
-    stream->held = bits;
-    stream->free += 64;
-}
-
-/* Bytes of the entropy-coded data with the stuffed zeros; the last byte is filled up with ones. */
-INLINE int64_t bytes_of(struct bitstream *stream)
-{
-    const int used = 64 - stream->free, bytes = (used + 7) / 8;
-    int64_t total = 8 * stream->words + bytes + stream->stuffed;
-    if (used) {
-        const int fill = 8 * bytes - used;
-        const uint64_t last = (stream->held << fill | ((1u << fill) - 1)) << (8 * (8 - bytes));
-        total += full_bytes(last);
-    }
-    return total;
-}
-
-INLINE void put_value(struct bitstream *stream, uint32_t entry, unsigned size, int low)
-{
-    const uint64_t value = (uint32_t)low & ((1u << size) - 1);
-    put(stream, entry >> 5 | value, (int)(entry & 31));
+    return stream->bytes;
 }
 
 /* A component on its way through an image. */
@@ -85,6 +93,14 @@ struct component {
     ptrdiff_t stride;
 };
 
+/* The code of the size of a value, and the value. ``entries`` is by size. */
+INLINE uint32_t entry_of(const uint32_t *entries, int low)
+{
+    const uint32_t magnitude = (uint32_t)(low ^ (low >> 31));
+    const unsigned size = magnitude ? bit_length(magnitude) : 0;
+    return entries[size] | ((uint32_t)low & ((1u << size) - 1)) << 5;
+}
+
 INLINE void fill_flat(uint8_t *to, ptrdiff_t stride, int dc)
 {
     const int sample = saturated((dc + 4) >> 3, -128, 127) + 128;
@@ -92,62 +108,74 @@ INLINE void fill_flat(uint8_t *to, ptrdiff_t stride, int dc)
         memset(to + row * stride, sample, 8);
 }
 
-INLINE void block(
-    struct bitstream *stream, struct group *group, struct component *component, ptrdiff_t row, ptrdiff_t column,
-    const uint16_t *places, int want_pixels)
+enum { LARGEST_MCU = 6 };
+
+INLINE uint8_t *quantise_block(
+    const struct component *component, ptrdiff_t row, ptrdiff_t column, struct levels *levels, int want_pixels)
 {
-    struct levels levels;
+    quantise(
+        component->coefficients + 64 * (row * component->columns + column), component->quantizer, levels, want_pixels);
+    return want_pixels ? component->samples + 8 * (row * component->stride + column) : NULL;
+}
+
+/* Takes a place in the group for a block that is not flat, which is where its values belong. */
+INLINE int16_t *slot_for(struct group *group, uint8_t *to, ptrdiff_t stride)
+{
+    if (group->filled == LANES)
+        invert(group);
+    group->to[group->filled] = to;
+    group->stride[group->filled] = stride;
+    return group->coefficients + 8 * group->filled++;
+}
+
+INLINE void code_block(
+    struct bitstream *stream, struct group *group, struct component *component, const struct levels *levels,
+    uint8_t *to, const uint16_t *places, int want_pixels)
+{
     const struct huffman *const huffman = component->huffman;
-    const int16_t *const coefficients = component->coefficients + 64 * (row * component->columns + column);
-    uint64_t left = quantise(coefficients, component->quantizer, &levels, want_pixels) & ~(uint64_t)1;
-    const int dc = levels.low[0] - (levels.low[0] >> 15), change = dc - component->previous_dc;
-    const unsigned dc_size = bit_length((uint32_t)(change < 0 ? -change : change));
+    const int dc = levels->low[0] - (levels->low[0] >> 15), change = dc - component->previous_dc;
+    uint64_t left = levels->present & ~(uint64_t)1;
     int16_t *slot = NULL;
     component->previous_dc = dc;
-    put_value(stream, huffman->dc[dc_size], dc_size, change + (change >> 31));
-    if (want_pixels) {
-        uint8_t *const to = component->samples + 8 * (row * component->stride + column);
-        if (left == 0) {
-            fill_flat(to, component->stride, levels.restored[0]);
-        } else {
-            if (group->filled == LANES)
-                invert(group);
-            slot = group->coefficients + 8 * group->filled;
-            slot[0] = levels.restored[0];
-            group->to[group->filled] = to;
-            group->stride[group->filled] = component->stride;
-            group->filled++;
-        }
+    put_entry(stream, entry_of(huffman->dc, change + (change >> 31)));
+    if (want_pixels && left == 0) {
+        fill_flat(to, component->stride, levels->restored[0]);
+    } else if (want_pixels) {
+        slot = slot_for(group, to, component->stride);
+        slot[0] = levels->restored[0];
     }
-    int position = 0;
+    unsigned position = 0;
     while (left) {
-        const int next = lowest_bit(left);
-        int run = next - position - 1;
-        for (; run > 15; run -= 16)
-            put(stream, huffman->ac[0xf0] >> 5, (int)(huffman->ac[0xf0] & 31));
-        const unsigned size = bit_length(levels.magnitude[next]);
-        put_value(stream, huffman->ac[16 * run + (int)size], size, levels.low[next]);
+        const unsigned next = lowest_bit(left);
+        const int low = levels->low[next];
+        unsigned run = next - position - 1;
         if (want_pixels)
-            slot[places[next]] = levels.restored[next];
+            slot[places[next]] = levels->restored[next];
+        for (; run > 15; run -= 16)
+            put_entry(stream, huffman->ac[0xf0]);
+        if (low >= -SMALL && low < SMALL)
+            put_entry(stream, huffman->small[run][low + SMALL]);
+        else
+            put_entry(stream, entry_of(huffman->ac + 16 * run, low));
         position = next;
         left &= left - 1;
     }
     if (position < 63)
-        put(stream, huffman->ac[0] >> 5, (int)(huffman->ac[0] & 31));
+        put_entry(stream, huffman->ac[0]);
 }
 
 /* A block outside the image that completes an MCU: the DC of the block before it, nothing else. */
-INLINE void filler_block(struct bitstream *stream, const struct huffman *huffman)
+INLINE void code_filler(struct bitstream *stream, const struct huffman *huffman)
 {
-    put(stream, huffman->dc[0] >> 5, (int)(huffman->dc[0] & 31));
-    put(stream, huffman->ac[0] >> 5, (int)(huffman->ac[0] & 31));
+    put_entry(stream, huffman->dc[0]);
+    put_entry(stream, huffman->ac[0]);
 }
 
 INLINE int64_t scan(
-    const struct layout *at, struct planes *planes, const int16_t *coefficients, const struct quantizer *quantizers,
+    const struct layout *at, struct workspace *workspace, const int16_t *coefficients, const struct quantizer *quantizers,
     int want_pixels)
 {
-    struct bitstream stream = {0, 64, 0, 0};
+    struct bitstream stream = {0, 0, workspace->stream, 0};
     struct group group;
     struct component components[COMPONENTS];
     ALIGNED(64) uint16_t places[64];
@@ -161,46 +189,58 @@ INLINE int64_t scan(
         components[c].columns = c == LUMA ? at->luma_columns : at->chroma_columns;
         components[c].coefficients = coefficients;
         components[c].previous_dc = 0;
-        components[c].samples = want_pixels ? planes->samples[c] : NULL;
-        components[c].stride = want_pixels ? planes->stride[c] : 0;
+        components[c].samples = want_pixels ? workspace->samples[c] : NULL;
+        components[c].stride = want_pixels ? workspace->stride : 0;
         coefficients += 64 * components[c].columns * (c == LUMA ? at->luma_rows : at->chroma_rows);
     }
     for (ptrdiff_t row = 0; row < at->chroma_rows; row++) {
         for (ptrdiff_t column = 0; column < at->chroma_columns; column++) {
-            for (ptrdiff_t v = factor * row; v < factor * (row + 1); v++) {
-                for (ptrdiff_t h = factor * column; h < factor * (column + 1); h++) {
+            /* All blocks of an MCU are quantised before the first is coded: the processor mispredicts the end of
+             * nearly every block's coding, and would have no levels to go on with. */
+            struct levels levels[LARGEST_MCU];
+            uint8_t *to[LARGEST_MCU];
+            int count = 0;
+            for (ptrdiff_t v = factor * row; v < factor * (row + 1); v++)
+                for (ptrdiff_t h = factor * column; h < factor * (column + 1); h++, count++)
                     if (v < at->luma_rows && h < at->luma_columns)
-                        block(&stream, &group, &components[LUMA], v, h, places, want_pixels);
+                        to[count] = quantise_block(&components[LUMA], v, h, &levels[count], want_pixels);
                     else
-                        filler_block(&stream, &constants.luma);
-                }
-            }
-            block(&stream, &group, &components[CB], row, column, places, want_pixels);
-            block(&stream, &group, &components[CR], row, column, places, want_pixels);
+                        levels[count].outside = 1;
+            for (int c = CB; c <= CR; c++)
+                to[count + c - CB] =
+                    quantise_block(&components[c], row, column, &levels[count + c - CB], want_pixels);
+            for (int i = 0; i < count; i++)
+                if (levels[i].outside)
+                    code_filler(&stream, &constants.luma);
+                else
+                    code_block(&stream, &group, &components[LUMA], &levels[i], to[i], places, want_pixels);
+            for (int c = CB; c <= CR; c++, count++)
+                code_block(&stream, &group, &components[c], &levels[count], to[count], places, want_pixels);
         }
+        finish_row(&stream);
     }
     if (want_pixels && group.filled)
         invert(&group);
-    return bytes_of(&stream);
+    return finish(&stream);
 }
 
 /* Chroma no wider than two samples is repeated, not interpolated, as libjpeg does. */
-static void narrow_image(const struct layout *at, const struct planes *planes, uint8_t *pixels)
+static void narrow_image(const struct layout *at, const struct workspace *workspace, uint8_t *pixels)
 {
     uint8_t cb[4] = {0}, cr[4] = {0};
     for (ptrdiff_t row = 0; row < at->height; row++) {
         for (ptrdiff_t i = 0; i < at->width; i++) {
-            cb[i] = planes->samples[CB][row / 2 * planes->stride[CB] + i / 2];
-            cr[i] = planes->samples[CR][row / 2 * planes->stride[CR] + i / 2];
+            cb[i] = workspace->samples[CB][row / 2 * workspace->stride + i / 2];
+            cr[i] = workspace->samples[CR][row / 2 * workspace->stride + i / 2];
         }
         for (ptrdiff_t i = 0; i < at->width; i++)
             colour_pixel(
-                planes->samples[LUMA][row * planes->stride[LUMA] + i], cb[i], cr[i],
+                workspace->samples[LUMA][row * workspace->stride + i], cb[i], cr[i],
                 pixels + 3 * (row * at->width + i));
     }
 }
 
-INLINE void upsampled_image(const struct layout *at, const struct planes *planes, uint8_t *pixels)
+INLINE void upsampled_image(const struct layout *at, const struct workspace *workspace, uint8_t *pixels)
 {
     const ptrdiff_t width = at->chroma_width;
     for (ptrdiff_t row = 0; row < at->height; row++) {
@@ -208,38 +248,39 @@ INLINE void upsampled_image(const struct layout *at, const struct planes *planes
         if (farther < 0 || farther == at->chroma_height)
             farther = nearer;
         for (int c = CB; c <= CR; c++) {
-            uint16_t *const sums = planes->sums[c - CB] + 1;
-            const uint8_t *const samples = planes->samples[c];
-            sum_rows(samples + nearer * planes->stride[c], samples + farther * planes->stride[c], sums, width);
+            uint16_t *const sums = workspace->sums[c - CB] + 1;
+            const uint8_t *const samples = workspace->samples[c];
+            sum_rows(samples + nearer * workspace->stride, samples + farther * workspace->stride, sums, width);
             sums[-1] = sums[0];
             sums[width] = sums[width - 1];
         }
         upsampled_colour_row(
-            planes->samples[LUMA] + row * planes->stride[LUMA], planes->sums[0] + 1, planes->sums[1] + 1,
+            workspace->samples[LUMA] + row * workspace->stride, workspace->sums[0] + 1, workspace->sums[1] + 1,
             pixels + 3 * row * at->width, at->width);
     }
 }
 
 static int64_t size_of_image(
-    const struct layout *at, const int16_t *coefficients, const struct quantizer *quantizers)
+    const struct layout *at, struct workspace *workspace, const int16_t *coefficients,
+    const struct quantizer *quantizers)
 {
-    return scan(at, NULL, coefficients, quantizers, 0);
+    return scan(at, workspace, coefficients, quantizers, 0);
 }
 
 static int64_t encode_image(
-    const struct layout *at, struct planes *planes, const int16_t *coefficients, const struct quantizer *quantizers,
+    const struct layout *at, struct workspace *workspace, const int16_t *coefficients, const struct quantizer *quantizers,
     uint8_t *pixels)
 {
-    const int64_t bytes = scan(at, planes, coefficients, quantizers, 1);
+    const int64_t bytes = scan(at, workspace, coefficients, quantizers, 1);
     if (at->factor == 1) {
         for (ptrdiff_t row = 0; row < at->height; row++)
             colour_row(
-                planes->samples[LUMA] + row * planes->stride[LUMA], planes->samples[CB] + row * planes->stride[CB],
-                planes->samples[CR] + row * planes->stride[CR], pixels + 3 * row * at->width, at->width);
+                workspace->samples[LUMA] + row * workspace->stride, workspace->samples[CB] + row * workspace->stride,
+                workspace->samples[CR] + row * workspace->stride, pixels + 3 * row * at->width, at->width);
     } else if (at->chroma_width <= 2) {
-        narrow_image(at, planes, pixels);
+        narrow_image(at, workspace, pixels);
     } else {
-        upsampled_image(at, planes, pixels);
+        upsampled_image(at, workspace, pixels);
     }
     return bytes;
 }

@@ -80,17 +80,17 @@ INLINE int16_t *forward_plane(
 }
 
 static void forward_image(
-    const struct layout *at, struct planes *planes, const uint8_t *pixels, int16_t *coefficients)
+    const struct layout *at, struct workspace *workspace, const uint8_t *pixels, int16_t *coefficients)
 {
-    const ptrdiff_t stride = planes->stride[LUMA], padded = 8 * at->factor * at->chroma_columns;
-    uint8_t *const y = planes->samples[LUMA], *const cb = planes->samples[CB], *const cr = planes->samples[CR];
+    const ptrdiff_t stride = workspace->stride, padded = 8 * at->factor * at->chroma_columns;
+    uint8_t *const y = workspace->samples[LUMA], *const cb = workspace->samples[CB], *const cr = workspace->samples[CR];
     for (ptrdiff_t row = 0; row < at->height; row++)
         colour_row_forward(
             pixels + 3 * row * at->width, y + row * stride, cb + row * stride, cr + row * stride, at->width, padded);
     for (ptrdiff_t row = at->height; row < 8 * at->luma_rows; row++)
         memcpy(y + row * stride, y + (at->height - 1) * stride, (size_t)padded);
     for (int component = CB; component <= CR; component++) {
-        uint8_t *const plane = planes->samples[component];
+        uint8_t *const plane = workspace->samples[component];
         if (at->factor == 2) {
             /* In place: row r of the result is not read again once rows 2r and 2r + 1 are. */
             for (ptrdiff_t row = 0; row < at->chroma_height; row++) {

@@ -142,14 +142,14 @@ static PyObject *forward(PyObject *module, PyObject *arguments)
         const uint8_t *from = batch.buffers[0].buf;
         int16_t *to = batch.buffers[1].buf;
         Py_BEGIN_ALLOW_THREADS
-        struct planes planes;
-        enough = allocate_planes(&planes, &batch.at);
+        struct workspace workspace;
+        enough = allocate(&workspace, &batch.at, 1);
         for (Py_ssize_t image = 0; enough && image < images; image++) {
-            path->forward(&batch.at, &planes, from, to);
+            path->forward(&batch.at, &workspace, from, to);
             from += height * width * 3;
             to += batch.at.blocks * 64;
         }
-        free_planes(&planes);
+        release(&workspace);
         Py_END_ALLOW_THREADS
         result = enough ? Py_NewRef(Py_None) : PyErr_NoMemory();
     }
@@ -161,7 +161,7 @@ static PyObject *sizes(PyObject *module, PyObject *arguments)
 {
     PyObject *coefficients, *tables, *size_bytes, *result = NULL;
     Py_ssize_t images, height, width;
-    int factor;
+    int factor, enough = 1;
     struct batch batch;
     (void)module;
     if (!PyArg_ParseTuple(
@@ -177,14 +177,17 @@ static PyObject *sizes(PyObject *module, PyObject *arguments)
         int64_t *to = batch.buffers[2].buf;
         Py_BEGIN_ALLOW_THREADS
         struct prepared_tables prepared = {NULL};
-        for (Py_ssize_t image = 0; image < images; image++) {
+        struct workspace workspace;
+        enough = allocate(&workspace, &batch.at, 0);
+        for (Py_ssize_t image = 0; enough && image < images; image++) {
             prepare_tables(&prepared, table_set);
-            to[image] = header_bytes(table_set) + path->size(&batch.at, from, prepared.quantizers);
+            to[image] = header_bytes(table_set) + path->size(&batch.at, &workspace, from, prepared.quantizers);
             from += batch.at.blocks * 64;
             table_set += COMPONENTS * 64;
         }
+        release(&workspace);
         Py_END_ALLOW_THREADS
-        result = Py_NewRef(Py_None);
+        result = enough ? Py_NewRef(Py_None) : PyErr_NoMemory();
     }
     close_buffers(&batch);
     return result;
@@ -213,17 +216,17 @@ static PyObject *encode(PyObject *module, PyObject *arguments)
         uint8_t *decoded = batch.buffers[3].buf;
         Py_BEGIN_ALLOW_THREADS
         struct prepared_tables prepared = {NULL};
-        struct planes planes;
-        enough = allocate_planes(&planes, &batch.at);
+        struct workspace workspace;
+        enough = allocate(&workspace, &batch.at, 1);
         for (Py_ssize_t image = 0; enough && image < images; image++) {
             prepare_tables(&prepared, table_set);
             to[image] =
-                header_bytes(table_set) + path->encode(&batch.at, &planes, from, prepared.quantizers, decoded);
+                header_bytes(table_set) + path->encode(&batch.at, &workspace, from, prepared.quantizers, decoded);
             from += batch.at.blocks * 64;
             table_set += COMPONENTS * 64;
             decoded += height * width * 3;
         }
-        free_planes(&planes);
+        release(&workspace);
         Py_END_ALLOW_THREADS
         result = enough ? Py_NewRef(Py_None) : PyErr_NoMemory();
     }

@@ -12,13 +12,13 @@ struct group {
 
 /* One quantised block in zig-zag order. */
 struct levels {
-    ALIGNED(64) uint16_t magnitude[64]; /* |level| */
-    ALIGNED(64) int16_t low[64];        /* what the file holds of the value: level, or level - 1 where negative */
-    ALIGNED(64) int16_t restored[64];   /* level * step; only where pixels are wanted */
+    ALIGNED(64) int16_t low[64];      /* the level, or where it is negative the level less one */
+    ALIGNED(64) int16_t restored[64]; /* level * step; only where pixels are wanted */
+    uint64_t present;                 /* which are not zero, bit k for position k */
+    int outside;                      /* not a block of the image, only there to complete an MCU */
 };
 
-/* Which positions are not zero, bit k for position k. */
-INLINE uint64_t quantise(
+INLINE void quantise(
     const int16_t *coefficients, const struct quantizer *quantizer, struct levels *levels, int want_pixels)
 {
     ALIGNED(64) uint8_t present[64];
@@ -29,7 +29,6 @@ INLINE uint64_t quantise(
         const uint16_t scaled = (uint16_t)(((uint32_t)n * quantizer->reciprocal[k]) >> 16);
         const uint16_t magnitude = (uint16_t)(((uint32_t)scaled * quantizer->scale[k]) >> 16);
         const int16_t level = (int16_t)((magnitude ^ sign) - sign);
-        levels->magnitude[k] = magnitude;
         levels->low[k] = (int16_t)(level + (level >> 15));
         if (want_pixels)
             levels->restored[k] = (int16_t)(uint16_t)((uint32_t)(uint16_t)level * (uint32_t)quantizer->step[k]);
@@ -41,7 +40,17 @@ INLINE uint64_t quantise(
             bits |= (unsigned)present[8 * byte + bit] << bit;
         mask |= (uint64_t)bits << (8 * byte);
     }
-    return mask;
+    levels->present = mask;
+    levels->outside = 0;
+}
+
+/* How many of ``count`` bytes are 0xFF. */
+INLINE ptrdiff_t full_bytes(uint8_t *bytes, ptrdiff_t count)
+{
+    ptrdiff_t full = 0;
+    for (ptrdiff_t i = 0; i < count; i++)
+        full += bytes[i] == 0xff;
+    return full;
 }
 
 INLINE int32_t saturated(int32_t value, int32_t low, int32_t high)

@@ -28,13 +28,14 @@ struct group {
 };
 
 struct levels {
-    ALIGNED(64) uint16_t magnitude[64];
     ALIGNED(64) int16_t low[64];
     ALIGNED(64) int16_t restored[64];
+    uint64_t present;
+    int outside;
 };
 
 #ifdef WIDE
-INLINE uint64_t quantise(
+INLINE void quantise(
     const int16_t *coefficients, const struct quantizer *quantizer, struct levels *levels, int want_pixels)
 {
     uint64_t mask = 0;
@@ -44,17 +45,17 @@ INLINE uint64_t quantise(
         const V scaled = _mm512_mulhi_epu16(n, LOAD(quantizer->reciprocal + k));
         const V magnitude = _mm512_mulhi_epu16(scaled, LOAD(quantizer->scale + k));
         const V flipped = _mm512_xor_si512(magnitude, sign); /* level, or level - 1 where negative */
-        STORE(levels->magnitude + k, magnitude);
         STORE(levels->low + k, flipped);
         if (want_pixels)
             STORE(levels->restored + k,
                   _mm512_mullo_epi16(_mm512_sub_epi16(flipped, sign), LOAD(quantizer->step + k)));
         mask |= (uint64_t)_mm512_test_epi16_mask(magnitude, magnitude) << k;
     }
-    return mask;
+    levels->present = mask;
+    levels->outside = 0;
 }
 #else
-INLINE uint64_t quantise(
+INLINE void quantise(
     const int16_t *coefficients, const struct quantizer *quantizer, struct levels *levels, int want_pixels)
 {
     uint64_t mask = 0;
@@ -67,7 +68,6 @@ INLINE uint64_t quantise(
             const V scaled = _mm256_mulhi_epu16(n, LOAD(quantizer->reciprocal + at));
             const V magnitude = _mm256_mulhi_epu16(scaled, LOAD(quantizer->scale + at));
             const V flipped = _mm256_xor_si256(magnitude, sign);
-            STORE(levels->magnitude + at, magnitude);
             STORE(levels->low + at, flipped);
             if (want_pixels)
                 STORE(levels->restored + at,
@@ -77,9 +77,25 @@ INLINE uint64_t quantise(
         const V both = _mm256_permute4x64_epi64(_mm256_packs_epi16(present[0], present[1]), 0xd8);
         mask |= (uint64_t)(uint32_t)_mm256_movemask_epi8(both) << k;
     }
-    return mask;
+    levels->present = mask;
+    levels->outside = 0;
 }
 #endif
+
+/* Overwrites what comes after the bytes. */
+INLINE ptrdiff_t full_bytes(uint8_t *bytes, ptrdiff_t count)
+{
+    __m256i sums = _mm256_setzero_si256();
+    ALIGNED(32) int64_t parts[4];
+    memset(bytes + count, 0, 32);
+    for (ptrdiff_t i = 0; i < count; i += 32) {
+        const __m256i full = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(bytes + i)), _mm256_set1_epi8(-1));
+        const __m256i ones = _mm256_sub_epi8(_mm256_setzero_si256(), full);
+        sums = _mm256_add_epi64(sums, _mm256_sad_epu8(ones, _mm256_setzero_si256()));
+    }
+    _mm256_store_si256((__m256i *)parts, sums);
+    return (ptrdiff_t)(parts[0] + parts[1] + parts[2] + parts[3]);
+}
 
 INLINE int32_t saturated(int32_t value, int32_t low, int32_t high)
 {
