@@ -94,7 +94,7 @@ struct workspace {
     uint8_t *samples[COMPONENTS];
     uint16_t *sums[2]; /* of one row of Cb and Cr, each with one more element in front */
     uint8_t *stream;   /* entropy-coded data of one row of MCUs, with STREAM_SLACK bytes in front and behind */
-    void *memory;
+    void *memory[3];   /* apart, so that a sanitizer sees where one ends */
 };
 
 /* A block is at most 64 codes of 31 bits, also where a damaged cache holds what no image has. */

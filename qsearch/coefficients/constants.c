@@ -102,26 +102,28 @@ int allocate(struct workspace *workspace, const struct layout *at, int with_samp
     /* The forward transform fills chroma at full resolution before it halves it: as many rows and columns as luma. */
     const size_t rows = with_samples ? (size_t)(8 * at->factor * at->chroma_rows) : 0;
     const size_t stride = (size_t)(8 * at->factor * at->chroma_columns) + ROW_SLACK;
-    const size_t sums = (size_t)(8 * at->chroma_columns) + ROW_SLACK;
+    const size_t sums_length = (size_t)(8 * at->chroma_columns) + ROW_SLACK;
     const size_t blocks = (size_t)(at->factor * at->factor + 2) * (size_t)at->chroma_columns;
-    const size_t stream = blocks * BLOCK_BYTES + 2 * STREAM_SLACK;
-    uint8_t *memory = calloc(1, 2 * sums * sizeof(uint16_t) + stream + 3 * rows * stride);
-    workspace->memory = memory;
-    if (memory == NULL)
+    uint16_t *const sums = workspace->memory[0] = calloc(2 * sums_length, sizeof(uint16_t));
+    uint8_t *const stream = workspace->memory[1] = calloc(blocks * BLOCK_BYTES + 2 * STREAM_SLACK, 1);
+    uint8_t *const samples = workspace->memory[2] = calloc(3 * rows * stride + 1, 1);
+    if (sums == NULL || stream == NULL || samples == NULL) {
+        release(workspace);
         return 0;
+    }
     for (int component = 0; component < 2; component++)
-        workspace->sums[component] = (uint16_t *)(void *)memory + (size_t)component * sums;
-    memory += 2 * sums * sizeof(uint16_t);
-    workspace->stream = memory + STREAM_SLACK;
-    memory += stream;
+        workspace->sums[component] = sums + (size_t)component * sums_length;
+    workspace->stream = stream + STREAM_SLACK;
     workspace->stride = (ptrdiff_t)stride;
     for (int component = 0; component < COMPONENTS; component++)
-        workspace->samples[component] = with_samples ? memory + (size_t)component * rows * stride : NULL;
+        workspace->samples[component] = with_samples ? samples + (size_t)component * rows * stride : NULL;
     return 1;
 }
 
 void release(struct workspace *workspace)
 {
-    free(workspace->memory);
-    workspace->memory = NULL;
+    for (int part = 0; part < 3; part++) {
+        free(workspace->memory[part]);
+        workspace->memory[part] = NULL;
+    }
 }

@@ -227,16 +227,13 @@ INLINE int64_t scan(
 /* Chroma no wider than two samples is repeated, not interpolated, as libjpeg does. */
 static void narrow_image(const struct layout *at, const struct workspace *workspace, uint8_t *pixels)
 {
-    uint8_t cb[4] = {0}, cr[4] = {0};
+    uint8_t cb[ROW_SLACK] = {0}, cr[ROW_SLACK] = {0};
     for (ptrdiff_t row = 0; row < at->height; row++) {
         for (ptrdiff_t i = 0; i < at->width; i++) {
             cb[i] = workspace->samples[CB][row / 2 * workspace->stride + i / 2];
             cr[i] = workspace->samples[CR][row / 2 * workspace->stride + i / 2];
         }
-        for (ptrdiff_t i = 0; i < at->width; i++)
-            colour_pixel(
-                workspace->samples[LUMA][row * workspace->stride + i], cb[i], cr[i],
-                pixels + 3 * (row * at->width + i));
+        colour_row(workspace->samples[LUMA] + row * workspace->stride, cb, cr, pixels + 3 * row * at->width, at->width);
     }
 }
 

@@ -220,7 +220,7 @@ INLINE void invert(struct group *group)
     group->filled = 0;
 }
 
-/* Writes whole vectors; the planes' rows have room. */
+/* Writes whole vectors; rows have ROW_SLACK. */
 INLINE void sum_rows(const uint8_t *near_row, const uint8_t *far_row, uint16_t *restrict sums, ptrdiff_t width)
 {
     for (ptrdiff_t i = 0; i < width; i += 16) {
@@ -230,21 +230,11 @@ INLINE void sum_rows(const uint8_t *near_row, const uint8_t *far_row, uint16_t *
     }
 }
 
-INLINE void colour_pixel(int32_t y, int32_t cb, int32_t cr, uint8_t *pixel)
-{
-    cb -= 128;
-    cr -= 128;
-    pixel[0] = (uint8_t)saturated(y + ((91881 * cr + 32768) >> 16), 0, 255);
-    pixel[1] = (uint8_t)saturated(y + ((-22554 * cb - 46802 * cr + 32768) >> 16), 0, 255);
-    pixel[2] = (uint8_t)saturated(y + ((116130 * cb + 32768) >> 16), 0, 255);
-}
-
 struct colours {
     __m256i red, green, blue;
 };
 
-/* Sixteen pixels in 16-bit elements, not yet limited to 0..255. Factors of 2^15 and more are split into whole
- * multiples and a rest: 91881 = 2^16 + 26345, 116130 = 2 * 2^16 - 2 * 7471, -46802 = 18734 - 2^16. */
+/* Sixteen pixels in 16-bit elements, not yet limited to 0..255. */
 INLINE struct colours convert(__m256i y, __m256i cb, __m256i cr)
 {
     const __m256i one = _mm256_set1_epi16(1), round = _mm256_set1_epi32(32768);
