@@ -14,8 +14,8 @@ try:
     from qsearch.coefficients import _kernel
 except ImportError as error:
     raise MissingDependencyError(
-        f"JPEG in the coefficient domain needs the C extension of qsearch, which cannot be loaded ({error}): "
-        f"install a C compiler and install qsearch again, or use the codec pillow."
+        "JPEG in the coefficient domain needs the C extension of qsearch, which was not built or does not load here: "
+        "install a C compiler and install qsearch again, or use the codec pillow."
     ) from error
 
 FORMAT = _kernel.FORMAT

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Runs the tests of the C extension under AddressSanitizer and UndefinedBehaviorSanitizer: PYTHON [pytest arguments].
+# Without capturing, for a sanitizer ends the process after its report.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${1:-.venv/bin/python}
@@ -30,4 +31,4 @@ PYTHON
 export QSEARCH_SANITIZED="$folder/_kernel.abi3.so" PYTHONPATH="$folder:$PWD${PYTHONPATH:+:$PYTHONPATH}"
 export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc
 LD_PRELOAD="$("$compiler" -print-file-name=libasan.so) $("$compiler" -print-file-name=libstdc++.so)" \
-    "$python" -m pytest -q -n 0 -p conftest_sanitized -p no:cacheprovider tests/coefficients/test_arrays.py
+    "$python" -m pytest -q -s -n 0 -p conftest_sanitized -p no:cacheprovider tests/coefficients/test_arrays.py
