@@ -9,6 +9,7 @@
 #include <intrin.h>
 #define ALIGNED(bytes) __declspec(align(bytes))
 #define INLINE static __forceinline
+#define restrict __restrict
 #else
 #define ALIGNED(bytes) __attribute__((aligned(bytes)))
 #define INLINE static inline __attribute__((always_inline))

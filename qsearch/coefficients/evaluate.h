@@ -171,15 +171,46 @@ INLINE void code_filler(struct bitstream *stream, const struct huffman *huffman)
     put_entry(stream, huffman->ac[0]);
 }
 
+/* All blocks of an MCU are quantised before the first is coded: the processor mispredicts the end of nearly every
+ * block's coding, and would then have no levels to go on with. */
+INLINE void code_mcu(
+    const struct layout *at, struct bitstream *stream, struct group *group, struct component *components,
+    ptrdiff_t row, ptrdiff_t column, const uint16_t *places, int want_pixels)
+{
+    struct levels levels[LARGEST_MCU];
+    uint8_t *to[LARGEST_MCU];
+    const int luma_blocks = at->factor * at->factor;
+    int count = 0;
+    for (ptrdiff_t v = at->factor * row; v < at->factor * (row + 1); v++) {
+        for (ptrdiff_t h = at->factor * column; h < at->factor * (column + 1); h++) {
+            if (v < at->luma_rows && h < at->luma_columns)
+                to[count] = quantise_block(&components[LUMA], v, h, &levels[count], want_pixels);
+            else
+                levels[count].outside = 1;
+            count++;
+        }
+    }
+    for (int c = CB; c <= CR; c++, count++)
+        to[count] = quantise_block(&components[c], row, column, &levels[count], want_pixels);
+    for (int i = 0; i < luma_blocks; i++) {
+        if (levels[i].outside)
+            code_filler(stream, components[LUMA].huffman);
+        else
+            code_block(stream, group, &components[LUMA], &levels[i], to[i], places, want_pixels);
+    }
+    for (int c = CB, i = luma_blocks; c <= CR; c++, i++)
+        code_block(stream, group, &components[c], &levels[i], to[i], places, want_pixels);
+}
+
+/* Counts, and where pixels are wanted leaves the decoded samples in the workspace. */
 INLINE int64_t scan(
-    const struct layout *at, struct workspace *workspace, const int16_t *coefficients, const struct quantizer *quantizers,
-    int want_pixels)
+    const struct layout *at, struct workspace *workspace, const int16_t *coefficients,
+    const struct quantizer *quantizers, int want_pixels)
 {
     struct bitstream stream = {0, 0, workspace->stream, 0};
     struct group group;
     struct component components[COMPONENTS];
     ALIGNED(64) uint16_t places[64];
-    const ptrdiff_t factor = at->factor;
     memset(&group, 0, sizeof group);
     for (int k = 0; k < 64; k++)
         places[k] = (uint16_t)((ZIGZAG[k] >> 3) * 8 * LANES + (ZIGZAG[k] & 7));
@@ -194,29 +225,8 @@ INLINE int64_t scan(
         coefficients += 64 * components[c].columns * (c == LUMA ? at->luma_rows : at->chroma_rows);
     }
     for (ptrdiff_t row = 0; row < at->chroma_rows; row++) {
-        for (ptrdiff_t column = 0; column < at->chroma_columns; column++) {
-            /* All blocks of an MCU are quantised before the first is coded: the processor mispredicts the end of
-             * nearly every block's coding, and would have no levels to go on with. */
-            struct levels levels[LARGEST_MCU];
-            uint8_t *to[LARGEST_MCU];
-            int count = 0;
-            for (ptrdiff_t v = factor * row; v < factor * (row + 1); v++)
-                for (ptrdiff_t h = factor * column; h < factor * (column + 1); h++, count++)
-                    if (v < at->luma_rows && h < at->luma_columns)
-                        to[count] = quantise_block(&components[LUMA], v, h, &levels[count], want_pixels);
-                    else
-                        levels[count].outside = 1;
-            for (int c = CB; c <= CR; c++)
-                to[count + c - CB] =
-                    quantise_block(&components[c], row, column, &levels[count + c - CB], want_pixels);
-            for (int i = 0; i < count; i++)
-                if (levels[i].outside)
-                    code_filler(&stream, &constants.luma);
-                else
-                    code_block(&stream, &group, &components[LUMA], &levels[i], to[i], places, want_pixels);
-            for (int c = CB; c <= CR; c++, count++)
-                code_block(&stream, &group, &components[c], &levels[count], to[count], places, want_pixels);
-        }
+        for (ptrdiff_t column = 0; column < at->chroma_columns; column++)
+            code_mcu(at, &stream, &group, components, row, column, places, want_pixels);
         finish_row(&stream);
     }
     if (want_pixels && group.filled)
@@ -233,7 +243,8 @@ static void narrow_image(const struct layout *at, const struct workspace *worksp
             cb[i] = workspace->samples[CB][row / 2 * workspace->stride + i / 2];
             cr[i] = workspace->samples[CR][row / 2 * workspace->stride + i / 2];
         }
-        colour_row(workspace->samples[LUMA] + row * workspace->stride, cb, cr, pixels + 3 * row * at->width, at->width);
+        colour_row(
+            workspace->samples[LUMA] + row * workspace->stride, cb, cr, pixels + 3 * row * at->width, at->width);
     }
 }
 

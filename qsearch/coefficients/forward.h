@@ -3,7 +3,8 @@
 enum { FRACTION_BITS = 16 };
 
 /* RGB to YCbCr (JFIF) in 16-bit fixed point; pads on the right to whole MCUs by repeating the last pixel. */
-INLINE void colour_row_forward(const uint8_t *pixels, uint8_t *y, uint8_t *cb, uint8_t *cr, ptrdiff_t width, ptrdiff_t padded)
+INLINE void colour_row_forward(
+    const uint8_t *pixels, uint8_t *y, uint8_t *cb, uint8_t *cr, ptrdiff_t width, ptrdiff_t padded)
 {
     const int32_t offset = (128 << FRACTION_BITS) + (1 << (FRACTION_BITS - 1)) - 1;
     for (ptrdiff_t i = 0; i < width; i++) {

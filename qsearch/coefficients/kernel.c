@@ -176,8 +176,9 @@ static PyObject *sizes(PyObject *module, PyObject *arguments)
         const uint8_t *table_set = batch.buffers[1].buf;
         int64_t *to = batch.buffers[2].buf;
         Py_BEGIN_ALLOW_THREADS
-        struct prepared_tables prepared = {NULL};
+        struct prepared_tables prepared;
         struct workspace workspace;
+        prepared.tables = NULL;
         enough = allocate(&workspace, &batch.at, 0);
         for (Py_ssize_t image = 0; enough && image < images; image++) {
             prepare_tables(&prepared, table_set);
@@ -215,8 +216,9 @@ static PyObject *encode(PyObject *module, PyObject *arguments)
         int64_t *to = batch.buffers[2].buf;
         uint8_t *decoded = batch.buffers[3].buf;
         Py_BEGIN_ALLOW_THREADS
-        struct prepared_tables prepared = {NULL};
+        struct prepared_tables prepared;
         struct workspace workspace;
+        prepared.tables = NULL;
         enough = allocate(&workspace, &batch.at, 1);
         for (Py_ssize_t image = 0; enough && image < images; image++) {
             prepare_tables(&prepared, table_set);
@@ -285,8 +287,8 @@ static PyObject *use(PyObject *module, PyObject *arguments)
 static PyMethodDef METHODS[] = {
     {"forward", forward, METH_VARARGS,
      "forward(images, height, width, factor, pixels, coefficients)\n\n"
-     "Fills coefficients int16 [images, blocks, 64], zig-zag, scaled by 8, from pixels uint8 [images, height, width, 3].\n"
-     "factor: 2 for 4:2:0, 1 for 4:4:4."},
+     "Fills coefficients int16 [images, blocks, 64], zig-zag, scaled by 8, from pixels\n"
+     "uint8 [images, height, width, 3]. factor: 2 for 4:2:0, 1 for 4:4:4."},
     {"sizes", sizes, METH_VARARGS,
      "sizes(images, height, width, factor, coefficients, tables, size_bytes)\n\n"
      "Fills size_bytes int64 [images] at tables uint8 [images, 3, 64] in raster order."},

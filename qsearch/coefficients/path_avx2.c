@@ -25,6 +25,7 @@
 static int available(void)
 {
     unsigned a = 0, b = 0, extended = 0, d = 0;
+    __builtin_cpu_init();
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
            __get_cpuid(0x80000001u, &a, &b, &extended, &d) && (extended & bit_LZCNT);
 }

@@ -19,20 +19,7 @@ enum { LANES = 4 };
 enum { LANES = 2 };
 #endif
 
-/* Decoded blocks on their way: LANES blocks are inverted together. Row r of lane l is at [(r * LANES + l) * 8]. */
-struct group {
-    ALIGNED(64) int16_t coefficients[64 * LANES];
-    uint8_t *to[LANES];
-    ptrdiff_t stride[LANES];
-    int filled;
-};
-
-struct levels {
-    ALIGNED(64) int16_t low[64];
-    ALIGNED(64) int16_t restored[64];
-    uint64_t present;
-    int outside;
-};
+#include "blocks.h"
 
 #ifdef WIDE
 INLINE void quantise(
@@ -95,11 +82,6 @@ INLINE ptrdiff_t full_bytes(uint8_t *bytes, ptrdiff_t count)
     }
     _mm256_store_si256((__m256i *)parts, sums);
     return (ptrdiff_t)(parts[0] + parts[1] + parts[2] + parts[3]);
-}
-
-INLINE int32_t saturated(int32_t value, int32_t low, int32_t high)
-{
-    return value < low ? low : value > high ? high : value;
 }
 
 /* Rows and columns of eight registers of eight 16-bit elements exchanged, in each 128-bit lane. */
@@ -325,7 +307,8 @@ INLINE void upsampled_colour_32(const uint8_t *y, const uint16_t *cb, const uint
     write_pixels(&even, &odd, pixels);
 }
 
-INLINE void colour_row(const uint8_t *y, const uint8_t *cb, const uint8_t *cr, uint8_t *restrict pixels, ptrdiff_t width)
+INLINE void colour_row(
+    const uint8_t *y, const uint8_t *cb, const uint8_t *cr, uint8_t *restrict pixels, ptrdiff_t width)
 {
     ptrdiff_t i = 0;
     for (; i + 32 <= width; i += 32)
