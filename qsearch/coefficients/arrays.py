@@ -24,8 +24,8 @@ FORMAT = _kernel.FORMAT
 FACTORS = {"4:2:0": 2, "4:4:4": 1}
 """Supported subsamplings, and by how much each halves the chroma in both directions."""
 
-CHUNK_BYTES = 16 << 20
-"""Coefficients made at a time, where not all are kept."""
+CHUNK_BYTES = 1 << 20
+"""Coefficients made at a time, where not all are kept: few enough to stay in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
