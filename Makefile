@@ -1,9 +1,10 @@
-# `make demo` shows the main job, `make test` checks everything; both set up .venv first.
+# `make demo` shows the main job, `make test` checks everything; `make sanitize` checks the C extension's use of memory.
+# All set up .venv first.
 PYTHON ?= python3
 VENV ?= .venv
 RUN = runs/demo
 
-.PHONY: demo test setup clean
+.PHONY: demo test sanitize setup clean
 
 demo: setup
 	@if [ -e $(RUN)/run.toml ]; then $(VENV)/bin/qsearch resume $(RUN); \
@@ -16,9 +17,12 @@ test: setup
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest -n auto
 
+sanitize: setup
+	tests/coefficients/sanitize.sh $(VENV)/bin/python
+
 setup: $(VENV)/.complete
 
-$(VENV)/.complete: pyproject.toml constraints.txt
+$(VENV)/.complete: pyproject.toml constraints.txt $(wildcard qsearch/coefficients/*.[ch])
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	{ echo "qsearch needs Python 3.11 to 3.13: name one with 'make PYTHON=python3.12 ...'."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
@@ -27,4 +31,4 @@ $(VENV)/.complete: pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis qsearch/coefficients/*.so

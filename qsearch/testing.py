@@ -258,6 +258,21 @@ class CodecContract:
         ]
         assert len(set(seen)) == 4
 
+    def test_what_is_prepared_gives_the_same_as_images(self, codec: Codec) -> None:
+        """Whole, sliced or by indices; and sizes alone are those that come with pixels."""
+        images = self.images()
+        tables = [QuantTables.standard(quality) for quality in (5, 40, 75, 90, 95, 100)]
+        expected = codec.encode(images, tables)
+        prepared = codec.prepare(images, "of these images")
+        assert len(prepared) == len(images)
+        for part in (slice(None), slice(1, 4), np.array([4, 0])):
+            chosen = [tables[index] for index in np.arange(len(images))[part]]
+            for source in (images[part], prepared[part]):
+                encoded = codec.encode(source, chosen)
+                np.testing.assert_array_equal(encoded.size_bytes, expected.size_bytes[part])
+                np.testing.assert_array_equal(encoded.images, expected.images[part])
+                np.testing.assert_array_equal(codec.size_bytes(source, chosen), expected.size_bytes[part])
+
     def test_says_what_it_is(self, codec: Codec) -> None:
         """The settings name the codec and its encoder settings."""
         settings = codec.settings()

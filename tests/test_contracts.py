@@ -15,6 +15,7 @@ from qsearch.classifiers.base import Classifier, ClassifierOptions
 from qsearch.classifiers.function import FunctionClassifier
 from qsearch.codecs import CODECS
 from qsearch.codecs.base import SUBSAMPLINGS, Codec, EncoderOptions
+from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets import DATASETS, load_dataset
 from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.datasets.imagenetv2.manifest import BuildSettings, Entry, write_manifest, write_settings
@@ -43,9 +44,21 @@ class TestStrategies(StrategyContract):
 
 class TestCodecs(CodecContract):
     @pytest.fixture(params=[(name, subsampling) for name in CODECS.names() for subsampling in SUBSAMPLINGS])
-    def codec(self, request: pytest.FixtureRequest) -> Codec:
+    def codec(self, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Codec:
+        monkeypatch.setenv("QSEARCH_CACHE", str(tmp_path))
         name, subsampling = request.param
+        if (name, subsampling) == ("coefficient", "4:2:2"):
+            pytest.skip("the codec coefficient refuses 4:2:2")
         return CODECS.get(name)(EncoderOptions(subsampling=subsampling))
+
+    def test_equals_pillow(self, codec: Codec) -> None:
+        """Sizes to the byte and pixels to the bit."""
+        tables = [QuantTables.standard(quality) for quality in (5, 40, 75, 90, 95, 100)]
+        for height, width in ((33, 50), (1, 1), (17, 16)):
+            images = self.images(height, width)
+            encoded, expected = codec.encode(images, tables), PillowCodec(codec.encoder).encode(images, tables)
+            np.testing.assert_array_equal(encoded.size_bytes, expected.size_bytes)
+            np.testing.assert_array_equal(encoded.images, expected.images)
 
 
 WNIDS = ("n01440764", "n01443537")

@@ -3,4 +3,10 @@
 from qsearch.codecs.base import Codec
 from qsearch.registry import Registry
 
-CODECS: Registry[type[Codec]] = Registry("codecs", {"pillow": "qsearch.codecs.pillow:PillowCodec"})
+CODECS: Registry[type[Codec]] = Registry(
+    "codecs",
+    {
+        "pillow": "qsearch.codecs.pillow:PillowCodec",
+        "coefficient": "qsearch.codecs.coefficient:CoefficientCodec",
+    },
+)

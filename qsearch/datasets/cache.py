@@ -118,7 +118,7 @@ class _Entry:
                 tuple(description["notes"]),
                 str(description["digest"]),
             )
-            untouched = description["pixels_stamp"] == self._stamp()
+            untouched = description["pixels_stamp"] == file_stamp(self.pixels)
             prepared.named(self.key)  # refuses what does not fit together
         except (OSError, EOFError, ValueError, KeyError, TypeError, OverflowError, SyntaxError, TokenError):
             return None  # the last two: numpy on a damaged header
@@ -134,7 +134,7 @@ class _Entry:
         description: dict[str, Any] = {
             "format": FORMAT,
             "digest": prepared.digest,
-            "pixels_stamp": self._stamp(),
+            "pixels_stamp": file_stamp(self.pixels),
             "notes": prepared.notes,
             "class_names": prepared.class_names,
             "labels": prepared.labels.tolist(),
@@ -143,6 +143,8 @@ class _Entry:
         with replacing(self.description, CACHE_ADVICE) as file:
             file.write(json.dumps(description).encode())
 
-    def _stamp(self) -> list[int]:
-        status = self.pixels.stat()
-        return [status.st_size, status.st_mtime_ns]
+
+def file_stamp(path: Path) -> list[int]:
+    """What changes when a file is written to: its size in bytes and its time in nanoseconds."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = (".png", ".svg", ".pdf")
-LETTERS = {"pdf.fonttype": 42, "svg.fonttype": "none"}
+LETTERS: dict[Any, Any] = {"pdf.fonttype": 42, "svg.fonttype": "none"}
 """Matplotlib's settings for letters that stay letters: TrueType in PDF, as conferences ask, and text in SVG."""
 
 

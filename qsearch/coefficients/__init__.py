@@ -1,0 +1,1 @@
+"""JPEG in the coefficient domain: DCT coefficients kept, sizes and pixels computed from them exactly as by libjpeg."""
