@@ -204,3 +204,13 @@ def test_origin_is_known_while_several_are_outstanding() -> None:
         strategy.ask(number)
     assert {strategy.origin(number) for number in range(12)} <= ARMS
     assert logging.getLogger("opentuner").handlers
+
+
+def test_a_gap_of_numpys_own_kind_leaves_the_bandit_at_work() -> None:
+    class OfNumpy:
+        def gap(self, measurement: Measurement) -> Any:
+            return np.float64(LinearFitness().gap(measurement))
+
+    space = SearchSpace.full()
+    plain, numpys = (drive(opentuner(space, fitness=fitness), 300, look_ahead=4) for fitness in (None, OfNumpy()))
+    assert [(trial.origin, trial.tables) for trial in numpys] == [(trial.origin, trial.tables) for trial in plain]
