@@ -46,8 +46,9 @@ def class_names_of(network: str, classes: int, file: str | None) -> tuple[tuple[
 def align_labels(dataset: Dataset, classifier: Classifier) -> npt.NDArray[np.int64]:
     """The labels of ``dataset`` as indices into the logits of ``classifier``, int64 [N].
 
-    By name where the classifier knows all the dataset's classes; by order where it knows none of them. InputError
-    where it knows some only, where the dataset has more classes than the classifier, and where it has no labels.
+    By name where the classifier knows all the dataset's classes; by order where it does not name its classes, or the
+    dataset only numbers its own (0, 1, ...). InputError where a classifier that names its classes knows some of the
+    dataset's only or none, where the dataset has more classes than the classifier, and where it has no labels.
     """
     if dataset.class_names == (UNLABELLED,):
         raise InputError(
@@ -63,24 +64,19 @@ def align_labels(dataset: Dataset, classifier: Classifier) -> npt.NDArray[np.int
             f"{classifier.name} knows {len(dataset.class_names) - len(unknown)} of the {len(dataset.class_names)} "
             f"classes of {dataset.name}, but not {_some(unknown)}: rename or remove those classes."
         )
+    if classifier.class_names is not None and list(dataset.class_names) != list(map(str, range(len(unknown)))):
+        raise InputError(
+            f"{classifier.name} knows none of the {len(unknown)} classes of {dataset.name} ({_some(unknown)}; its own "
+            f"are {_some(list(classifier.class_names))}): rename the classes, give the network's own names with "
+            "--class-names FILE, or measure agreement with its answers on the uncompressed images, with --labels "
+            "predicted."
+        )
     if len(dataset.class_names) > classifier.classes:
         raise InputError(
             f"{dataset.name} has {len(dataset.class_names)} classes and {classifier.name} tells only "
             f"{classifier.classes} apart: use a classifier trained on these classes."
         )
     return dataset.labels
-
-
-def alignment_note(dataset: Dataset, classifier: Classifier) -> str | None:
-    """A sentence where the classifier names its classes and knows none of the dataset's: they are taken by order."""
-    if dataset.class_names == (UNLABELLED,) or set(dataset.class_names) & set(classifier.class_names or ()):
-        return None
-    if classifier.class_names is None:
-        return None
-    return (
-        f"{classifier.name} knows none of the classes of {dataset.name} by name: they are taken in sorted order for "
-        f"its first {len(dataset.class_names)} ({dataset.class_names[0]} for {classifier.class_names[0]}); is that so?"
-    )
 
 
 def _some(names: list[str]) -> str:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from qsearch.classifiers.base import Classifier
-from qsearch.classifiers.labels import align_labels, alignment_note, imagenet_class_names
+from qsearch.classifiers.labels import align_labels, imagenet_class_names
 from qsearch.datasets.base import UNLABELLED, Dataset, Truth
 from qsearch.datasets.synsets import imagenet_synsets
 from qsearch.errors import InputError
@@ -44,18 +44,18 @@ def test_synsets_find_their_place_among_the_thousand() -> None:
     assert labels.dtype == np.int64
 
 
-@pytest.mark.parametrize("names", [None, ("ant", "bee", "cat")])
-def test_unknown_names_go_by_order(names: tuple[str, ...] | None) -> None:
-    assert align_labels(dataset("x", "y", "z"), Named(names, 3)).tolist() == [2, 1, 0]
+def test_classes_go_by_order_where_the_network_names_none() -> None:
+    assert align_labels(dataset("x", "y", "z"), Named(None, 3)).tolist() == [2, 1, 0]
 
 
-def test_classes_taken_by_order_are_said_where_the_network_names_its_own() -> None:
-    named = Named(("ant", "bee", "cat"), 3)
-    note = alignment_note(dataset("x", "y"), named)
-    assert note is not None
-    assert "x for ant" in note
-    assert alignment_note(dataset("ant", "bee"), named) is None
-    assert alignment_note(dataset("x", "y"), Named(None, 3)) is None
+def test_classes_that_are_numbers_go_by_order() -> None:
+    assert align_labels(dataset("0", "1"), Named(("ant", "bee", "cat"), 3)).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("names", [("x", "y"), ("0", "1", "10", "2")])
+def test_a_network_that_knows_none_of_the_names_is_refused(names: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match=r"knows none of the .* classes .* --class-names FILE.* --labels predicted"):
+        align_labels(dataset(*names), Named(("ant", "bee", "cat", "dog"), 4))
 
 
 def test_names_of_which_some_are_known_are_refused() -> None:
