@@ -2,23 +2,29 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar, cast
 
 from qsearch.errors import InputError, QSearchError
+from qsearch.text import one_line, reason_of
 
 T = TypeVar("T")
 
+NAMED = 20
+"""How many known names a sentence lists before it counts the rest."""
+
 
 def nearest_names(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown ``name``: the nearest known names, or all of them."""
+    """The end of a sentence about an unknown ``name``: the nearest known names, or the first of all."""
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if near:
         return f"did you mean {' or '.join(near)}?"
-    return f"known: {', '.join(known)}." if known else "none is known."
+    more = f" and {len(known) - NAMED} more" if len(known) > NAMED else ""
+    return f"known: {', '.join(known[:NAMED])}{more}." if known else "none is known."
 
 
 class Registry(Generic[T]):
@@ -66,9 +72,10 @@ class Registry(Generic[T]):
             return self._loaded[name]
         except QSearchError:
             raise
-        except (ImportError, AttributeError) as error:
+        except (Exception, SystemExit) as error:  # importing a plug-in runs it, and it may do anything
             raise InputError(
-                f"{name!r} of {self.group} is registered as {entry.value} but cannot be imported: {error}."
+                f"{name!r} of {self.group} is registered as {entry.value} but cannot be imported "
+                f"({reason_of(error)}): repair or uninstall that package."
             ) from error
 
 
@@ -93,7 +100,8 @@ def check_options(what: str, options: Mapping[str, Any], known: Mapping[str, Any
         if wanted is None or (isinstance(value, wanted) and isinstance(value, bool) == isinstance(known[option], bool)):
             continue
         names = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
-        raise InputError(f"the option {option} takes {names.get(type(known[option]), 'a list')}, got {value!r}.")
+        takes = names.get(type(known[option]), "a list")
+        raise InputError(f"the option {option} takes {takes}, got {one_line(repr(value), 60)}.")
 
 
 _KINDS: dict[type, tuple[type, ...]] = {
@@ -104,6 +112,17 @@ _KINDS: dict[type, tuple[type, ...]] = {
     tuple: (list, tuple),
     list: (list, tuple),
 }
+
+
+@contextmanager
+def failures_explained(what: str) -> Iterator[None]:
+    """InputError, naming ``what``, for anything a plug-in raises in this block; errors of this package pass."""
+    try:
+        yield
+    except QSearchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{what} cannot be had, for its code fails ({reason_of(error)}).") from error
 
 
 def split_spec(spec: str) -> tuple[str, str]:

@@ -1,11 +1,12 @@
 """The search loop: ask a strategy, have its tables evaluated, record what came of them, tell."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from qsearch.archive.store import Archive
-from qsearch.errors import InputError, RunError
+from qsearch.errors import InputError, QSearchError, RunError
 from qsearch.evaluation.measurement import UNCOMPRESSED_NUMBER, Measurement, Series, Trial
 from qsearch.evaluation.task import Task
 from qsearch.executors.base import Executor, Outcome
@@ -13,6 +14,7 @@ from qsearch.quantizer import UNCOMPRESSED, Quantizer
 from qsearch.strategies.base import Strategy
 from qsearch.strategies.standard import REFERENCE_QUALITIES
 from qsearch.tables import QuantTables
+from qsearch.text import reason_of
 
 DEFAULT_LOOK_AHEAD = 4
 """Trials of an adaptive strategy that may be outstanding; recorded with a run, for it decides what is asked."""
@@ -37,8 +39,9 @@ def run_search(
     it knows as its 0; those before are another strategy's, recorded already. Which tables are asked depends on the
     strategy, its seed and ``look_ahead``, not on the executor. ``on_trial`` hears of each trial once it is recorded.
 
-    Raises RunError after ten failures in a row, or where the archive can no longer be written; InputError where the
-    strategy no longer proposes what the archive holds. Interrupting it (KeyboardInterrupt) loses what is in flight.
+    Raises RunError after ten failures in a row, where the strategy proposes no tables of its box, or where the archive
+    can no longer be written; InputError where the strategy no longer proposes what the archive holds. Interrupting it
+    (KeyboardInterrupt) loses what is in flight.
     """
     if trials <= first or look_ahead < 1:
         raise InputError(
@@ -126,7 +129,7 @@ class _Loop:
         self.asked = len(gapless)
         if gapless:
             if not self.strategy.adaptive:
-                self._check_proposal(gapless[-1], self.strategy.ask(gapless[-1].number))
+                self._check_proposal(gapless[-1], self._ask(gapless[-1].number))
             self.told = self.strategy.told_before(gapless[-1].number, self.look_ahead)
 
     def run(self) -> None:
@@ -145,7 +148,7 @@ class _Loop:
             if not self._tell(self.strategy.told_before(self.asked, self.look_ahead)):
                 return
             start = time.perf_counter()
-            tables = self.strategy.ask(self.asked)
+            tables = self._ask(self.asked)
             decision_s = time.perf_counter() - start
             number, self.asked = self.asked, self.asked + 1
             if number in self.recorded:
@@ -154,13 +157,40 @@ class _Loop:
             origin = self.strategy.origin(number)
             self._propose(_Proposal("search", self.first + number, self.strategy.name, tables, origin, decision_s))
 
+    def _ask(self, number: int) -> QuantTables:
+        """What the strategy proposes. RunError where that is nothing, or tables outside its box."""
+        name, label = self.strategy.name, self.first + number
+        with self._failures_explained(f"proposes nothing for trial {label}"):
+            tables: object = self.strategy.ask(number)
+        if not isinstance(tables, QuantTables):
+            raise RunError(
+                f"strategy {name} proposes a {type(tables).__name__} for trial {label}, and QuantTables were expected."
+            )
+        if not self.strategy.space.holds(tables):
+            raise RunError(
+                f"strategy {name} proposes tables outside its box for trial {label}: it is to be repaired, "
+                "SearchSpace.clip brings vectors into the box."
+            )
+        return tables
+
+    @contextmanager
+    def _failures_explained(self, what: str) -> Iterator[None]:
+        """RunError for anything a strategy raises in this block; errors of this package pass."""
+        try:
+            yield
+        except QSearchError:
+            raise
+        except Exception as error:
+            raise RunError(f"strategy {self.strategy.name} {what}: {reason_of(error)}.") from error
+
     def _tell(self, count: int) -> bool:
         """Tells in the order of the numbers until ``count`` are told; False where one of them is still in flight."""
         while self.told < count:
             trial = self.recorded.get(self.told)
             if trial is None:
                 return False
-            self.strategy.tell(trial)
+            with self._failures_explained(f"cannot be told trial {self.first + trial.number}"):
+                self.strategy.tell(trial)
             self.told += 1
         return True
 

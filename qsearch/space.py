@@ -81,6 +81,10 @@ class SearchSpace:
             and bool(((array >= self.lower) & (array <= self.upper)).all())
         )
 
+    def holds(self, tables: QuantTables) -> bool:
+        """Whether ``tables`` are of this layout and within the box."""
+        return LAYOUTS[tables.layout] <= LAYOUTS[self.layout] and self.contains(self.to_vector(tables))
+
     def clip(self, vector: npt.ArrayLike) -> Vector:
         """The vector of the box nearest to ``vector`` [dimensions]; halves round to even."""
         values = np.asarray(vector, dtype=np.float64)

@@ -45,12 +45,13 @@ def plugin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def plugins(plugin_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The fake plug-ins, installed in this process."""
     monkeypatch.syspath_prepend(str(plugin_folder))
-    _forget_entry_points()
+    forget_entry_points()
     yield
-    _forget_entry_points()
+    forget_entry_points()
 
 
-def _forget_entry_points() -> None:
+def forget_entry_points() -> None:
+    """Has the registries look again for what is installed."""
     for registry in (CLASSIFIERS, CODECS, DATASETS, EXECUTORS, MEASURES, STRATEGIES):
         vars(registry).pop("_entry_points", None)
         vars(registry).pop("_loaded", None)

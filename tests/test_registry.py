@@ -59,6 +59,12 @@ def test_with_nothing_known_the_sentence_says_so() -> None:
     assert nearest_names("x", []) == "none is known."
 
 
+def test_of_a_thousand_names_a_sentence_lists_the_first() -> None:
+    listed = nearest_names("x", [f"network-{number:04}" for number in range(1000)])
+    assert listed.startswith("known: network-0000, network-0001,")
+    assert listed.endswith("network-0019 and 980 more.")
+
+
 @pytest.mark.parametrize(
     ("spec", "parts"),
     [

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from qsearch.classifiers.base import Classifier, ClassifierLoader, ClassifierOptions
-from qsearch.registry import Registry, split_spec
+from qsearch.classifiers.base import Classifier, ClassifierLoader, ClassifierOptions, check_classifier
+from qsearch.registry import Registry, failures_explained, split_spec
 
 CLASSIFIERS: Registry[ClassifierLoader] = Registry(
     "classifiers",
@@ -20,10 +20,14 @@ CLASSIFIERS: Registry[ClassifierLoader] = Registry(
 def load_classifier(spec: str, options: ClassifierOptions | None = None) -> Classifier:
     """The network ``spec`` names: ``textures-cnn``, ``torchvision:NAME``, ``timm:NAME``, ``FILE.onnx``, ``FILE.pt2``.
 
-    InputError where it cannot be had.
+    InputError where it cannot be had, or where what a plug-in returns is no classifier.
     """
     name, argument = split_spec(spec)
     suffix = Path(spec).suffix.lower().removeprefix(".")
     if name not in CLASSIFIERS and suffix in CLASSIFIERS:
         name, argument = suffix, spec
-    return CLASSIFIERS.get(name)(argument, options or ClassifierOptions())
+    loader = CLASSIFIERS.get(name)
+    with failures_explained(f"the classifier {spec}"):
+        classifier = loader(argument, options or ClassifierOptions())
+        check_classifier(spec, classifier)
+    return classifier

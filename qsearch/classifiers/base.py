@@ -1,13 +1,14 @@
 """The Classifier contract: images to logits, and what a classifier loader is given."""
 
 from abc import ABC, abstractmethod
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from qsearch.errors import InputError
+from qsearch.text import check_utf8
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["float32", "bfloat16"]
@@ -96,12 +97,54 @@ class ClassifierOptions(NetworkOptions, frozen=True, kw_only=True):
     """How a network is loaded: what the user chose, and what this machine has to offer.
 
     threads: CPU threads for inference in this process.
+    trust_pickle: load ``FILE.pt2`` as torch does, which can execute what the file says; others ignore it. Given anew
+        each time and never recorded, for a file that somebody else wrote must not be able to say it.
     """
 
     threads: int = 1
+    trust_pickle: bool = False
 
 
 class ClassifierLoader(Protocol):
     """What is registered under a classifier's name; ``argument`` is what follows the colon in ``name:argument``."""
 
     def __call__(self, argument: str, options: ClassifierOptions) -> Classifier: ...
+
+
+def check_classifier(spec: str, classifier: Any) -> None:
+    """InputError where ``classifier``, which a plug-in returned for ``spec``, does not keep the contract."""
+    if not isinstance(classifier, Classifier):
+        raise InputError(
+            f"{spec} is no classifier: its loader returns {type(classifier).__name__}, and a subclass of "
+            "qsearch.classifiers.base.Classifier was expected."
+        )
+    names, classes = classifier.class_names, classifier.classes
+    for text, what in ((classifier.name, "name"), (classifier.digest, "digest")):
+        if not isinstance(text, str):
+            raise InputError(f"the {what} of the classifier {spec} is a {type(text).__name__}: give it as text.")
+        check_utf8(text, f"the {what} of the classifier {spec},")
+    if not isinstance(classes, int) or classes < 1:
+        raise InputError(f"the classifier {spec} says it has {classes!r} classes: a whole number was expected.")
+    if names is None:
+        return
+    if not isinstance(names, tuple) or len(names) != classes or not all(isinstance(name, str) for name in names):
+        raise InputError(f"the class names of {spec} are no tuple of {classes} texts, one for each of its classes.")
+    for name in names:
+        check_utf8(name, f"the class of {spec},")
+
+
+def checked_settings(part: str, settings: Any) -> dict[str, Any]:
+    """``settings``, which the plug-in ``part`` says of itself, if a run can keep them; else InputError.
+
+    They are names with texts, numbers or truth values, the ``name`` among them.
+    """
+    if not isinstance(settings, dict) or not isinstance(settings.get("name"), str):
+        raise InputError(f"settings() of {part} gives no dictionary with its name: return {{'name': ..., ...}}.")
+    for key, value in settings.items():
+        if not isinstance(key, str) or type(value) not in (str, int, float, bool):
+            raise InputError(
+                f"settings() of {part} gives {key!r} as {type(value).__name__}: text, a number or a truth value of "
+                "Python's own was expected."
+            )
+        check_utf8(f"{key}{value}", f"the setting {key!r} of {part},")
+    return settings

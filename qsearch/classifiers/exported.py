@@ -38,7 +38,10 @@ class _Port(NamedTuple):
 
 
 def load_onnx(argument: str, options: ClassifierOptions) -> Classifier:
-    """The network in the ONNX file ``argument``; it runs on the CPU. InputError where the file is not a classifier."""
+    """FILE.onnx, a network in ONNX; it runs on the CPU.
+
+    InputError where the file is not a classifier.
+    """
     path = _file(argument, options)
     if options.device.startswith("cuda"):
         raise InputError(f"{argument}: ONNX files run on the CPU only; for a GPU export the network as .pt2.")
@@ -56,7 +59,10 @@ def load_onnx(argument: str, options: ClassifierOptions) -> Classifier:
 
 
 def load_pt2(argument: str, options: ClassifierOptions) -> Classifier:
-    """The network in the torch.export file ``argument``. InputError where the file is not a classifier."""
+    """FILE.pt2, a network saved by torch.export.
+
+    InputError where the file is not a classifier.
+    """
     path = _file(argument, options)
     program = _read_pt2(path)
     signature = program.graph_signature

@@ -22,9 +22,10 @@ WEIGHTS = Path(str(resources.files("qsearch.classifiers"))) / "textures_cnn.npz"
 
 
 def load(argument: str, options: ClassifierOptions) -> InferenceClassifier:
-    """The network with the weights of this package, or with those that the training script wrote.
+    """textures-cnn, the embedded network for the textures.
 
-    InputError for an argument, which it does not take, and for a file that does not hold weights of this network.
+    Its weights are those of this package, or what the training script wrote. InputError for an argument, which it does
+    not take, and for a file that does not hold weights of this network.
     """
     if argument:
         raise InputError(f"textures-cnn takes nothing after a colon, got {argument!r}: leave it out.")

@@ -27,10 +27,11 @@ HUB_FILE = "model.safetensors"
 
 
 def load(argument: str, options: ClassifierOptions) -> Classifier:
-    """The network called ``argument``. ``options.weights`` is a file of weights, or None for the published ones.
+    """timm:NAME, a network with its published weights or a file of them; needs the extra timm.
 
-    MissingDependencyError without timm. InputError where there is no such network, where weights can neither be found
-    nor downloaded, and where a file does not hold weights of this network.
+    ``options.weights`` is a file of weights, or None for the published ones. MissingDependencyError without timm.
+    InputError where there is no such network, where weights can neither be found nor downloaded, and where a file does
+    not hold weights of this network.
     """
     name = f"timm:{argument}"
     options.refuse(name, "mean", "std", "input_range")

@@ -29,10 +29,11 @@ AUXILIARY = re.compile(r"(aux\d|AuxLogits)\.")
 
 
 def load(argument: str, options: ClassifierOptions) -> Classifier:
-    """The network called ``argument``. ``options.weights`` is the name of a weight set, a file, or None.
+    """torchvision:NAME, an ImageNet network with one of its weight sets or a file of weights.
 
-    InputError where there is no such network or weight set, where weights can neither be found nor downloaded, and
-    where a file does not hold weights of this network or is not what its name says.
+    ``options.weights`` is the name of a weight set, a file, or None. InputError where there is no such network or
+    weight set, where weights can neither be found nor downloaded, and where a file does not hold weights of this
+    network or is not what its name says.
     """
     options.refuse(f"torchvision:{argument}", "mean", "std", "input_range")
     weight_set, file = _weights(argument, options.weights)

@@ -32,7 +32,8 @@ def show(spec: str, json_: bool, **given: Any) -> None:
     from qsearch.analysis.network_card import network_card
     from qsearch.run.building import build_classifier, build_dataset, usable_cores
 
-    network = build_classifier(settings_of_classifier(spec, given), usable_cores())
+    wanted = settings_of_classifier(spec, given)
+    network = build_classifier(wanted, usable_cores(), trust_pickle=given["trust_pickle"])
     images = build_dataset(settings_of_dataset(given)) if given["dataset"] else None
     card = network_card(network, images)
     click.echo(json.dumps(msgspec.to_builtins(asdict(card)), indent=2) if json_ else _as_text(card, usable_cores()))

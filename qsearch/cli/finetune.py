@@ -101,7 +101,7 @@ def _experiment(run: "Run", given: dict[str, Any]) -> tuple["FinetuneSettings", 
     searched = run.settings.dataset
     prepared = {**given, "size": given["size"] or searched.size, "fit": given["fit"] or searched.fit}
     train_on, held_out = (settings_of_dataset({**prepared, "dataset": spec}) for spec in _images(run, given))
-    classifier = build_classifier(network, usable_cores())
+    classifier = build_classifier(network, usable_cores(), trust_pickle=given["trust_pickle"])
     parts = parts_of(
         classifier,
         draw(build_dataset(train_on), given["train_images"], given["seed"]),

@@ -1,6 +1,7 @@
 """``qsearch list``: what there is to choose from, and the runs there are."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from qsearch.cli.runs import runs_option
 from qsearch.errors import QSearchError
 from qsearch.registry import Registry
 from qsearch.run.folder import SETTINGS_FILE, Run
+from qsearch.text import one_line
 
 
 @click.command("list")
@@ -33,25 +35,47 @@ def list_(what: str, runs: Path, json_: bool) -> None:
         for kind, registry in registries.items()
         if what in ("all", kind)
     }
+    options = {name: _options(name) for name in found.get("strategies", ())}
     if what in ("all", "runs"):
         found["runs"] = {path.parent.name: _state(path.parent) for path in sorted(runs.glob(f"[!.]*/{SETTINGS_FILE}"))}
     if json_:
-        click.echo(json.dumps(found, indent=2))
+        click.echo(json.dumps({**found, **({"options": options} if options else {})}, indent=2, default=str))
         return
     for kind, entries in found.items():
         click.echo(f"{kind}:")
         width = max(map(len, entries), default=0)
         for name, purpose in entries.items():
             click.echo(f"  {name:{width}}  {purpose}".rstrip())
+            if kind == "strategies" and options[name]:
+                defaults = " ".join(f"{option}={_as_set(default)}" for option, default in options[name].items())
+                click.echo(f"  {'':{width}}    --set {defaults}")
         if not entries:
             click.echo(f"  none in {runs}" if kind == "runs" else "  none")
 
 
 def _purpose(registry: Registry[Any], name: str) -> str:
+    """The first line of its docstring, without the markup."""
     try:
-        return (registry.get(name).__doc__ or "").strip().split("\n")[0]
+        described = str(registry.get(name).__doc__ or "").strip().split("\n")[0]
     except QSearchError as error:
         return f"unusable: {error}"
+    return one_line(re.sub(r":\w+:`([^`]*)`|``([^`]*)``", r"\1\2", described))
+
+
+def _options(strategy: str) -> dict[str, Any]:
+    """What ``--set`` takes, and the defaults; nothing where it cannot be had."""
+    from qsearch.run.building import strategy_class
+    from qsearch.strategies.base import strategy_options
+
+    try:
+        return strategy_options(strategy_class(strategy))
+    except QSearchError:
+        return {}
+
+
+def _as_set(default: Any) -> str:
+    """As a user would write it after NAME=."""
+    return one_line(default if isinstance(default, str) else json.dumps(default, default=str))
 
 
 def _state(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import io
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import click
 
 from qsearch.errors import DiskError, QSearchError
+from qsearch.text import one_line
 
 COMMANDS = {
     "run": "qsearch.cli.run:run",
@@ -35,6 +37,8 @@ COMMANDS = {
 }
 INTERRUPTED = 130
 NO_ROOM = (errno.EDQUOT, errno.EFBIG, errno.ENOSPC)
+LONGEST_SENTENCE = 4000
+"""Characters of an error; a terminal is for reading."""
 
 
 class LazyGroup(click.Group):
@@ -72,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Exit status: 0 done, 1 the run failed or the reader of a pipe went away, 2 wrong input or a disk that refuses, 130
     interrupted.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files that are no text are shown escaped
+        sys.stdout.reconfigure(errors="backslashreplace")
     handler = signal.signal(signal.SIGTERM, _interrupt)
     try:
         status: Any = cli(args=arguments, prog_name="qsearch", standalone_mode=False)
@@ -113,5 +119,5 @@ def _drop_output() -> None:
 
 
 def _fail(sentence: str, status: int) -> None:
-    click.echo(f"qsearch: {' '.join(sentence.split())}", err=True)
+    click.echo(f"qsearch: {one_line(sentence, LONGEST_SENTENCE)}", err=True)
     sys.exit(status)

@@ -15,10 +15,9 @@ from qsearch.datasets.splits import KINDS
 from qsearch.evaluation.measures import ALWAYS, MEASURES, PSNR
 from qsearch.executors import DEFAULT as DEFAULT_EXECUTOR
 from qsearch.executors import EXECUTORS
-from qsearch.run.building import default_layout
+from qsearch.run.building import default_layout, strategy_class
 from qsearch.run.settings import ClassifierSettings, CodecSettings, DatasetSettings, RunSettings, SearchSettings
 from qsearch.space import LAYOUTS
-from qsearch.strategies import STRATEGIES
 from qsearch.strategies.sorted_random import DRAWS
 
 DEFAULTS = RunSettings()
@@ -102,7 +101,12 @@ dataset_options = _options(
         help="Those of the images, or the network's own answers on them uncompressed.  [default: given]",
     ),
 )
-network_options = options_for(NetworkOptions)
+trust_option = click.option(
+    "--trust-pickle",
+    is_flag=True,
+    help="FILE.pt2: load it as torch does, which may execute what the file says. Never recorded: give it each time.",
+)
+network_options = _options(options_for(NetworkOptions), trust_option)
 classifier_options = _options(
     click.option(
         "--classifier",
@@ -240,7 +244,7 @@ def _replaced(part: Any, given: Mapping[str, Any], **options: str) -> Any:
 
 
 def _with_warm_up(search: SearchSettings, given: Mapping[str, Any]) -> SearchSettings:
-    if not STRATEGIES.get(search.strategy).informed:
+    if not strategy_class(search.strategy).informed:
         useless = [f"--{option}".replace("_", "-") for option in ("from", "warm_up") if given[option]]
         if useless:
             raise click.UsageError(f"strategy {search.strategy} searches without guidance: leave {useless[0]} out.")

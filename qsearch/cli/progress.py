@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,7 +11,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from qsearch.analysis.results import Results
 from qsearch.analysis.summary import summarize
-from qsearch.classifiers.labels import alignment_note
 from qsearch.cli.summary import measured_on
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Trial
@@ -90,12 +88,10 @@ class SearchProgress:
         return f"{summary.gain_points:+.2f} points at quality 50's ratio"
 
     def _say(self, line: str) -> None:
-        say: Callable[[str], None] = self._bar.console.print if self._bar is not None else _echo
-        say(line)
-
-
-def _echo(line: str) -> None:
-    click.echo(line, err=True)
+        if self._bar is None:
+            click.echo(line, err=True)
+        else:  # as it is: a reason may hold what rich takes for markup
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def measure(run: Run, evaluator: Evaluator, workers: int, *, trials: int | None = None, **how: Any) -> int:
@@ -103,8 +99,7 @@ def measure(run: Run, evaluator: Evaluator, workers: int, *, trials: int | None 
 
     ``how`` are further arguments of :meth:`qsearch.run.folder.Run.resume`.
     """
-    aligned = [alignment_note(evaluator.dataset, classifier) for classifier in evaluator.classifiers]
-    for note in (*evaluator.dataset.notes, *filter(None, aligned)):
+    for note in evaluator.dataset.notes:
         click.echo(note, err=True)
     click.echo(f"{run.path}: {measured_on(run)}, {workers} worker{'s' * (workers > 1)}", err=True)
     with SearchProgress(run, trials or run.settings.search.trials) as progress:

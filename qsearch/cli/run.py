@@ -14,6 +14,7 @@ from qsearch.cli.options import (
     measuring_options,
     search_options,
     settings_of,
+    trust_option,
     workers_option,
 )
 from qsearch.cli.progress import measure
@@ -24,6 +25,7 @@ from qsearch.evaluation.evaluator import Evaluator
 from qsearch.run.building import build_evaluator, check_search, default_workers
 from qsearch.run.folder import Run, guided
 from qsearch.run.settings import load_settings
+from qsearch.text import check_utf8
 
 
 @click.command()
@@ -61,6 +63,7 @@ def run(
         given["layout"] = sources[0].settings.search.layout
     settings = settings_of(msgspec.structs.replace(settings, recorded=None, changes=()), given)
     path = runs / (name or _free_name(runs, settings.search.strategy))
+    check_utf8(str(path), "the run's name")
     if path.exists():
         raise click.UsageError(
             f"{path} exists already: go on with 'qsearch resume {path}', or choose another --name.", ctx
@@ -75,7 +78,7 @@ def run(
     click.echo(
         f"preparing {settings.dataset.spec} and {', '.join(each.spec for each in settings.classifiers)} ...", err=True
     )
-    evaluator = build_evaluator(settings, workers)
+    evaluator = build_evaluator(settings, workers, trust_pickle=given["trust_pickle"])
     if sources:
         settings = guided(settings, sources, evaluator)
     made = Run.create(path, settings, evaluator)
@@ -86,15 +89,25 @@ def run(
 @click.argument("run_", metavar="RUN")
 @click.option("--trials", type=click.IntRange(min=1), help="Go on to so many trials in all.  [default: as set]")
 @click.option("--allow-changed", is_flag=True, help="Go on although dataset, classifier or codec changed; recorded.")
+@trust_option
 @workers_option
 @runs_option
 @json_option
 @click.pass_context
-def resume(ctx: click.Context, /, run_: str, workers: int | None, runs: Path, json_: bool, **how: Any) -> None:
+def resume(
+    ctx: click.Context,
+    /,
+    run_: str,
+    workers: int | None,
+    trust_pickle: bool,
+    runs: Path,
+    json_: bool,
+    **how: Any,
+) -> None:
     """Go on with RUN (a name or a path) where it stopped, also to more trials."""
     found = find_run(run_, runs)
     workers = workers or default_workers(found.settings)
-    evaluator = build_evaluator(found.settings, workers)
+    evaluator = build_evaluator(found.settings, workers, trust_pickle=trust_pickle)
     _search(ctx, found, evaluator, workers, json_, **how)
 
 

@@ -75,7 +75,7 @@ def validate(
     chosen = {spec: resolve_tables(spec, runs).tables for spec in tables} or _frontier(searched, top, ratio)
     settings = validation_settings(run, chosen, wanted)
     workers = workers or default_workers(settings)
-    evaluator = build_evaluator(settings, workers)
+    evaluator = build_evaluator(settings, workers, trust_pickle=given["trust_pickle"])
     validation = open_validation(run, name or _name(settings), settings, evaluator)
     interrupted = measure(validation, evaluator, workers, executor=executor, timeout_s=timeout_s)
     if interrupted:

@@ -7,7 +7,7 @@ from typing import Any
 
 from qsearch.datasets.base import Dataset, DatasetLoader, DatasetOptions
 from qsearch.errors import InputError
-from qsearch.registry import Registry, check_options, options_of, split_spec
+from qsearch.registry import Registry, check_options, failures_explained, options_of, split_spec
 
 DATASETS: Registry[DatasetLoader] = Registry(
     "datasets",
@@ -33,7 +33,13 @@ def load_dataset(
     options = options or DatasetOptions()
     loader = DATASETS.get(name)
     check_options(f"dataset {name}", own, options_of(loader, given=("argument", "options")))
-    dataset = loader(argument, options, **own)
+    with failures_explained(f"the dataset {spec}"):
+        dataset = loader(argument, options, **own)
+    if not isinstance(dataset, Dataset):
+        raise InputError(
+            f"{spec} is no dataset: its loader returns {type(dataset).__name__}, and a "
+            "qsearch.datasets.base.Dataset was expected."
+        )
     most = max(Counter(dataset.labels.tolist()).values())
     if options.per_class is not None and most > options.per_class:
         raise InputError(f"{name} draws no images of a class, and {spec} has {most} of one: leave --per-class out.")

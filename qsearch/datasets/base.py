@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.errors import InputError
+from qsearch.text import check_utf8
 
 UNLABELLED = "unlabelled"
 
@@ -57,6 +58,9 @@ class Dataset:
                 f"dataset {self.name}: labels go from 0 to {len(self.class_names) - 1}, "
                 f"got {self.labels.min()}..{self.labels.max()}."
             )
+        for what, names in (("class", self.class_names), ("image", self.image_names)):
+            for name in names:
+                check_utf8(name, f"dataset {self.name}: the {what}")
 
     @classmethod
     def from_arrays(

@@ -15,6 +15,7 @@ from qsearch.datasets.base import Dataset, DatasetOptions, Truth
 from qsearch.datasets.cache import PreparedImages, cached_pixels
 from qsearch.datasets.pixels import prepared_pixels
 from qsearch.errors import InputError
+from qsearch.text import check_utf8
 
 FORMAT = 2
 FITS = ("crop", "stretch")
@@ -60,9 +61,11 @@ class _Drawn:
 def existing_folder(kind: str, argument: str) -> Path:
     """The folder that ``kind:argument`` names, absolute. InputError where there is none."""
     root = Path(argument).expanduser().absolute()
-    if not argument or not root.is_dir():
-        what = "is missing" if argument and not root.exists() else "is no folder"
-        raise InputError(f"the dataset folder {argument or '(none given)'} {what}: give {kind}:PATH.")
+    if not argument:
+        raise InputError(f"{kind} alone does not say where its images lie: give their folder as {kind}:PATH.")
+    if not root.is_dir():
+        what = "is no folder" if root.exists() else "is missing"
+        raise InputError(f"the dataset folder {argument} {what}: give {kind}:PATH.")
     return root
 
 
@@ -103,6 +106,9 @@ def load_files(kind: str, argument: str, listing: Listing, options: DatasetOptio
     where all are of one class although they are labelled, and where images as they are differ in size.
     """
     _check_options(options)
+    check_utf8(argument, f"the folder of {kind}:PATH,")
+    for name in (*listing.class_names, *(name for name, _ in listing.files)):
+        check_utf8(name, f"a name in {listing.root},")
     _check_classes(listing, (label for _, label in listing.files))
     draws = _draws(listing, options)
     prepared = cached_pixels(_key(kind, listing, draws, options), lambda: _prepare(listing, draws, options))

@@ -12,9 +12,10 @@ from qsearch.errors import InputError
 
 
 def load(argument: str, options: DatasetOptions) -> Dataset:
-    """The images below the class folders of a folder, at ``options.size`` or, without it, as they are.
+    """folder:PATH, images in a folder for each class.
 
-    InputError where there are not two classes of images, and as :func:`qsearch.datasets.files.load_files` does.
+    They are prepared at ``options.size`` or, without it, as they are. InputError where there are not two classes of
+    images, and as :func:`qsearch.datasets.files.load_files` does.
     """
     return load_files("folder", argument, list_class_folders(existing_folder("folder", argument)), options)
 

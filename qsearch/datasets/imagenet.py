@@ -10,11 +10,12 @@ from qsearch.errors import InputError
 
 
 def load(argument: str, options: DatasetOptions) -> Dataset:
-    """The validation images in a folder, or in its folder ``val``; classes are WordNet ids (``n01440764``), sorted.
+    """imagenet:PATH, the ILSVRC2012 validation set in any of its usual shapes.
 
-    They lie in class folders named by WordNet id, or side by side as ``ILSVRC2012_val_00000001.JPEG`` and so on; then
-    a list that tells their classes lies beside them or one folder up, see :mod:`qsearch.datasets.imagenet_truth`. All
-    shapes give the same dataset. InputError where a folder is neither, where list and images do not fit, and as
+    The images are those of the folder, or of its folder ``val``; classes are WordNet ids (``n01440764``), sorted. They
+    lie in class folders named by WordNet id, or side by side as ``ILSVRC2012_val_00000001.JPEG`` and so on; then a list
+    that tells their classes lies beside them or one folder up, see :mod:`qsearch.datasets.imagenet_truth`. All shapes
+    give the same dataset. InputError where a folder is neither, where list and images do not fit, and as
     :func:`qsearch.datasets.files.load_files` does.
     """
     root = existing_folder("imagenet", argument)

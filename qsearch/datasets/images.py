@@ -9,7 +9,7 @@ KODAK = tuple(f"kodim{number:02d}" for number in range(1, 25))
 
 
 def load(argument: str, options: DatasetOptions) -> Dataset:
-    """Images without labels, of any folder: for --labels predicted.
+    """images:PATH, images without labels in any folder: for --labels predicted.
 
     InputError where there is none, where images of each class are asked for, and as
     :func:`qsearch.datasets.files.load_files` does.
@@ -18,7 +18,7 @@ def load(argument: str, options: DatasetOptions) -> Dataset:
 
 
 def load_kodak(argument: str, options: DatasetOptions) -> Dataset:
-    """The 24 Kodak images (kodim01 to kodim24), all of them, without labels.
+    """kodak:PATH, the 24 Kodak images (kodim01 to kodim24), without labels.
 
     Six of them stand upright, so that a search needs a size. InputError as :func:`load`, and where one is missing or
     where there are others.

@@ -20,9 +20,10 @@ SPLITS = {"train": 12000, "search": 600, "validate": 600, "test": 600}
 
 
 def load(argument: str, options: DatasetOptions) -> Dataset:
-    """The split ``argument`` names (empty: ``search``), rendered once and cached.
+    """textures[:SPLIT], the embedded images: procedural photographs; splits search, validate, test and train.
 
-    InputError for an unknown split or for a size other than 128.
+    They are rendered once and cached; the split is ``search`` where none is named. InputError for an unknown split or
+    for a size other than 128.
     """
     split = argument or "search"
     if split not in SPLITS:

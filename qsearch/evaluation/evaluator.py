@@ -19,8 +19,11 @@ from qsearch.evaluation.measurement import Measurement
 from qsearch.evaluation.measures import ALWAYS, MEASURES, Array, Measure, Seen
 from qsearch.evaluation.task import Task
 from qsearch.quantizer import Quantizer, Uncompressed
+from qsearch.text import reason_of
 
 Positions = npt.NDArray[np.int64]
+LARGEST_FILE_BYTES = 2**31 - 1
+"""What an archive holds of one image; no JPEG file of an image in memory comes near."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,8 @@ class Evaluator:
     def evaluate(self, task: Task) -> Measurement:
         """What the task's quantizer does to the images: the same answer for the same task, in any process.
 
-        Raises EvaluationError where a classifier's answer is not finite logits for every image, InputError where the
-        quantizer does not choose tables for every image.
+        Raises EvaluationError where a classifier's answer is not finite logits for every image, or the codec's not
+        sizes and pixels of every image; InputError where the quantizer does not choose tables for every image.
         """
         images = len(self.dataset)
         positions = np.arange(images) if task.subset is None else task.subset.positions
@@ -125,8 +128,12 @@ class Evaluator:
         tables = quantizer.tables_for(images)
         source = self._source[which]
         if decode:
-            return self.codec.encode(source, tables)
-        return Encoded(self.codec.size_bytes(source, tables), images[:0])
+            encoded = self.codec.encode(source, tables)
+            _check_pixels(encoded.images, images)
+        else:
+            encoded = Encoded(self.codec.size_bytes(source, tables), images[:0])
+        _check_sizes(encoded.size_bytes, len(images))
+        return encoded
 
     @cached_property
     def _source(self) -> Any:
@@ -180,8 +187,9 @@ def _answers(images: Images, classifier: Classifier) -> npt.NDArray[np.float32]:
     except QSearchError:
         raise
     except Exception as error:  # a user's classifier may raise anything
-        reason = f"{type(error).__name__}: {error}"
-        raise EvaluationError(f"{classifier.name} does not answer on the uncompressed images ({reason}).") from error
+        raise EvaluationError(
+            f"{classifier.name} does not answer on the uncompressed images ({reason_of(error)})."
+        ) from error
     return checked_logits(logits, len(images), classifier.classes)
 
 
@@ -195,6 +203,25 @@ def checked_logits(logits: Any, images: int, classes: int) -> npt.NDArray[np.flo
     if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
         raise EvaluationError("the classifier gave logits that are not finite numbers.")
     return array.astype(np.float32, copy=False)
+
+
+def _check_sizes(size_bytes: npt.NDArray[np.int64], images: int) -> None:
+    if size_bytes.shape != (images,) or not np.issubdtype(size_bytes.dtype, np.integer):
+        raise EvaluationError(
+            f"the codec gave sizes {size_bytes.dtype} {list(size_bytes.shape)}: integers [{images}] were expected."
+        )
+    if size_bytes.min() < 1 or size_bytes.max() > LARGEST_FILE_BYTES:
+        raise EvaluationError(
+            f"the codec gave files of {size_bytes.min()} to {size_bytes.max()} bytes: 1 to {LARGEST_FILE_BYTES} were "
+            "expected."
+        )
+
+
+def _check_pixels(decoded: Images, images: Images) -> None:
+    if decoded.shape != images.shape or decoded.dtype != np.uint8:
+        raise EvaluationError(
+            f"the codec gave pixels {decoded.dtype} {list(decoded.shape)} for images uint8 {list(images.shape)}."
+        )
 
 
 def _finished(part: tuple[int, Positions, Future[Encoded]]) -> tuple[int, Positions, Encoded]:

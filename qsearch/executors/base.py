@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from qsearch.errors import QSearchError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement
 from qsearch.evaluation.task import Task
+from qsearch.text import reason_of
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,3 @@ def carry_out(evaluator: Evaluator, task: Task) -> tuple[Measurement | None, str
     except (Exception, SystemExit) as error:  # whatever a user's network raises is that trial's failure
         measurement, reason = None, reason_of(error)
     return measurement, reason, time.perf_counter() - start
-
-
-def reason_of(error: BaseException) -> str:
-    """What a failed trial says of ``error``."""
-    return str(error) if isinstance(error, QSearchError) else f"{type(error).__name__}: {error}"

@@ -16,8 +16,9 @@ from typing import Any
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement
 from qsearch.evaluation.task import Task
-from qsearch.executors.base import Executor, Outcome, carry_out, reason_of
+from qsearch.executors.base import Executor, Outcome, carry_out
 from qsearch.executors.semaphores import clear_abandoned
+from qsearch.text import reason_of
 
 MAX_DEATHS = 2
 """An evaluation whose worker died this often while nothing else ran is given up."""

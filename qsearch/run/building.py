@@ -11,7 +11,7 @@ import numpy as np
 
 from qsearch.analysis.guidance import Guidance
 from qsearch.classifiers import load_classifier
-from qsearch.classifiers.base import Classifier, ClassifierOptions
+from qsearch.classifiers.base import Classifier, ClassifierOptions, checked_settings
 from qsearch.codecs import CODECS
 from qsearch.codecs.base import Codec, EncoderOptions
 from qsearch.datasets import load_dataset
@@ -21,7 +21,7 @@ from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measures import ALWAYS
 from qsearch.pareto.fitness import Parabola
-from qsearch.registry import check_options, options_of
+from qsearch.registry import check_options, failures_explained, options_of
 from qsearch.run.settings import (
     ClassifierSettings,
     CodecSettings,
@@ -67,21 +67,23 @@ def build_dataset(wanted: DatasetSettings) -> Dataset:
     return replace(dataset, truth="predicted") if wanted.labels == "predicted" else dataset
 
 
-def build_classifiers(settings: RunSettings, threads: int = 1) -> list[Classifier]:
-    """The classifiers the settings name, each with ``threads`` CPU threads."""
-    return [build_classifier(wanted, threads) for wanted in settings.classifiers]
+def build_classifiers(settings: RunSettings, threads: int = 1, *, trust_pickle: bool = False) -> list[Classifier]:
+    """The classifiers the settings name, as :func:`build_classifier`."""
+    return [build_classifier(wanted, threads, trust_pickle=trust_pickle) for wanted in settings.classifiers]
 
 
-def build_classifier(wanted: ClassifierSettings, threads: int = 1) -> Classifier:
-    """The classifier the settings name, with ``threads`` CPU threads."""
-    return load_classifier(wanted.spec, _part_of(ClassifierOptions, wanted, threads=threads))
+def build_classifier(wanted: ClassifierSettings, threads: int = 1, *, trust_pickle: bool = False) -> Classifier:
+    """The classifier the settings name, as :class:`ClassifierOptions` says of ``threads`` and ``trust_pickle``."""
+    options = _part_of(ClassifierOptions, wanted, threads=threads, trust_pickle=trust_pickle)
+    return load_classifier(wanted.spec, options)
 
 
 def build_codec(wanted: CodecSettings) -> Codec:
     """The codec the settings name. InputError where it does not know one of them."""
     codec = CODECS.get(wanted.name)
-    check_options(f"codec {wanted.name}", wanted.options, options_of(codec, given=("encoder",)))
-    return codec(_part_of(EncoderOptions, wanted), **wanted.options)
+    with failures_explained(f"the codec {wanted.name}"):
+        check_options(f"codec {wanted.name}", wanted.options, options_of(codec, given=("encoder",)))
+        return codec(_part_of(EncoderOptions, wanted), **wanted.options)
 
 
 def _part_of(options: type[Options], settings: msgspec.Struct, **more: Any) -> Options:
@@ -90,10 +92,14 @@ def _part_of(options: type[Options], settings: msgspec.Struct, **more: Any) -> O
     return options(**fields, **more)
 
 
-def build_evaluator(settings: RunSettings, workers: int) -> Evaluator:
-    """Dataset, codec and classifiers together; the cores are shared out among ``workers``."""
+def build_evaluator(settings: RunSettings, workers: int, *, trust_pickle: bool = False) -> Evaluator:
+    """Dataset, codec and classifiers together; the cores are shared out among ``workers``.
+
+    ``trust_pickle`` as :class:`ClassifierOptions` says.
+    """
     threads = max(1, usable_cores() // workers)
-    classifiers = build_classifiers(settings, threads)  # first: cheap to refuse, while images can take minutes
+    # First: cheap to refuse, while images can take minutes.
+    classifiers = build_classifiers(settings, threads, trust_pickle=trust_pickle)
     return Evaluator(
         build_dataset(settings.dataset),
         build_codec(settings.codec),
@@ -105,19 +111,28 @@ def build_evaluator(settings: RunSettings, workers: int) -> Evaluator:
 
 def default_layout(strategy: str, preferred: str) -> str:
     """``preferred`` where the strategy searches it, else the strategy's first."""
-    layouts = STRATEGIES.get(strategy).layouts
+    layouts = strategy_class(strategy).layouts
     return preferred if preferred in layouts else layouts[0]
+
+
+def strategy_class(name: str) -> type[Strategy]:
+    """The strategy registered as ``name``. InputError where there is none, or where it is no strategy."""
+    strategy: Any = STRATEGIES.get(name)
+    if not (isinstance(strategy, type) and issubclass(strategy, Strategy)):
+        raise InputError(f"{name} is no strategy: a subclass of qsearch.strategies.base.Strategy was expected.")
+    return strategy
 
 
 def build_strategy(wanted: SearchSettings) -> Strategy:
     """The strategy the settings name, new. InputError where it does not know one of its options."""
-    strategy = STRATEGIES.get(wanted.strategy)
+    strategy = strategy_class(wanted.strategy)
     check_options(f"strategy {wanted.strategy}", wanted.options, strategy_options(strategy))
-    if wanted.guidance is None:
-        return strategy(SearchSpace.full(wanted.layout), wanted.seed, **wanted.options)
-    learned = wanted.guidance
-    space = SearchSpace(wanted.layout, np.array(learned.lower), np.array(learned.upper))
-    return strategy(space, wanted.seed, fitness=Parabola(*learned.parabola), **wanted.options)
+    with failures_explained(f"the strategy {wanted.strategy}"):
+        if wanted.guidance is None:
+            return strategy(SearchSpace.full(wanted.layout), wanted.seed, **wanted.options)
+        learned = wanted.guidance
+        space = SearchSpace(wanted.layout, np.array(learned.lower), np.array(learned.upper))
+        return strategy(space, wanted.seed, fitness=Parabola(*learned.parabola), **wanted.options)
 
 
 def check_search(wanted: SearchSettings) -> SearchSettings:
@@ -156,8 +171,16 @@ def with_guidance(wanted: SearchSettings, learned: Guidance) -> SearchSettings:
 
 
 def record(evaluator: Evaluator) -> Recorded:
-    """What the parts say of themselves; two runs are compared only where this is equal."""
+    """What the parts say of themselves; two runs are compared only where this is equal.
+
+    InputError where a plug-in cannot say it.
+    """
     dataset = evaluator.dataset
+    said = []
+    for part in (*evaluator.classifiers, evaluator.codec):
+        with failures_explained(f"what {part.name} says of itself"):
+            said.append(checked_settings(part.name, part.settings()))
+    *classifiers, codec = said
     packages = ("qsearch", "numpy", "pillow", "torch", "torchvision", "openvino")
     return Recorded(
         dataset={
@@ -169,8 +192,8 @@ def record(evaluator: Evaluator) -> Recorded:
             "width": dataset.width,
             **_labels(evaluator),
         },
-        classifiers=[classifier.settings() for classifier in evaluator.classifiers],
-        codec=evaluator.codec.settings(),
+        classifiers=classifiers,
+        codec=codec,
         versions={"python": platform.python_version(), **{name: version(name) for name in packages}},
     )
 

@@ -28,10 +28,11 @@ AREA_OF_INTEREST = np.isin(_AREAS.split(), ["L", "M"])
 
 
 class BayesianGrid(Bayesian):
-    """As ``bayesian``, then ``rounds`` times the best of every combination of ``entries`` entries of its proposal.
+    """As bayesian, then several rounds of a grid search over a few entries of its proposal.
 
-    The entries are drawn from the area of interest, the low and middle frequencies of every table; the paper names
-    the areas without their borders, and this is how they are drawn here::
+    Each of ``rounds`` takes the best of every combination of ``entries`` entries. They are drawn from the area of
+    interest, the low and middle frequencies of every table; the paper names the areas without their borders, and this
+    is how they are drawn here::
 
         L L L M M M M H
         L L M M M M H H     L: low, row + column <= 2

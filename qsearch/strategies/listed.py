@@ -10,9 +10,10 @@ from qsearch.tables import QuantTables
 
 
 class Listed(Strategy):
-    """The tables of a list. Trial i is the i-th of ``tables``, each written as QuantTables.to_bytes in hexadecimal.
+    """The tables of a list, as a validation measures them.
 
-    ``labels``, where given, names them: what a validation of a run calls them is what the run called them.
+    Trial i is the i-th of ``tables``, each written as QuantTables.to_bytes in hexadecimal. ``labels``, where given,
+    names them: what a validation of a run calls them is what the run called them.
     """
 
     name: ClassVar[str] = "listed"

@@ -1,5 +1,7 @@
 """The command as a whole: help at once, one line for an error, pipes and signals."""
 
+import json
+import os
 import re
 import signal
 import subprocess
@@ -8,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from qsearch.cli.main import COMMANDS
 from tests.conftest import FAKE, Command, Finished
@@ -107,3 +110,41 @@ def test_the_caller_keeps_its_signal_handler(cli: Callable[..., Finished]) -> No
     before = signal.getsignal(signal.SIGTERM)
     cli("list", "codecs")
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_list_says_what_set_takes_and_holds_no_markup(cli: Callable[..., Finished]) -> None:
+    printed = cli("list").stdout
+    assert "--set initial=100 candidates=100000 xi=0.001\n" in printed
+    assert "`" not in printed
+    options = json.loads(cli("list", "strategies", "--json").stdout)["options"]
+    assert options["bayesian"] == {"initial": 100, "candidates": 100_000, "xi": 0.001}
+
+
+@pytest.mark.parametrize("kind", ["kodak", "folder", "images", "imagenet", "imagenetv2"])
+def test_a_dataset_of_a_folder_asks_for_it(cli: Callable[..., Finished], kind: str) -> None:
+    finished = cli("dataset", "show", kind)
+    assert finished.status == 2
+    assert re.fullmatch(rf"{kind} alone does not say where its images lie: .*{kind}:PATH\.", finished.sentence)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux alone")
+class TestNamesThatAreNotUtf8:
+    ODD = os.fsdecode(b"nul\xff")
+
+    def test_a_run_of_such_a_name_is_refused_before_it_begins(self, qsearch: Command, tmp_path: Path) -> None:
+        finished = qsearch("run", "--name", self.ODD, *FAKE, "--trials", "2")
+        assert (finished.returncode, "Traceback" in finished.stderr) == (2, False)
+        assert "the run's name 'runs/nul\\xff' is not UTF-8" in finished.stderr
+        assert not (tmp_path / "runs").exists()
+
+    def test_a_dataset_of_such_a_name(self, qsearch: Command, tmp_path: Path) -> None:
+        for name in ("a", "b"):
+            (tmp_path / self.ODD / name).mkdir(parents=True)
+            Image.new("RGB", (24, 24)).save(tmp_path / self.ODD / name / "0.png")
+        finished = qsearch("run", "--dataset", f"folder:{self.ODD}", "--classifier", "fake", "--trials", "2")
+        assert (finished.returncode, "Traceback" in finished.stderr) == (2, False)
+        assert "is not UTF-8: rename it" in finished.stderr
+
+    def test_a_folder_of_runs_of_such_a_name_is_shown_escaped(self, qsearch: Command) -> None:
+        finished = qsearch("list", "runs", "--runs", self.ODD)
+        assert (finished.returncode, finished.stdout) == (0, "runs:\n  none in nul\\udcff\n")

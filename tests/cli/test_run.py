@@ -158,7 +158,7 @@ def test_failures_are_shown_counted_and_recorded(cli: Cli, tmp_path: Path) -> No
     assert finished.status == 0
     failed = [trial for trial in trials(tmp_path / "runs" / "a") if trial.status == "failed"]
     assert failed
-    assert {trial.reason for trial in failed} == {"OSError: the network\nbroke down"}
+    assert {trial.reason for trial in failed} == {"OSError: the network broke down"}
     in_search = [trial for trial in failed if trial.series == "search"]
     assert f", {len(in_search)} failed" in finished.stdout
     for trial in failed:

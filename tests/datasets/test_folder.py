@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -210,8 +211,21 @@ class TestBadFolders:
             load(tmp_path / "nowhere")
 
     def test_no_path(self) -> None:
-        with pytest.raises(InputError, match="give folder:PATH"):
+        with pytest.raises(InputError, match="as folder:PATH"):
             load_dataset("folder")
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux alone")
+    @pytest.mark.parametrize("place", ["root", "class", "image"])
+    def test_names_that_are_not_utf8(self, root: Path, place: str) -> None:
+        odd = os.fsdecode(b"odd\xff")
+        old, new = {
+            "root": (root, root.with_name(odd)),
+            "class": (root / "dog", root / odd),
+            "image": (root / "dog" / "1.png", root / "dog" / f"{odd}.png"),
+        }[place]
+        old.rename(new)
+        with pytest.raises(InputError, match=r"odd\\xff.* is not UTF-8: rename it"):
+            load(new if place == "root" else root)
 
     def test_a_file(self, root: Path) -> None:
         with pytest.raises(InputError, match="is no folder"):

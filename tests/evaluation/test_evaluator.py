@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from qsearch.codecs.base import Encoded
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.errors import EvaluationError, InputError
@@ -154,6 +155,33 @@ def test_psnr_is_infinite_where_nothing_was_lost_and_says_so_image_by_image() ->
         Task(QuantTables.standard(100))
     )
     assert measured.mean_psnr_db == np.inf
+
+
+@pytest.mark.parametrize("answer", [np.zeros((15, 7), np.float32), np.full((15, 5), "x"), None])
+def test_answers_that_are_no_logits_of_its_classes_are_refused(answer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = evaluator()
+    monkeypatch.setattr(made.classifiers[0], "logits", lambda images: answer)
+    with pytest.raises(EvaluationError, match="the classifier gave logits"):
+        made.evaluate(Task(TABLES))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "side", "sentence"),
+    [
+        (np.full(15, 2**31), fakes.SIDE, "files of 2147483648 to 2147483648 bytes"),
+        (np.full(15, 0), fakes.SIDE, "files of 0 to 0 bytes"),
+        (np.full(15, 9.5), fakes.SIDE, "sizes float64"),
+        (np.full(3, 9), fakes.SIDE, r"sizes int64 \[3\]: integers \[15\] were expected"),
+        (np.full(15, 9), 8, r"pixels uint8 \[15, 8, 8, 3\] for images"),
+    ],
+)
+def test_what_no_encoder_can_have_made_is_refused(
+    sizes: Any, side: int, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.zeros((15, side, side, 3), np.uint8)
+    monkeypatch.setattr(PillowCodec, "encode", lambda *_: Encoded(sizes, pixels))
+    with pytest.raises(EvaluationError, match=sentence):
+        evaluator().evaluate(Task(TABLES))
 
 
 class Confident(fakes.FakeClassifier):

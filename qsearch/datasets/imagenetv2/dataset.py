@@ -14,14 +14,16 @@ from qsearch.errors import InputError
 
 
 def load(argument: str, options: DatasetOptions) -> Dataset:
-    """ImageNetV2 rebuilt by 'qsearch dataset build imagenetv2', in the folder given: classes by WordNet id.
+    """imagenetv2:PATH, ImageNetV2 rebuilt by 'qsearch dataset build imagenetv2'.
 
-    Images are named by candidate id and are as they were prepared, 224x224. InputError where the folder holds no
-    finished build, where files are missing or changed, and where another size is asked for.
+    Classes go by WordNet id. Images are named by candidate id and are as they were prepared, 224x224. InputError where
+    the folder holds no finished build, where files are missing or changed, and where another size is asked for.
     """
     folder = Path(argument).expanduser().absolute()
     if not argument:
-        raise InputError("the folder of a rebuilt ImageNetV2 is missing: give imagenetv2:PATH.")
+        raise InputError(
+            "imagenetv2 alone does not say where its images lie: give the folder of the build as imagenetv2:PATH."
+        )
     size = read_settings(folder).size
     if options.size not in (None, size):
         raise InputError(f"{argument} was prepared at {size} pixels, got --size {options.size}: leave --size out.")

@@ -41,7 +41,7 @@ def test_another_size(world: World, downloader: Downloader, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", ["", "nowhere"])
 def test_no_build(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match=r"give imagenetv2:PATH|is no rebuilt ImageNetV2: make one with"):
+    with pytest.raises(InputError, match=r"as imagenetv2:PATH|is no rebuilt ImageNetV2: make one with"):
         load_dataset(f"imagenetv2:{tmp_path / name if name else ''}")
 
 
