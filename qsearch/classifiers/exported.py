@@ -5,7 +5,7 @@ there are 1000 of them and no names are given.
 """
 
 import hashlib
-import zipfile
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.labels import class_names_of
 from qsearch.classifiers.network import BATCH, Network, NetworkInput, Normalisation, file_digest
 from qsearch.classifiers.openvino_models import converted, import_openvino, last_line
+from qsearch.classifiers.pt2_archive import checked_copy
 from qsearch.datasets.preparation import shorter_side
 from qsearch.errors import InputError
 
@@ -64,11 +65,11 @@ def load_pt2(argument: str, options: ClassifierOptions) -> Classifier:
     InputError where the file is not a classifier.
     """
     path = _file(argument, options)
-    program = _read_pt2(path)
+    program = _read_pt2(path, options.trust_pickle)
     signature = program.graph_signature
     takes = _normalised(argument, _network_input(argument, _pt2_ports(program, signature.user_inputs)), options)
     classes = _classes(argument, _pt2_ports(program, signature.user_outputs), takes.batch)
-    network = Pt2Network(argument, file_digest(path), classes, takes, path)
+    network = Pt2Network(argument, file_digest(path), classes, takes, path, options.trust_pickle)
     return InferenceClassifier(network, options, *class_names_of(argument, classes, options.class_names))
 
 
@@ -93,23 +94,24 @@ class OnnxNetwork(Network):
 
 @dataclass(frozen=True)
 class Pt2Network(Network):
-    """The network in a torch.export file."""
+    """The network in a torch.export file. trusted: whether torch may act on what it says in loading it."""
 
     name: str
     digest: str
     classes: int
     input: NetworkInput
     path: Path
+    trusted: bool = False
     libraries: ClassVar[tuple[str, ...]] = ("torch",)
 
     def openvino_model(self, shape: tuple[int, ...]) -> Any:
-        return converted(self.name, self.digest, shape, lambda: _read_pt2(self.path))
+        return converted(self.name, self.digest, shape, lambda: _read_pt2(self.path, self.trusted))
 
     def torch_module(self, device: str) -> "torch.nn.Module":
         from torch.export.passes import move_to_device_pass
 
         # Moving the module would leave behind what the program itself creates on the CPU.
-        return move_to_device_pass(_read_pt2(self.path), device).module()
+        return move_to_device_pass(_read_pt2(self.path, self.trusted), device).module()
 
 
 def _file(argument: str, options: ClassifierOptions) -> Path:
@@ -155,20 +157,21 @@ def _reshape(name: str, model: Any, shape: tuple[int, ...]) -> None:
         raise InputError(f"{name} does not take images as {list(shape)} ({last_line(error)}).") from error
 
 
-def _read_pt2(path: Path) -> Any:
+def _read_pt2(path: Path, trusted: bool) -> Any:
     import torch
 
-    # Looked at first, for torch writes pages to stderr about files that are something else.
-    is_program = zipfile.is_zipfile(path) and any(
-        entry.endswith("archive_format") for entry in zipfile.ZipFile(path).namelist()
-    )
-    if not is_program:
-        raise InputError(f"{path.name} is not a program of torch.export: save it with torch.export.save.")
+    logger = logging.getLogger("torch.export")
+    before = logger.disabled
+    logger.disabled = True  # it would write pages to stderr about what it cannot read
     try:
-        with path.open("rb") as file:
+        with path.open("rb") if trusted else checked_copy(path) as file:
             return torch.export.load(file)
+    except InputError:
+        raise
     except Exception as error:  # torch raises whatever its reader stumbled over
         raise InputError(f"torch {torch.__version__} cannot read {path.name} ({last_line(error)}).") from error
+    finally:
+        logger.disabled = before
 
 
 def _pt2_ports(program: Any, names: Sequence[str]) -> list[_Port]:
