@@ -17,6 +17,7 @@ from qsearch.classifiers.base import Classifier, ClassifierOptions
 from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.labels import class_names_of
 from qsearch.classifiers.network import BATCH, Network, NetworkInput, Normalisation, file_digest
+from qsearch.classifiers.onnx_weights import external_files
 from qsearch.classifiers.openvino_models import converted, import_openvino, last_line
 from qsearch.classifiers.pt2_archive import checked_copy
 from qsearch.datasets.preparation import shorter_side
@@ -46,6 +47,7 @@ def load_onnx(argument: str, options: ClassifierOptions) -> Classifier:
     path = _file(argument, options)
     if options.device.startswith("cuda"):
         raise InputError(f"{argument}: ONNX files run on the CPU only; for a GPU export the network as .pt2.")
+    digest = _onnx_digest(path)  # first: it refuses weights that lie elsewhere
     model = _read_onnx(path)
     takes = _normalised(argument, _network_input(argument, [_onnx_port(port) for port in model.inputs]), options)
     batch = takes.batch
@@ -54,7 +56,7 @@ def load_onnx(argument: str, options: ClassifierOptions) -> Classifier:
         batch = batch or BATCH["cpu"]
         _reshape(argument, model, takes.shape(batch, takes.height, takes.width))
     classes = _classes(argument, [_onnx_port(port) for port in model.outputs], batch)
-    network = OnnxNetwork(argument, _onnx_digest(path), classes, takes, path)
+    network = OnnxNetwork(argument, digest, classes, takes, path)
     names, details = class_names_of(argument, classes, options.class_names)
     return InferenceClassifier(network, msgspec.structs.replace(options, device="cpu"), names, details)
 
@@ -84,6 +86,7 @@ class OnnxNetwork(Network):
     path: Path
 
     def openvino_model(self, shape: tuple[int, ...]) -> Any:
+        _check_unchanged(self, _onnx_digest(self.path))
         model = _read_onnx(self.path)
         _reshape(self.name, model, shape)
         return model
@@ -105,13 +108,23 @@ class Pt2Network(Network):
     libraries: ClassVar[tuple[str, ...]] = ("torch",)
 
     def openvino_model(self, shape: tuple[int, ...]) -> Any:
-        return converted(self.name, self.digest, shape, lambda: _read_pt2(self.path, self.trusted))
+        return converted(self.name, self.digest, shape, self._program)
 
     def torch_module(self, device: str) -> "torch.nn.Module":
         from torch.export.passes import move_to_device_pass
 
         # Moving the module would leave behind what the program itself creates on the CPU.
-        return move_to_device_pass(_read_pt2(self.path, self.trusted), device).module()
+        return move_to_device_pass(self._program(), device).module()
+
+    def _program(self) -> Any:
+        _check_unchanged(self, file_digest(self.path))
+        return _read_pt2(self.path, self.trusted)
+
+
+def _check_unchanged(network: Network, digest: str) -> None:
+    """InputError where a file is no longer what it was when the network was loaded: two networks were mixed."""
+    if digest != network.digest:
+        raise InputError(f"{network.name} was changed while it was in use: put the file back, or begin anew.")
 
 
 def _file(argument: str, options: ClassifierOptions) -> Path:
@@ -136,9 +149,8 @@ def _read_onnx(path: Path) -> Any:
 
 
 def _onnx_digest(path: Path) -> str:
-    """Of the file and of the weights that torch writes beside it, ``FILE.onnx.data``, where they are."""
-    weights = path.with_name(f"{path.name}.data")
-    digests = [file_digest(file) for file in (path, weights) if file.is_file()]
+    """Of the file and of those beside it that it keeps weights in."""
+    digests = [file_digest(file) for file in (path, *external_files(path))]
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 

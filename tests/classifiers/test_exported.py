@@ -16,6 +16,8 @@ from qsearch.classifiers.engines import TorchEngine
 from qsearch.classifiers.exported import Pt2Network
 from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.labels import align_labels
+from qsearch.classifiers.network import file_digest
+from qsearch.classifiers.onnx_weights import external_files
 from qsearch.datasets import load_dataset
 from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.datasets.synsets import imagenet_synsets
@@ -60,8 +62,28 @@ def save_onnx(
     image = helper.make_tensor_value_info("image", dtype, shape)
     logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, answer)
     graph = helper.make_graph(nodes, "mean", [image], [logits], [numpy_helper.from_array(weights, "weights")])
+    path.parent.mkdir(exist_ok=True)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
     return path
+
+
+def keep_outside(tensor: TensorProto, location: str) -> None:
+    """Has ``tensor`` say that its numbers lie in the file ``location``."""
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location)
+
+
+def move_weights(path: Path, location: str, write: bool = True) -> Path:
+    """Has the network in ``path`` keep its weights in the file ``location`` beside it."""
+    model = onnx.load(path)
+    keep_outside(model.graph.initializer[0], location)
+    path.write_bytes(model.SerializeToString())
+    weights = path.parent / location
+    if write:
+        weights.parent.mkdir(exist_ok=True)
+        weights.write_bytes(WEIGHTS.tobytes())
+    return weights
 
 
 def save_pt2(path: Path, batch: int | None = None, size: int = 16) -> Path:
@@ -115,12 +137,57 @@ class TestOnnx:
         with pytest.raises(InputError, match="smaller than the 16x16"):
             classifier.logits(random_images(2, 40, 12))
 
-    def test_the_digest_is_of_the_file_and_of_weights_beside_it(self, tmp_path: Path) -> None:
+    def test_the_digest_is_of_the_file_whatever_lies_beside_it(self, tmp_path: Path) -> None:
         path = save_onnx(tmp_path / "mean.onnx")
         copy = Path(shutil.copy(path, tmp_path / "copy.onnx"))
-        assert load(copy).digest == load(path).digest
-        copy.with_name("copy.onnx.data").write_bytes(b"weights")
-        assert load(copy).digest != load(path).digest
+        copy.with_name("copy.onnx.data").write_bytes(b"of another network")
+        assert load(copy).digest == load(path).digest == file_digest(path)
+
+    @pytest.mark.parametrize("location", ["mean.onnx.data", "other/weights.bin"])
+    def test_weights_in_other_files_are_part_of_the_digest(self, tmp_path: Path, location: str) -> None:
+        path = save_onnx(tmp_path / "mean.onnx")
+        weights = move_weights(path, location)
+        images = random_images(5)
+        before = load(path)
+        np.testing.assert_allclose(before.logits(images), expected_logits(images), rtol=1e-4, atol=1e-5)
+        kept = load(path)
+        weights.write_bytes((2 * WEIGHTS).tobytes())
+        after = load(path)
+        np.testing.assert_allclose(after.logits(images), 2 * expected_logits(images), rtol=1e-4, atol=1e-5)
+        assert after.digest != before.digest
+        with pytest.raises(InputError, match="was changed while it was in use"):
+            kept.logits(images)
+
+    @pytest.mark.parametrize(
+        "location", ["../weights.bin", "a/../../weights.bin", "/etc/passwd", "C:\\weights.bin", "..\\weights.bin", ""]
+    )
+    def test_weights_outside_the_folder_are_refused(self, tmp_path: Path, location: str) -> None:
+        path = save_onnx(tmp_path / "network" / "mean.onnx")
+        (tmp_path / "weights.bin").write_bytes(WEIGHTS.tobytes())
+        (tmp_path / "network" / "a").mkdir()
+        move_weights(path, location, write=False)
+        with pytest.raises(InputError, match=r"mean\.onnx keeps weights in .*, outside its own folder"):
+            load(path)
+
+    @pytest.mark.parametrize("location", ["weights.bin", "*/_ORT_MEM_ADDR_/*", "a\0b"])
+    def test_weights_that_are_no_file_are_refused(self, tmp_path: Path, location: str) -> None:
+        path = save_onnx(tmp_path / "mean.onnx")
+        move_weights(path, location, write=False)
+        with pytest.raises(InputError, match=r"mean\.onnx keeps weights in .*, which is not there"):
+            load(path)
+
+    def test_weights_of_constants_and_of_graphs_within_count(self, tmp_path: Path) -> None:
+        """Where nobody would look first: a constant in a branch of an If."""
+        tensor = numpy_helper.from_array(WEIGHTS, "w")
+        keep_outside(tensor, "../weights.bin")
+        constant = helper.make_node("Constant", [], ["w"], value=tensor)
+        answer = helper.make_tensor_value_info("w", TensorProto.FLOAT, None)
+        branch = helper.make_graph([constant], "branch", [], [answer])
+        node = helper.make_node("If", ["image"], ["w"], then_branch=branch, else_branch=branch)
+        path = tmp_path / "if.onnx"
+        path.write_bytes(helper.make_model(helper.make_graph([node], "outer", [], [])).SerializeToString())
+        with pytest.raises(InputError, match="outside its own folder"):
+            external_files(path)
 
     def test_runs_on_the_cpu_only(self, tmp_path: Path) -> None:
         path = save_onnx(tmp_path / "mean.onnx")
