@@ -132,7 +132,7 @@ def _networks(folder: Path) -> Iterator[Entry]:
     ):
         paths = _there(folder / key, partial_path(folder / key))
         if paths:
-            yield Entry(NETWORKS_FOLDER, key, paths)
+            yield Entry(NETWORKS_FOLDER, key, paths, folder / f"{key}.lock")
 
 
 def _downloads(folder: Path) -> Iterator[Entry]:

@@ -187,12 +187,21 @@ class TestProcesses:
         with pytest.raises(InputError, match="QSEARCH_CACHE"):
             InferenceClassifier(network(NetworkInput(32, 32))).logits(random_images(1))
 
-    def test_a_damaged_conversion_is_told(self, cache: Path) -> None:
-        InferenceClassifier(network(NetworkInput(32, 32))).logits(random_images(1))
-        (file,) = cache.glob("networks/*/model.xml")
-        file.write_text("<net")
-        with pytest.raises(InputError, match="delete that folder"):
-            InferenceClassifier(network(NetworkInput(32, 32))).logits(random_images(1))
+    @pytest.mark.parametrize("name", ["model.xml", "model.bin", "digests.json"])
+    @pytest.mark.parametrize("damage", ["flipped", "cut", "lost"])
+    def test_a_damaged_conversion_is_made_again(self, cache: Path, name: str, damage: str) -> None:
+        expected = InferenceClassifier(network(NetworkInput(32, 32))).logits(random_images(1))
+        (file,) = cache.glob(f"networks/*/{name}")
+        whole = file.read_bytes()
+        file.unlink()
+        if damage != "lost":
+            middle = len(whole) // 2
+            rest = bytes([whole[middle] ^ 0x41]) + whole[middle + 1 :] if damage == "flipped" else b""
+            file.write_bytes(whole[:middle] + rest)
+        answer = InferenceClassifier(network(NetworkInput(32, 32))).logits(random_images(1))
+        np.testing.assert_array_equal(answer, expected)
+        assert len(list(cache.glob("networks/*/model.bin"))) == 1
+        assert file.stat().st_size == len(whole)
 
 
 def refuse(*arguments: object) -> None:
