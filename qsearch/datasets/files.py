@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from qsearch.datasets.base import Dataset, DatasetOptions, Truth
 from qsearch.datasets.cache import PreparedImages, cached_pixels
-from qsearch.datasets.pixels import prepared_pixels
+from qsearch.datasets.pixels import image_formats, prepared_pixels
 from qsearch.errors import InputError
 from qsearch.text import check_utf8
 
@@ -21,8 +21,6 @@ FORMAT = 2
 FITS = ("crop", "stretch")
 LARGEST_SIDE = 65500
 """Pixels; libjpeg encodes no more."""
-ONLY_IDENTIFIED = frozenset({"BUFR", "GRIB", "HDF5", "MPEG"})
-"""Formats that Pillow knows by name and cannot read."""
 NAMED = 10
 """How many files a sentence names before it counts the rest."""
 
@@ -90,11 +88,11 @@ def walk(folder: Path) -> Iterator[Path]:
 
 
 def image_suffixes() -> set[str]:
-    """The suffixes, in lower case, of the files whose pixels Pillow can read."""
+    """The suffixes, in lower case, of the files that are read as images."""
     from PIL import Image
 
-    known = Image.registered_extensions().items()
-    return {suffix for suffix, name in known if name in Image.OPEN and name not in ONLY_IDENTIFIED}
+    formats = {*image_formats(), "MPO"}
+    return {suffix for suffix, name in Image.registered_extensions().items() if name in formats}
 
 
 def load_files(kind: str, argument: str, listing: Listing, options: DatasetOptions) -> Dataset:

@@ -9,6 +9,7 @@ from statistics import median_low
 import numpy as np
 
 from qsearch.datasets.base import Dataset, Truth, identities
+from qsearch.datasets.pixels import open_image
 
 JPEG_FORMATS = ("JPEG", "MPO")
 """Pillow's names of what a JPEG encoder has written."""
@@ -139,10 +140,8 @@ def _sources(dataset: Dataset) -> Sources | None:
 
 
 def _read_header(path: str) -> _Header | None:
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
+        with open_image(Path(path)) as image:
             width, height = image.size
             if image.getexif().get(_ORIENTATION, 1) >= 5:  # lies on its side
                 width, height = height, width

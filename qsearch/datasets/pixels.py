@@ -1,7 +1,8 @@
 """One image file to the RGB pixels a dataset holds, whatever Pillow reads: turned upright, opaque, 8 bits."""
 
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,12 @@ from qsearch.datasets.preparation import resize_and_crop, shorter_side, stretch
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+IMAGE_FORMATS = (
+    *("AVIF", "BMP", "DDS", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "PSD", "QOI", "SGI", "SUN"),
+    *("TGA", "TIFF", "WEBP"),
+)
+"""What users' images may be, as Pillow calls it; MPO opens as JPEG. Of its others some run programs (EPS: Ghostscript)
+or hand the file to the system (WMF), and that by what is in a file, whatever its name says."""
 BACKGROUND = "white"
 """What shows through transparent pixels, as on a page."""
 GREY_MODES = ("1", "L", "LA", "La")
@@ -20,15 +27,29 @@ class UnusableImageError(ValueError):
     """An image that cannot become pixels of a dataset; the message ends a sentence that names the file."""
 
 
+@cache
+def image_formats() -> tuple[str, ...]:
+    """Those of :data:`IMAGE_FORMATS` that this Pillow reads."""
+    from PIL import Image
+
+    Image.init()
+    return tuple(name for name in IMAGE_FORMATS if name in Image.OPEN)
+
+
+def open_image(source: Path | BinaryIO) -> "Image":
+    """A user's image file, opened and not yet decoded. Raises what Pillow raises, for other formats too."""
+    from PIL import Image
+
+    return Image.open(source, formats=image_formats())
+
+
 def prepared_pixels(path: Path, size: int | None, fit: str) -> npt.NDArray[np.uint8] | str:
     """The pixels uint8 [H, W, 3] of an image file, or the reason why there are none.
 
     size: side in pixels of the square they are brought to, or None; fit: ``crop`` (Li 2020) or ``stretch``.
     """
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             return np.asarray(_sized(read_rgb(image), size, fit))
     except Exception as error:  # on damaged files Pillow's readers raise nearly everything
         return why_unreadable(path, error)

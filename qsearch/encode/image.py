@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from qsearch.codecs.pillow import PillowCodec
-from qsearch.datasets.pixels import UnusableImageError, opaque, why_unreadable
+from qsearch.datasets.pixels import UnusableImageError, opaque, open_image, why_unreadable
 from qsearch.disk import replacing
 from qsearch.tables import QuantTables
 
@@ -77,10 +77,8 @@ def encode_file(
     smaller is left as it is, unless ``strip`` is to drop data from it.
     Raises UnusableImageError, whose words end a sentence naming the source, and DiskError where the disk refuses.
     """
-    from PIL import Image
-
     try:
-        with Image.open(source) as image:
+        with open_image(source) as image:
             source_format, bytes_before = image.format or "", source.stat().st_size
             if in_place:
                 _check_replaceable(image)

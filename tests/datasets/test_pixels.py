@@ -1,5 +1,7 @@
 """Image files of every kind to RGB pixels."""
 
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +9,12 @@ import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
-from qsearch.datasets.pixels import prepared_pixels, read_rgb
+from qsearch.datasets.files import image_suffixes
+from qsearch.datasets.pixels import UnusableImageError, image_formats, prepared_pixels, read_rgb
+from qsearch.encode.image import encode_file
+from qsearch.tables import QuantTables
 
 
 def pixels_of(path: Path) -> npt.NDArray[np.uint8]:
@@ -146,3 +151,31 @@ def test_damage_is_told_not_raised(tmp_path: Path, suffix: str, data: st.DataObj
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     result = prepared_pixels(path, 8, "crop")
     assert result if isinstance(result, str) else result.shape == (8, 8, 3)
+
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n%%EndComments\nshowpage\n%%EOF\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the program in Ghostscript's place is a shell script")
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.eps"])
+def test_no_image_runs_a_program(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = tmp_path / "ran"
+    ghostscript = tmp_path / "bin" / "gs"
+    ghostscript.parent.mkdir()
+    ghostscript.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    ghostscript.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{ghostscript.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)
+    path = tmp_path / name
+    path.write_bytes(EPS)
+    assert prepared_pixels(path, None, "crop") == "not an image"
+    with pytest.raises(UnusableImageError, match="not an image"):
+        encode_file(path, tmp_path / "out.jpg", QuantTables.standard(50))
+    assert not ran.exists()
+    assert path.suffix in image_suffixes() or name == "photo.eps"
+
+
+def test_every_format_that_is_meant_is_read() -> None:
+    assert {"JPEG", "PNG", "TIFF", "WEBP", "AVIF", "JPEG2000"} <= set(image_formats())
+    assert {".jpg", ".jpeg", ".png", ".tif", ".webp", ".avif", ".jp2", ".mpo"} <= image_suffixes()
+    assert not {".eps", ".ps", ".wmf", ".emf", ".pdf"} & image_suffixes()

@@ -10,6 +10,7 @@ import numpy as np
 from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.datasets.cache import PreparedImages, cached_pixels
 from qsearch.datasets.imagenetv2.manifest import MANIFEST_FILE, Entry, read_manifest, read_settings
+from qsearch.datasets.pixels import open_image
 from qsearch.errors import InputError
 
 
@@ -46,8 +47,6 @@ def _check_files(folder: Path, entries: Sequence[Entry]) -> None:
 
 
 def _prepare(folder: Path, entries: Sequence[Entry], size: int) -> PreparedImages:
-    from PIL import Image
-
     wnids = sorted({entry.wnid for entry in entries})
     labels = np.array([wnids.index(entry.wnid) for entry in entries], dtype=np.int64)
     images = np.empty((len(entries), size, size, 3), dtype=np.uint8)
@@ -55,7 +54,7 @@ def _prepare(folder: Path, entries: Sequence[Entry], size: int) -> PreparedImage
         path = folder / entry.prepared
         if hashlib.sha256(path.read_bytes()).hexdigest() != entry.prepared_sha256:
             raise InputError(f"{path} is not the file in the manifest: remove it and give the build command again.")
-        with Image.open(path) as prepared:
+        with open_image(path) as prepared:
             image[...] = np.asarray(prepared)
     return PreparedImages(images, labels, tuple(wnids), tuple(entry.candidate for entry in entries), _notes(entries))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qsearch.datasets.download import Answer, DamagedError, UnavailableError
-from qsearch.datasets.pixels import read_rgb
+from qsearch.datasets.pixels import open_image, read_rgb
 from qsearch.datasets.preparation import resize_and_crop, shorter_side
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def photograph_from(content: bytes, described: str = "") -> Photograph:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # originals are large
-            with Image.open(io.BytesIO(content)) as image:
+            with open_image(io.BytesIO(content)) as image:
                 format_ = image.format or "image"
                 upright = read_rgb(image)
     except Exception as error:  # on damaged files Pillow's readers raise nearly everything
