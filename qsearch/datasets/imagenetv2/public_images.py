@@ -1,5 +1,7 @@
 """The public images of at most 500 pixels: their tarballs, and the images in them by candidate id."""
 
+import hashlib
+import lzma
 import re
 import tarfile
 import zlib
@@ -13,7 +15,11 @@ from qsearch.disk import keep_in_use, writing
 from qsearch.errors import InputError, RunError
 
 _CANDIDATE = re.compile(r"[0-9a-f]{40}")
-_UNREADABLE = (tarfile.TarError, EOFError, zlib.error, OSError)
+_UNREADABLE = (
+    *(tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError),
+    *(KeyError, ValueError, RecursionError),  # a link to nothing, a number that is none, headers without end
+)
+_CHUNK_BYTES = 1 << 20
 
 
 def downloads_folder() -> Path:
@@ -39,7 +45,10 @@ def fetch_tarball(
         folder.mkdir(parents=True, exist_ok=True)
     try:
         downloader.save(
-            f"{addresses.hub}/{name}", path, check_tarball, lambda done, total: progress("tarball", done, total)
+            f"{addresses.hub}/{name}",
+            path,
+            lambda file: check_tarball(file, addresses.sha256.get(name)),
+            lambda done, total: progress("tarball", done, total),
         )
     except DownloadError as error:
         raise RunError(
@@ -50,11 +59,21 @@ def fetch_tarball(
     return path
 
 
-def check_tarball(path: Path) -> None:
-    """DamagedError where the tarball cannot be read to its end, or holds no image named by a candidate id."""
+def check_tarball(path: Path, sha256: str | None = None) -> None:
+    """DamagedError where the tarball cannot be read to its end, is not that of ``sha256``, or holds no image.
+
+    Images are named by candidate ids. The end counts: what compresses a tarball keeps its checksum there.
+    """
     try:
+        if sha256 is not None:
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != sha256:
+                raise DamagedError(f"another file than was published, of SHA-256 {found}")
         with tarfile.open(path) as tarball:
             images = sum(_candidate(member.name) is not None for member in tarball)
+            while tarball.fileobj is not None and tarball.fileobj.read(_CHUNK_BYTES):
+                pass
     except _UNREADABLE as error:
         raise DamagedError(f"a file that is no whole tarball ({error})") from error
     if not images:
@@ -74,8 +93,12 @@ def public_images(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, by
     """
     check_public_images(path)
     try:
-        yield from _in_folder(path, wanted) if path.is_dir() else _in_tarball(path, wanted)
-    except _UNREADABLE as error:
+        if path.is_dir():
+            yield from _in_folder(path, wanted)
+            return
+        check_tarball(path)  # first: no image of a damaged one is to be kept
+        yield from _in_tarball(path, wanted)
+    except (*_UNREADABLE, DamagedError) as error:
         raise InputError(
             f"{path} cannot be read as a tarball of public ImageNetV2 images ({error}): get it with "
             f"'qsearch dataset fetch'."

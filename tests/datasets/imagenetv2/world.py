@@ -6,6 +6,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ class World:
             hub=f"{web.address}/hub",
             files=f"{web.address}/files",
             listing=f"{web.address}/listing",
+            sha256={},
         )
         self.gone_from_api: set[str] = set()
         web.pages["/rest/"] = self._api
@@ -115,7 +117,9 @@ class World:
         return gzip.compress(file.getvalue(), mtime=0)
 
     def host_tarball(self, photos: Iterable[Photo]) -> None:
-        self.web.pages[f"/hub/{TARBALL}"] = Page(self.tarball(photos), headers={"ETag": '"t"'}, ranges=True)
+        content = self.tarball(photos)
+        self.addresses = replace(self.addresses, sha256={TARBALL: hashlib.sha256(content).hexdigest()})
+        self.web.pages[f"/hub/{TARBALL}"] = Page(content, headers={"ETag": '"t"'}, ranges=True)
 
     def host_metadata(self) -> None:
         """Serves the clone as the repository's site does: folder listings, and files."""
