@@ -41,7 +41,7 @@ def measured_on(run: Run) -> str:
     flags = "".join(f", {flag}" for flag in ("optimize", "progressive") if codec.get(flag))
     return (
         f"{dataset['images']} images {dataset['width']}x{dataset['height']} of {_short(dataset['name'])}, {networks}, "
-        f"{codec['name']} {codec['subsampling']}{flags}{', ' + AGREEMENT if labels_predicted(run) else ''}"
+        f"{codec['name']} {codec.get('subsampling', '')}{flags}{', ' + AGREEMENT if labels_predicted(run) else ''}"
     )
 
 

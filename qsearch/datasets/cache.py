@@ -120,8 +120,15 @@ class _Entry:
             )
             untouched = description["pixels_stamp"] == file_stamp(self.pixels)
             prepared.named(self.key)  # refuses what does not fit together
-        except (OSError, EOFError, ValueError, KeyError, TypeError, OverflowError, SyntaxError, TokenError):
-            return None  # the last two: numpy on a damaged header
+        except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, OverflowError):
+            return None
+        except (
+            SyntaxError,
+            TokenError,
+            RecursionError,
+            MemoryError,
+        ):  # numpy on a damaged header, json on nested lists
+            return None
         # Hashing gigabytes at every start is too slow; a file that nobody wrote to since needs no second look.
         if untouched or digest_of(images, prepared.labels, prepared.class_names) == prepared.digest:
             keep_in_use(self.pixels)

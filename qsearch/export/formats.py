@@ -199,4 +199,4 @@ FORMATS = {
     "npz": Format(".npz", _npz),
     "c-header": Format(".h", _c_header),
 }
-"""The formats by name. All but ``c-header`` are read back by :func:`qsearch.export.files.read_tables`."""
+"""The formats by name. All are read back by :func:`qsearch.export.files.read_tables`, whatever the file is called."""

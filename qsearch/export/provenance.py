@@ -36,7 +36,7 @@ def _images(recorded: Recorded) -> str:
     networks = " and ".join(_short(str(classifier["name"])) for classifier in recorded.classifiers)
     return (
         f"{dataset['images']} images {dataset['width']}x{dataset['height']} of {_short(str(dataset['name']))} "
-        f"read by {networks or 'no network'}, JPEG {codec['subsampling']} by {codec['name']}"
+        f"read by {networks or 'no network'}, JPEG {codec.get('subsampling', '')} by {codec['name']}"
     )
 
 

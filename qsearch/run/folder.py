@@ -30,7 +30,7 @@ from qsearch.run.building import (
     record,
     with_guidance,
 )
-from qsearch.run.settings import Change, Recorded, RunSettings, load_settings, save_settings
+from qsearch.run.settings import Change, Recorded, RunSettings, check_recorded, load_settings, save_settings
 from qsearch.search import run_search
 from qsearch.space import SearchSpace
 from qsearch.strategies.sorted_random import SortedRandom
@@ -76,10 +76,7 @@ class Run:
             siblings = [entry.parent.name for entry in path.parent.glob(f"[!.]*/{SETTINGS_FILE}")]
             raise InputError(f"{path} is not a run (it has no {SETTINGS_FILE}): {nearest_names(path.name, siblings)}")
         settings = load_settings(path / SETTINGS_FILE)
-        if settings.recorded is None or not settings.recorded.versions:  # what run.toml ends with
-            raise InputError(
-                f"{path / SETTINGS_FILE} does not say what the run was measured on, so it was cut short: restore it."
-            )
+        check_recorded(settings, path / SETTINGS_FILE)
         return cls(path, settings)
 
     @property

@@ -15,6 +15,7 @@ from qsearch.disk import replacing
 from qsearch.errors import InputError
 from qsearch.pareto.hypervolume import REFERENCE_POINT
 from qsearch.strategies.standard import REFERENCE_QUALITIES
+from qsearch.text import one_line
 
 FORMAT = 2
 """What this version writes as ``format``; a file with a higher number is refused."""
@@ -125,7 +126,7 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     measures: those recorded beside the ones that every run keeps.
     """
 
-    format: int = FORMAT
+    format: Count = FORMAT
     qsearch: str = ""
     created: str = ""
     measures: tuple[str, ...] = ()
@@ -137,14 +138,33 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     changes: tuple[Change, ...] = ()
 
 
+class _Named(msgspec.Struct):
+    name: str
+
+
+class _Images(_Named, kw_only=True):
+    digest: str
+    images: Count
+    height: Count
+    width: Count
+
+
+class _WhatIsRead(msgspec.Struct, kw_only=True):
+    """What commands read of :class:`Recorded`, which the parts are free to say more in."""
+
+    dataset: _Images
+    classifiers: list[_Named]
+    codec: _Named
+
+
 def load_settings(path: Path) -> RunSettings:
     """The settings in ``path``. InputError where there are none, or where one is unknown or of a wrong type."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path} is not there: a run's settings were expected.") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path} cannot be read as TOML: {error}.") from error
+    except (OSError, ValueError, RecursionError) as error:  # what is no UTF-8, no TOML, or too long or deep a number
+        raise InputError(f"{path} cannot be read as TOML: {one_line(str(error))}.") from error
     if isinstance(data.get("format"), int) and data["format"] > FORMAT:
         raise InputError(
             f"{path} has format {data['format']}, this qsearch reads up to {FORMAT}: install a newer qsearch."
@@ -152,7 +172,21 @@ def load_settings(path: Path) -> RunSettings:
     try:
         return msgspec.convert(_upgraded(data), RunSettings)
     except msgspec.ValidationError as error:
-        raise InputError(f"{path}: {str(error)[:1].lower()}{str(error)[1:]}.") from error
+        sentence = one_line(str(error))
+        raise InputError(f"{path}: {sentence[:1].lower()}{sentence[1:]}.") from error
+
+
+def check_recorded(settings: RunSettings, path: Path) -> None:
+    """InputError where the settings in ``path`` do not say what their run was measured on."""
+    recorded = settings.recorded
+    try:
+        if recorded is not None and recorded.versions:  # what the file ends with
+            msgspec.convert(msgspec.to_builtins(recorded), _WhatIsRead)
+            return
+        why = "it was cut short"
+    except msgspec.ValidationError as error:
+        why = one_line(str(error))
+    raise InputError(f"{path} does not say what the run was measured on ({why}): restore it.")
 
 
 def _upgraded(data: dict[str, Any]) -> dict[str, Any]:
@@ -164,10 +198,15 @@ def _upgraded(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def save_settings(settings: RunSettings, path: Path) -> None:
-    """Writes ``path`` whole or not at all. DiskError where the disk refuses."""
-    data = tomli_w.dumps(_without_none(msgspec.to_builtins(settings)))
+    """Writes ``path`` whole or not at all. InputError where a setting is no text, DiskError where the disk refuses."""
+    text = tomli_w.dumps(_without_none(msgspec.to_builtins(settings)))
+    try:
+        data = text.encode()
+    except UnicodeEncodeError as error:
+        line = text[text.rfind("\n", 0, error.start) + 1 :].partition("\n")[0]
+        raise InputError(f"the setting {one_line(line, 200)} is not UTF-8: rename what it names.") from error
     with replacing(path) as file:
-        file.write(data.encode())
+        file.write(data)
 
 
 def _without_none(value: Any) -> Any:

@@ -130,6 +130,17 @@ def settings_without_conditions(demo: Path) -> None:
     (demo / "run.toml").write_text(text[: text.index("[recorded")])
 
 
+def settings_with(old: str, new: str) -> Callable[[Path], object]:
+    """Has ``run.toml`` say ``new`` where it first says ``old``."""
+
+    def spoil(demo: Path) -> None:
+        text = (demo / "run.toml").read_text()
+        assert old in text
+        (demo / "run.toml").write_text(text.replace(old, new, 1))
+
+    return spoil
+
+
 SPOILT: Mapping[str, tuple[Callable[[Path], object], str]] = {
     "newer archive": (newer_archive, "trials.sqlite has format 9, this qsearch reads up to"),
     "archive cut short": (cut_archive, "trials.sqlite is damaged"),
@@ -149,6 +160,30 @@ SPOILT: Mapping[str, tuple[Callable[[Path], object], str]] = {
         "run.toml does not say what the run was measured on",
     ),
     "settings cut short": (settings_without_conditions, "run.toml does not say what the run was measured on"),
+    "settings without the dataset": (
+        settings_with("[recorded.dataset]", "[recorded.other]"),
+        "run.toml does not say what the run was measured on (Object missing required field `name` - at `$.dataset`)",
+    ),
+    "settings without its name": (
+        settings_with('name = "fake"\ndigest', "digest"),
+        "run.toml does not say what the run was measured on (Object missing required field `name` - at `$.dataset`)",
+    ),
+    "settings with a size that is none": (
+        settings_with("images = 15", "images = 0"),
+        "run.toml does not say what the run was measured on",
+    ),
+    "settings of no format": (
+        settings_with("format = 2", "format = -1"),
+        "run.toml: expected `int` >= 1 - at `$.format`",
+    ),
+    "a number of thousands of digits": (
+        settings_with("format = 2", f"format = {'1' * 5000}"),
+        "run.toml cannot be read as TOML: Exceeds the limit",
+    ),
+    "lists in lists": (
+        settings_with("format = 2", f"x = {'[' * 50_000}"),
+        "run.toml cannot be read as TOML",
+    ),
     "no settings": (lambda demo: (demo / "run.toml").unlink(), "is not a run (it has no run.toml)"),
     "a folder of something else": (empty_folder, "is not a run"),
     "no folder": (shutil.rmtree, "runs/demo is not a run (it has no run.toml): did you mean demo2?"),

@@ -191,3 +191,18 @@ def test_several_workers_find_what_one_finds(cli: Cli, tmp_path: Path) -> None:
     assert cli("run", "--name", "one", *options).status == 0
     assert cli("run", "--name", "two", *options, "--workers", "2", "--executor", "processes").status == 0
     assert trials(tmp_path / "runs" / "one") == trials(tmp_path / "runs" / "two")
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("step=" + "9" * 5000, "the option step takes a whole number, got '9999"),
+        ("step=" + "[" * 50_000, "the option step takes a whole number, got '[[[["),
+    ],
+    ids=["thousands of digits", "lists in lists"],
+)
+def test_an_option_that_is_no_value_is_one_sentence(cli: Cli, tmp_path: Path, value: str, sentence: str) -> None:
+    finished = cli("run", "--name", "a", "--trials", "3", *FAKE, "--strategy", "fake-adaptive", "--set", value)
+    assert (finished.status, finished.sentence.startswith(sentence)) == (2, True), finished.sentence
+    assert len(finished.sentence) < 200
+    assert not list((tmp_path / "runs").glob("*"))

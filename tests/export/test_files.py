@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,14 @@ def test_imagemagick_takes_slots_in_any_order(tmp_path: Path) -> None:
     assert (tables.luma[7, 7], tables.chroma[7, 7]) == (64, 99)
 
 
+def test_a_c_header_of_any_names_in_its_order(tmp_path: Path) -> None:
+    luma = ENTRIES.replace(" ", ", ")
+    chroma = luma.replace("64", "99")
+    text = f"/* [64] = {{ 7 }} */\nint a [ 64 ] = {{ {luma} }}; // b[64] = {{1}}\nint b[64]={{{chroma}}};\n"
+    tables = read_tables(written(tmp_path, text, "anything")).tables
+    assert (tables.luma[7, 7], tables.chroma[7, 7]) == (64, 99)
+
+
 def test_a_python_file_is_read_and_not_run(tmp_path: Path) -> None:
     trap = f"qtables = [[{ENTRIES.replace(' ', ',')}]]\nimport pathlib\npathlib.Path('ran').touch()\n"
     assert read_tables(written(tmp_path, trap, "x.py")).tables == QuantTables.shared(np.arange(1, 65))
@@ -67,6 +76,22 @@ def test_a_python_file_is_read_and_not_run(tmp_path: Path) -> None:
         ("<quantization-tables>", "x.xml", "XML"),
         ("<html/>", "x.xml", "got 0"),
         ("x = 1", "x.py", "qtables"),
+        ("qtables = {[]: 1}", "x.py", "Python file of constants"),
+        (f"qtables = [[{'9' * 5000}]]", "x.py", "Python file of constants"),
+        (f"qtables = {'[' * 5000}", "x.py", "Python file of constants"),
+        ("qtables = [[None] * 64]", "x.py", "holds integers, got object|Python file of constants"),
+        ("qtables = [[1, [2]]]", "x.py", "64 integers"),
+        (f"qtables = [[{ENTRIES.replace(' ', ',')}]]; subsampling = 7", "x.py", "encoder settings"),
+        ("unsigned q[64] = {1, 2};", "x.h", "8x8 entries"),
+        ("unsigned q[64] = {1, x};", "x.h", "got 'x'"),
+        ("int x;", "x.h", "got 0"),
+        (f"{'9' * 5000} {ENTRIES}", "x.txt", "integers were expected, got '99999999999999999999'"),
+        (json.dumps({"luma": [10**400] * 64, "chroma": [1] * 64}), "x.json", "holds integers, got object"),
+        (json.dumps({"luma": {"a": 1}, "chroma": None}), "x.json", "no table"),
+        (f'{{"luma": {"9" * 5000}}}', "x.json", "no JSON"),
+        (f'{{"luma": {"[" * 50_000}', "x.json", "no JSON"),
+        (f'<a><table slot="{"9" * 5000}"/></a>', "x.xml", "XML"),
+        ('<?xml version="1.0" encoding="klingon"?><a/>', "x.xml", "XML|got 0"),
         (b"PK\x03\x04 rubbish", "x.npz", "damaged"),
         (b"\x89PNG\r\n\x1a\n\xff\xfe", "x.png", "a file of tables was expected"),
         (b"\xff\xd8\xff", "x.jpg", "cut short"),
@@ -86,6 +111,47 @@ def test_a_pickle_in_an_npz_is_refused(tmp_path: Path) -> None:
     np.savez(buffer, luma=np.array([print], dtype=object), chroma=np.arange(64))
     with pytest.raises(InputError, match="more than arrays"):
         read_tables(written(tmp_path, buffer.getvalue()))
+
+
+def npz(**changes: bytes | None) -> bytes:
+    """An NPZ file of tables, some of its members with other bytes, or none."""
+    buffer = io.BytesIO()
+    np.savez(buffer, luma=np.arange(1, 65), chroma=np.arange(1, 65), about=np.array("{}"))
+    spoilt = io.BytesIO()
+    with zipfile.ZipFile(buffer) as whole, zipfile.ZipFile(spoilt, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in whole.namelist():
+            content = changes.get(name.removesuffix(".npy"), whole.read(name))
+            if content is not None:
+                archive.writestr(name, content)
+    return spoilt.getvalue()
+
+
+def header(described: str) -> bytes:
+    """The beginning of a member, whose array is described so."""
+    text = described.encode()
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        npz(luma=header("{'descr': '<i8', 'fortran_order': False, 'shape': (99999999999,)}")),
+        npz(luma=header("{'descr': '<i8', 'fortran_order': False, 'shape': 9}")),
+        npz(luma=header("{'descr': 'xyz', 'fortran_order': False, 'shape': (64,)}")),
+        npz(luma=header("(((((")),
+        npz(luma=b"\x93NUMPY\x09\x00"),
+        npz(luma=b""),
+        npz(luma=None),
+        npz(about=header("{'descr': '<U2', 'fortran_order': False, 'shape': ()}") + "[[".encode("utf-32-le")),
+        npz(about=bytes(2 << 20)),
+        npz()[:-30],
+        npz()[:60] + b"\xff" * 40 + npz()[100:],
+    ],
+    ids=range(11),
+)
+def test_a_spoilt_npz_is_refused(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(InputError, match=r"x\.npz: (the NPZ file is damaged|luma and chroma|the luma table has)"):
+        read_tables(written(tmp_path, content, "x.npz"))
 
 
 def test_a_missing_file_and_a_folder_are_sentences(tmp_path: Path) -> None:

@@ -188,3 +188,10 @@ def test_settings_are_immutable() -> None:
     with pytest.raises((AttributeError, dataclasses.FrozenInstanceError)):
         RunSettings().measures = ("psnr",)  # type: ignore[misc]
     assert msgspec.structs.replace(RunSettings(), measures=("psnr",)).measures
+
+
+def test_a_setting_that_is_no_text_is_refused_and_named(tmp_path: Path) -> None:
+    spec = b"folder:/photos\xff".decode(errors="surrogateescape")
+    with pytest.raises(InputError, match=r'the setting spec = "folder:/photos\\xff" is not UTF-8'):
+        save_settings(RunSettings(dataset=DatasetSettings(spec=spec)), tmp_path / "run.toml")
+    assert not list(tmp_path.iterdir())
