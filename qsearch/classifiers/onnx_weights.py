@@ -4,9 +4,10 @@ Only the messages that lead to tensors are followed (onnx.proto3); all else is s
 """
 
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 from qsearch.errors import InputError
+from qsearch.paths import stays_within
 from qsearch.text import one_line
 
 _FIELDS: dict[str, dict[int, str]] = {
@@ -40,11 +41,10 @@ def external_files(path: Path) -> list[Path]:
 
 def _beside(path: Path, location: str) -> Path:
     named = f"{path.name} keeps weights in {one_line(location, 200)!r}"
-    parts = {*PurePosixPath(location).parts, *PureWindowsPath(location).parts}
-    if not location or ".." in parts or PurePosixPath(location).is_absolute() or PureWindowsPath(location).anchor:
+    if not stays_within(location):
         raise InputError(f"{named}, outside its own folder: put all its files into one folder and name them so.")
     file = path.parent / location
-    if "\0" in location or not file.is_file():
+    if not file.is_file():
         raise InputError(f"{named}, which is not there: put it beside the network.")
     return file
 

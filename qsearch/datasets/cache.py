@@ -1,5 +1,6 @@
 """Prepared images on disk, by key: built once, then opened as a memory map by every process."""
 
+import hashlib
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from qsearch.datasets.base import Dataset, digest_of
 from qsearch.disk import keep_in_use, replacing, writing
 from qsearch.errors import InputError
 
-FORMAT = 1
+FORMAT = 2
 IMAGES_FOLDER, NETWORKS_FOLDER, DOWNLOADS_FOLDER, METADATA_FOLDER = "images", "networks", "downloads", "imagenetv2"
 """What lies in the cache folder."""
 KEY = re.compile(r"[\w.-]{1,150}", re.ASCII)
@@ -108,7 +109,9 @@ class _Entry:
         try:
             description = json.loads(self.description.read_text(encoding="utf-8"))
             images = np.lib.format.open_memmap(self.pixels, mode="r")
-            if description["format"] != FORMAT or images.dtype != np.uint8:
+            if description["format"] != FORMAT or description.pop("checksum") != _checksum(description):
+                return None
+            if images.dtype != np.uint8:
                 return None
             prepared = PreparedImages(
                 images,
@@ -147,6 +150,7 @@ class _Entry:
             "labels": prepared.labels.tolist(),
             "image_names": prepared.image_names,
         }
+        description["checksum"] = _checksum(description)
         with replacing(self.description, CACHE_ADVICE) as file:
             file.write(json.dumps(description).encode())
 
@@ -155,3 +159,8 @@ def file_stamp(path: Path) -> list[int]:
     """What changes when a file is written to: its size in bytes and its time in nanoseconds."""
     status = path.stat()
     return [status.st_size, status.st_mtime_ns]
+
+
+def _checksum(description: dict[str, Any]) -> str:
+    """SHA-256 (hexadecimal) of what stands beside the pixels: labels that changed would be found by nothing else."""
+    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()

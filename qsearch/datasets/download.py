@@ -85,7 +85,7 @@ class Answer:
 
         try:
             return msgspec.json.decode(self.content, type=shape)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise DamagedError(f"an answer that is not as expected ({error})") from error
 
 

@@ -169,7 +169,7 @@ class TestOnnx:
         with pytest.raises(InputError, match=r"mean\.onnx keeps weights in .*, outside its own folder"):
             load(path)
 
-    @pytest.mark.parametrize("location", ["weights.bin", "*/_ORT_MEM_ADDR_/*", "a\0b"])
+    @pytest.mark.parametrize("location", ["weights.bin", "*/_ORT_MEM_ADDR_/*"])
     def test_weights_that_are_no_file_are_refused(self, tmp_path: Path, location: str) -> None:
         path = save_onnx(tmp_path / "mean.onnx")
         move_weights(path, location, write=False)

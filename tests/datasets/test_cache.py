@@ -118,12 +118,17 @@ def other_json(cache: Path) -> None:
 
 def newer_format(cache: Path) -> None:
     text = description_file(cache).read_text(encoding="utf-8")
-    description_file(cache).write_text(text.replace('"format": 1', '"format": 99'), encoding="utf-8")
+    description_file(cache).write_text(text.replace('"format": 2', '"format": 99'), encoding="utf-8")
 
 
 def fewer_labels(cache: Path) -> None:
     text = description_file(cache).read_text(encoding="utf-8")
     description_file(cache).write_text(text.replace("[0, 1, 0, 1, 0, 1]", "[0, 1]"), encoding="utf-8")
+
+
+def change_one_label(cache: Path) -> None:
+    text = description_file(cache).read_text(encoding="utf-8")
+    description_file(cache).write_text(text.replace("[0, 1, 0, 1, 0, 1]", "[0, 1, 0, 1, 0, 0]"), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -138,6 +143,7 @@ def fewer_labels(cache: Path) -> None:
         other_json,
         newer_format,
         fewer_labels,
+        change_one_label,
     ],
 )
 def test_a_damaged_entry_is_built_again(cache: Path, damage: Callable[[Path], None]) -> None:
@@ -152,7 +158,7 @@ def test_a_damaged_entry_is_built_again(cache: Path, damage: Callable[[Path], No
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
-def test_damage_to_either_file_never_raises_nor_changes_a_pixel(cache: Path, data: st.DataObject) -> None:
+def test_damage_to_either_file_never_raises_nor_changes_anything(cache: Path, data: st.DataObject) -> None:
     cached_pixels("key", prepared)
     victim = data.draw(st.sampled_from([pixels_file(cache), description_file(cache)]))
     content = bytearray(victim.read_bytes())
@@ -160,8 +166,7 @@ def test_damage_to_either_file_never_raises_nor_changes_a_pixel(cache: Path, dat
     content[position] = data.draw(st.integers(0, 255))
     victim.write_bytes(content)
     healed = cached_pixels("key", prepared)
-    assert np.array_equal(healed.images, prepared().images) or victim.suffix == ".json"
-    assert healed.images.shape == prepared().images.shape
+    assert same(healed, prepared())
 
 
 def test_a_copied_entry_is_accepted_after_a_look_at_its_pixels(cache: Path) -> None:

@@ -9,10 +9,14 @@ import msgspec
 from qsearch.datasets.download import KEPT_ADVICE
 from qsearch.disk import replacing
 from qsearch.errors import InputError
+from qsearch.paths import stays_within
+from qsearch.text import one_line
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 FORMAT = 1
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for what is not JSON of the shape that was asked for."""
 SETTINGS_FILE = "build.json"
 MANIFEST_FILE = "manifest.jsonl"
 ORIGINALS_FOLDER = "originals"
@@ -56,6 +60,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, tag="image", tag_field="k
     prepared_bytes: int
     prepared_sha256: str
 
+    def __post_init__(self) -> None:
+        for name in (self.original, self.prepared):
+            if name is not None and not stays_within(name):
+                raise ValueError(f"{name!r} lies outside the build")
+
     def is_prepared(self, folder: Path) -> bool:
         """Whether its prepared image lies in the build at ``folder``, by its size."""
         return _size_bytes(folder / self.prepared) == self.prepared_bytes
@@ -82,8 +91,10 @@ def read_settings(folder: Path) -> BuildSettings:
         raise InputError(
             f"{folder} is no rebuilt ImageNetV2: make one with 'qsearch dataset build imagenetv2 --out {folder}'."
         ) from error
-    except (OSError, msgspec.MsgspecError) as error:
-        raise InputError(f"{path} cannot be read ({error}): build the dataset again in another folder.") from error
+    except (OSError, *UNREADABLE) as error:
+        raise InputError(
+            f"{path} cannot be read ({one_line(str(error))}): build the dataset again in another folder."
+        ) from error
     if settings.format > FORMAT:
         raise InputError(f"{path} has format {settings.format}, this qsearch reads {FORMAT}: install a newer qsearch.")
     return settings
@@ -96,8 +107,10 @@ def read_manifest(folder: Path) -> list[Entry]:
         return msgspec.json.Decoder(Entry).decode_lines(path.read_bytes())
     except FileNotFoundError as error:
         raise InputError(f"the build in {folder} is not finished: give the same build command again.") from error
-    except (OSError, msgspec.MsgspecError) as error:
-        raise InputError(f"{path} cannot be read ({error}): remove it and give the build command again.") from error
+    except (OSError, *UNREADABLE) as error:
+        raise InputError(
+            f"{path} cannot be read ({one_line(str(error))}): remove it and give the build command again."
+        ) from error
 
 
 def write_settings(folder: Path, settings: BuildSettings) -> None:
@@ -131,9 +144,9 @@ class Journal:
         whole = content[: content.rfind(b"\n") + 1]
         try:
             records = msgspec.json.Decoder(Entry | Missing).decode_lines(whole)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise InputError(
-                f"{self._path} is damaged ({error}): remove it, and all images are fetched anew."
+                f"{self._path} is damaged ({one_line(str(error))}): remove it, and all images are fetched anew."
             ) from error
         self.records = {record.candidate: record for record in records}
         with self._path.open("r+b") as file:

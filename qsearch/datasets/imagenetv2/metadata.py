@@ -12,6 +12,7 @@ import msgspec
 
 from qsearch.datasets.cache import CACHE_ADVICE, METADATA_FOLDER, cache_folder
 from qsearch.datasets.download import Answer, DamagedError, Downloader, DownloadError
+from qsearch.datasets.imagenetv2.manifest import UNREADABLE
 from qsearch.datasets.imagenetv2.publication import (
     CLASSES,
     COMMIT,
@@ -118,7 +119,7 @@ def _search_result_files(folder: Path) -> list[Path]:
 def _read(path: Path, shape: type[T]) -> T:
     try:
         return msgspec.json.decode(path.read_bytes(), type=shape)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise InputError(
             f"{path} cannot be read as ImageNetV2 metadata ({error}): give an unchanged clone of its repository."
         ) from error

@@ -13,6 +13,7 @@ from qsearch.datasets.download import DamagedError, Downloader, DownloadError
 from qsearch.datasets.imagenetv2.publication import Addresses, Progress, public_set
 from qsearch.disk import keep_in_use, writing
 from qsearch.errors import InputError, RunError
+from qsearch.text import one_line, reason_of
 
 _CANDIDATE = re.compile(r"[0-9a-f]{40}")
 _UNREADABLE = (
@@ -75,7 +76,7 @@ def check_tarball(path: Path, sha256: str | None = None) -> None:
             while tarball.fileobj is not None and tarball.fileobj.read(_CHUNK_BYTES):
                 pass
     except _UNREADABLE as error:
-        raise DamagedError(f"a file that is no whole tarball ({error})") from error
+        raise DamagedError(f"a file that is no whole tarball ({reason_of(error)})") from error
     if not images:
         raise DamagedError("a tarball without images named by their ids")
 
@@ -100,7 +101,7 @@ def public_images(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, by
         yield from _in_tarball(path, wanted)
     except (*_UNREADABLE, DamagedError) as error:
         raise InputError(
-            f"{path} cannot be read as a tarball of public ImageNetV2 images ({error}): get it with "
+            f"{path} cannot be read as a tarball of public ImageNetV2 images ({one_line(str(error))}): get it with "
             f"'qsearch dataset fetch'."
         ) from error
 

@@ -85,3 +85,15 @@ class TestContract(DatasetContract):
     @pytest.fixture
     def dataset(self, world: World, downloader: Downloader, tmp_path: Path) -> Dataset:
         return load_dataset(f"imagenetv2:{built(world, downloader, tmp_path)}")
+
+
+@pytest.mark.parametrize("field", ["original", "prepared"])
+def test_a_manifest_that_names_files_elsewhere_is_refused(
+    world: World, downloader: Downloader, tmp_path: Path, field: str
+) -> None:
+    folder = built(world, downloader, tmp_path)
+    lines = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+    lines[0][field] = "../diary.txt"
+    (folder / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(InputError, match=r"manifest\.jsonl cannot be read \('\.\./diary\.txt' lies outside the build"):
+        load_dataset(f"imagenetv2:{folder}")

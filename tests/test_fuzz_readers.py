@@ -1,0 +1,385 @@
+"""Every reader of files that others may have written: spoilt in any way, a file is read or refused in one sentence."""
+
+import io
+import json
+import shutil
+import struct
+import tomllib
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import tomli_w
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+from PIL import Image
+
+from qsearch.classifiers.labels import class_names_of
+from qsearch.classifiers.onnx_weights import external_files
+from qsearch.classifiers.pt2_archive import checked_copy
+from qsearch.datasets.cache import PreparedImages, cached_pixels
+from qsearch.datasets.imagenet_truth import wnids_of
+from qsearch.datasets.imagenetv2.manifest import (
+    MANIFEST_FILE,
+    SETTINGS_FILE,
+    BuildSettings,
+    Entry,
+    Journal,
+    Missing,
+    read_manifest,
+    read_settings,
+)
+from qsearch.datasets.imagenetv2.public_images import public_images
+from qsearch.errors import QSearchError
+from qsearch.export.files import read_tables
+from qsearch.export.formats import FORMATS, TableSheet, render
+from qsearch.run.folder import Run
+from qsearch.run.settings import CodecSettings, Recorded, RunSettings, save_settings
+from qsearch.run.validation import FOLDER, LOOKS_FILE, looks
+from qsearch.tables import QuantTables
+
+fuzzed = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=150,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+ODD_BYTES = st.sampled_from(
+    [
+        b"",
+        b"\0",
+        b"\xff",
+        b"\n",
+        b'"',
+        b"[",
+        b"{",
+        b"(",
+        b"-1",
+        b"9" * 5000,
+        b"[" * 3000,
+        b"1e999",
+        b"nan",
+        b"\xed\xa0\x80",
+    ]
+)
+ODD_VALUES = st.sampled_from(
+    [
+        None,
+        True,
+        -1,
+        0,
+        2**31,
+        2**63,
+        10**30,
+        0.5,
+        1e999,
+        "",
+        "x",
+        "\ud800",
+        "9" * 5000,
+        [],
+        [[]],
+        {},
+        {"x": 1},
+        [1, "a"],
+    ]
+)
+
+
+def spoilt(whole: bytes) -> st.SearchStrategy[bytes]:
+    """``whole`` with up to three stretches of it replaced by something odd, or something else altogether."""
+    place = st.integers(0, max(len(whole) - 1, 0))
+    edit = st.tuples(place, st.integers(0, 40), ODD_BYTES | st.binary(max_size=8))
+
+    def apply(edits: list[tuple[int, int, bytes]]) -> bytes:
+        content = whole
+        for start, length, new in edits:
+            content = content[:start] + new + content[start + length :]
+        return content
+
+    return (
+        st.lists(edit, min_size=1, max_size=3).map(apply) | place.map(lambda end: whole[:end]) | st.binary(max_size=99)
+    )
+
+
+def misdescribed(document: Any) -> st.SearchStrategy[Any]:
+    """A document of dictionaries and lists with one of its values replaced by something odd, or left out."""
+    places = list(_places(document, ()))
+
+    def apply(place: tuple[Any, ...], value: Any, leave_out: bool) -> Any:
+        changed = json.loads(json.dumps(document))
+        parent = changed
+        for step in place[:-1]:
+            parent = parent[step]
+        if leave_out:
+            del parent[place[-1]]
+        else:
+            parent[place[-1]] = value
+        return changed
+
+    return st.builds(apply, st.sampled_from(places), ODD_VALUES, st.booleans())
+
+
+def _places(value: Any, place: tuple[Any, ...]) -> Any:
+    steps = value.keys() if isinstance(value, dict) else range(min(len(value), 3)) if isinstance(value, list) else ()
+    for step in steps:
+        yield (*place, step)
+        yield from _places(value[step], (*place, step))
+
+
+def survives(read: Callable[[], object]) -> None:
+    """Reads; anything but a result or one sentence of this package fails the test."""
+    said = ""
+    try:
+        read()
+    except QSearchError as error:
+        said = str(error)
+    assert "\n" not in said
+    assert len(said) < 3000
+
+
+SHEET = TableSheet(QuantTables(np.arange(1, 65), np.arange(101, 165)), "a title", ("an origin",), CodecSettings())
+
+
+def jpeg() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(file, "JPEG", quality=30)
+    return file.getvalue()
+
+
+TABLE_FILES = {**{name: render(SHEET, name) for name in FORMATS}, "jpeg": jpeg()}
+
+
+@pytest.mark.parametrize("name", TABLE_FILES)
+@fuzzed
+@given(data=st.data())
+def test_files_of_tables(name: str, data: st.DataObject, tmp_path: Path) -> None:
+    suffix = FORMATS[name].suffix if name in FORMATS else ".jpg"
+    path = tmp_path / data.draw(st.sampled_from([f"tables{suffix}", "tables"]))
+    path.write_bytes(data.draw(spoilt(TABLE_FILES[name])))
+    survives(lambda: read_tables(path))
+
+
+@fuzzed
+@given(document=misdescribed(json.loads(TABLE_FILES["json"])))
+def test_json_tables_that_describe_something_else(document: Any, tmp_path: Path) -> None:
+    path = tmp_path / "tables.json"
+    path.write_text(json.dumps(document))
+    survives(lambda: read_tables(path))
+
+
+@fuzzed
+@given(header=spoilt(b"{'descr': '<i8', 'fortran_order': False, 'shape': (64,), }\n"), body=st.binary(max_size=600))
+def test_npz_members_of_any_header(header: bytes, body: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "tables.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("luma", "chroma"):
+            archive.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + body)
+    survives(lambda: read_tables(path))
+
+
+@fuzzed
+@given(
+    segments=st.lists(
+        st.tuples(st.sampled_from([0xDB, 0xC0, 0xC2, 0xC4, 0xE1, 0xD0]), st.binary(max_size=140)), max_size=5
+    )
+)
+def test_markers_of_any_content(segments: list[tuple[int, bytes]], tmp_path: Path) -> None:
+    path = tmp_path / "x.jpg"
+    markers = [bytes([0xFF, kind]) + struct.pack(">H", len(body) + 2) + body for kind, body in segments]
+    path.write_bytes(b"\xff\xd8" + b"".join(markers) + b"\xff\xda")
+    survives(lambda: read_tables(path))
+
+
+def run_toml(folder: Path) -> bytes:
+    recorded = Recorded(
+        dataset={"name": "d", "digest": "0" * 64, "images": 2, "height": 8, "width": 8},
+        classifiers=[{"name": "c"}],
+        codec={"name": "pillow", "subsampling": "4:2:0"},
+        versions={"numpy": "2"},
+    )
+    save_settings(RunSettings(recorded=recorded), folder / "run.toml")
+    return (folder / "run.toml").read_bytes()
+
+
+def read_run(folder: Path) -> None:
+    """What is read of ``run.toml`` before a trial is."""
+    from qsearch.cli.summary import measured_on
+
+    measured_on(Run.open(folder))
+
+
+@fuzzed
+@given(data=st.data())
+def test_settings_of_a_run(data: st.DataObject, tmp_path: Path) -> None:
+    whole = run_toml(tmp_path)
+    read_run(tmp_path)
+    (tmp_path / "run.toml").write_bytes(data.draw(spoilt(whole)))
+    survives(lambda: read_run(tmp_path))
+
+
+@fuzzed
+@given(data=st.data())
+def test_settings_that_say_something_else(data: st.DataObject, tmp_path: Path) -> None:
+    document = data.draw(misdescribed(tomllib.loads(run_toml(tmp_path).decode())))
+    try:
+        text = tomli_w.dumps(document)
+    except TypeError:  # TOML has no null
+        return
+    (tmp_path / "run.toml").write_text(text, encoding="utf-8", errors="surrogatepass")
+    survives(lambda: read_run(tmp_path))
+
+
+ENTRY = Entry(
+    candidate="c" * 40,
+    wnid="n00000001",
+    flickr_id="1",
+    origin="original",
+    missing=None,
+    address="http://x",
+    licence=None,
+    width=9,
+    height=9,
+    size_bytes=9,
+    sha256="0" * 64,
+    original=None,
+    prepared="n00000001/c.png",
+    prepared_bytes=9,
+    prepared_sha256="0" * 64,
+)
+LINES = msgspec.json.Encoder()
+BUILD_FILES = {
+    MANIFEST_FILE: LINES.encode_lines([ENTRY, ENTRY]),
+    SETTINGS_FILE: LINES.encode(BuildSettings()),
+    "journal": LINES.encode_lines([ENTRY, Missing(candidate="d" * 40, reason="gone")]),
+}
+
+
+@fuzzed
+@given(data=st.data())
+def test_manifest_settings_and_journal_of_a_build(data: st.DataObject, tmp_path: Path) -> None:
+    readers: dict[str, Callable[[], object]] = {
+        MANIFEST_FILE: lambda: read_manifest(tmp_path),
+        SETTINGS_FILE: lambda: read_settings(tmp_path),
+        "journal": lambda: Journal(tmp_path / "journal").close(),
+    }
+    name = data.draw(st.sampled_from(sorted(BUILD_FILES)))
+    (tmp_path / name).write_bytes(BUILD_FILES[name])
+    readers[name]()
+    (tmp_path / name).write_bytes(data.draw(spoilt(BUILD_FILES[name])))
+    survives(readers[name])
+
+
+def prepared() -> PreparedImages:
+    images = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
+    return PreparedImages(images, np.array([0, 1]), ("a", "b"), ("a/0", "b/0"), ("a note",))
+
+
+@fuzzed
+@given(data=st.data())
+def test_entries_of_the_dataset_cache_are_healed(
+    data: st.DataObject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None is a sentence: what is not as it was written is made again."""
+    monkeypatch.setenv("QSEARCH_CACHE", str(tmp_path))
+    shutil.rmtree(tmp_path / "images", ignore_errors=True)
+    cached_pixels("key", prepared)
+    description, pixels = tmp_path / "images" / "key.json", tmp_path / "images" / "key.npy"
+    if data.draw(st.booleans()):
+        victim = data.draw(st.sampled_from([description, pixels]))
+        victim.write_bytes(data.draw(spoilt(victim.read_bytes())))
+    else:
+        description.write_text(json.dumps(data.draw(misdescribed(json.loads(description.read_text())))))
+    healed, whole = cached_pixels("key", prepared), prepared()
+    np.testing.assert_array_equal(healed.images, whole.images)
+    np.testing.assert_array_equal(healed.labels, whole.labels)
+    names = (healed.class_names, healed.image_names, healed.notes)
+    assert names == (whole.class_names, whole.image_names, whole.notes)
+
+
+@fuzzed
+@given(data=st.data())
+def test_lists_of_classes_and_looks(data: st.DataObject, tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    images = ["a.JPEG", "b.JPEG"]
+    path.write_bytes(data.draw(spoilt(b"a.JPEG n01440764\nb.JPEG 7\n") | spoilt(b"n01440764\nn01443537\n")))
+    survives(lambda: wnids_of(images, path, tmp_path))
+    survives(lambda: class_names_of("x", 2, str(path)))
+    (tmp_path / "validations").mkdir(exist_ok=True)
+    run_toml(tmp_path)
+    look = json.dumps({"at": "now", "validation": "v", "dataset": "0" * 64, "tables": 1}).encode() + b"\n"
+    (tmp_path / FOLDER / LOOKS_FILE).write_bytes(data.draw(spoilt(look)))
+    survives(lambda: looks(Run.open(tmp_path), "0" * 64))
+
+
+def onnx_model() -> bytes:
+    tensor = helper.make_tensor("w", TensorProto.FLOAT, [2], [1.0, 2.0])
+    tensor.external_data.add(key="location", value="w.bin")
+    return bytes(helper.make_model(helper.make_graph([], "g", [], [], [tensor])).SerializeToString())
+
+
+@fuzzed
+@given(content=spoilt(onnx_model()))
+def test_onnx_files(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(content)
+    survives(lambda: external_files(tmp_path / "net.onnx"))
+
+
+def pt2(program: Any, config: Any) -> dict[str, bytes]:
+    return {
+        "archive_format": b"pt2",
+        "models/model.json": json.dumps(program).encode(),
+        "data/weights/model_weights_config.json": json.dumps(config).encode(),
+        "data/constants/model_constants_config.json": b'{"config": {}}',
+        "data/weights/weight_0": bytes(8),
+    }
+
+
+PROGRAM = {
+    "graph_module": {
+        "graph": {
+            "nodes": [{"target": "torch.ops.aten.relu.default", "inputs": [{"name": "x", "arg": {"as_int": 1}}]}]
+        },
+        "module_call_graph": [
+            {"fqn": "", "signature": {"in_spec": '[1, {"type": null, "context": null, "children_spec": []}]'}}
+        ],
+    },
+    "range_constraints": {"s0": {"min_val": 1, "max_val": 4}},
+}
+CONFIG = {
+    "config": {"w": {"path_name": "weight_0", "is_param": True, "use_pickle": False, "tensor_meta": {"dtype": 7}}}
+}
+
+
+@fuzzed
+@given(data=st.data())
+def test_archives_of_torch_export(data: st.DataObject, tmp_path: Path) -> None:
+    path = tmp_path / "net.pt2"
+    entries = pt2(data.draw(misdescribed(PROGRAM)), data.draw(st.just(CONFIG) | misdescribed(CONFIG)))
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(f"net/{name}", content)
+    survives(lambda: checked_copy(path))
+    path.write_bytes(data.draw(spoilt(path.read_bytes())))
+    survives(lambda: checked_copy(path))
+
+
+@fuzzed
+@given(data=st.data())
+def test_tarballs_of_public_images(data: st.DataObject, tmp_path: Path) -> None:
+    import tarfile
+
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode=data.draw(st.sampled_from(["w", "w:gz", "w:xz", "w:bz2"]))) as archive:  # type: ignore[call-overload]
+        member = tarfile.TarInfo(f"0/{'c' * 40}.jpeg")
+        member.size = 600
+        archive.addfile(member, io.BytesIO(bytes(600)))
+    path = tmp_path / "images.tar"
+    path.write_bytes(data.draw(spoilt(file.getvalue())))
+    survives(lambda: list(public_images(path, {"c" * 40})))
