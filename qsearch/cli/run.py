@@ -25,7 +25,6 @@ from qsearch.evaluation.evaluator import Evaluator
 from qsearch.run.building import build_evaluator, check_search, default_workers
 from qsearch.run.folder import Run, guided
 from qsearch.run.settings import load_settings
-from qsearch.text import check_utf8
 
 
 @click.command()
@@ -63,7 +62,6 @@ def run(
         given["layout"] = sources[0].settings.search.layout
     settings = settings_of(msgspec.structs.replace(settings, recorded=None, changes=()), given)
     path = runs / (name or _free_name(runs, settings.search.strategy))
-    check_utf8(str(path), "the run's name")
     if path.exists():
         raise click.UsageError(
             f"{path} exists already: go on with 'qsearch resume {path}', or choose another --name.", ctx

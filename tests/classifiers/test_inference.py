@@ -16,7 +16,7 @@ from qsearch.classifiers.engines import TorchEngine
 from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.network import NetworkInput, TorchNetwork, normalised
 from qsearch.datasets.preparation import resize_and_crop
-from qsearch.errors import InputError
+from qsearch.errors import DiskError, InputError
 from qsearch.testing import ClassifierContract
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class TestProcesses:
 
     def test_a_cache_that_cannot_be_written_is_told(self, cache: Path) -> None:
         cache.write_text("not a folder")
-        with pytest.raises(InputError, match="QSEARCH_CACHE"):
+        with pytest.raises(DiskError, match="QSEARCH_CACHE"):
             InferenceClassifier(network(NetworkInput(32, 32))).logits(random_images(1))
 
     @pytest.mark.parametrize("name", ["model.xml", "model.bin", "digests.json"])

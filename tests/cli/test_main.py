@@ -134,7 +134,7 @@ class TestNamesThatAreNotUtf8:
     def test_a_run_of_such_a_name_is_refused_before_it_begins(self, qsearch: Command, tmp_path: Path) -> None:
         finished = qsearch("run", "--name", self.ODD, *FAKE, "--trials", "2")
         assert (finished.returncode, "Traceback" in finished.stderr) == (2, False)
-        assert "the run's name 'runs/nul\\xff' is not UTF-8" in finished.stderr
+        assert "has no slash, backslash, colon or control character in it, got 'nul\\udcff'" in finished.stderr
         assert not (tmp_path / "runs").exists()
 
     def test_a_dataset_of_such_a_name(self, qsearch: Command, tmp_path: Path) -> None:
