@@ -30,11 +30,15 @@ def classifier() -> None:
 def show(spec: str, json_: bool, **given: Any) -> None:
     """Print what CLASSIFIER takes and answers, its digest, its speed here, and its accuracy on a dataset."""
     from qsearch.analysis.network_card import network_card
+    from qsearch.analysis.plausibility import better_normalisation
     from qsearch.run.building import build_classifier, build_dataset, usable_cores
 
     wanted = settings_of_classifier(spec, given)
     network = build_classifier(wanted, usable_cores(), trust_pickle=given["trust_pickle"])
     images = build_dataset(settings_of_dataset(given)) if given["dataset"] else None
+    note = None if images is None else better_normalisation(network, images)
+    if note is not None:
+        click.echo(note, err=True)
     card = network_card(network, images)
     click.echo(json.dumps(msgspec.to_builtins(asdict(card)), indent=2) if json_ else _as_text(card, usable_cores()))
 

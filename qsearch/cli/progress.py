@@ -9,12 +9,14 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from qsearch.analysis.plausibility import low_accuracy
 from qsearch.analysis.results import Results
 from qsearch.analysis.summary import summarize
-from qsearch.cli.summary import measured_on
+from qsearch.cli.summary import labels_predicted, measured_on
 from qsearch.evaluation.evaluator import Evaluator
-from qsearch.evaluation.measurement import Trial
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.run.folder import Run
+from qsearch.run.settings import Recorded
 
 INTERRUPTED = 130
 """The exit status of a command that Ctrl-C or SIGTERM ended."""
@@ -27,6 +29,7 @@ class SearchProgress:
     """Hears of trials and shows where a run stands, reference curve included. A context manager."""
 
     def __init__(self, run: Run, trials: int) -> None:
+        self._run = run
         reference, search = run.trials()
         self._reference, self._search = list(reference), list(search)
         self._total = 1 + len(run.settings.search.qualities) + trials
@@ -72,6 +75,8 @@ class SearchProgress:
         speed = f"{self._new / max(now - self._start, 1e-9):.2f} trials/s"
         if now - self._gain_at >= GAIN_EVERY_S or self._done == self._total:
             self._gain, self._gain_at = self._best_gain(), now
+        if trial.measurement is not None and trial.label == "uncompressed":
+            self._say_if_implausible(trial.measurement)
         if trial.status == "failed":
             self._say(f"trial {trial.label} failed: {trial.reason}")
         if self._bar is not None:
@@ -80,6 +85,14 @@ class SearchProgress:
             self._line_at = now
             left_s = (self._total - self._done) * (now - self._start) / self._new
             self._say(f"{self._done}/{self._total} tables, {speed}, {left_s:.0f} s left, {self._gain}")
+
+    def _say_if_implausible(self, uncompressed: Measurement) -> None:
+        if labels_predicted(self._run):
+            return
+        for index, network in enumerate((self._run.settings.recorded or Recorded()).classifiers):
+            note = low_accuracy(str(network["name"]), uncompressed.of_network(index).top1)
+            if note is not None:
+                self._say(note)
 
     def _best_gain(self) -> str:
         summary = summarize(Results("", self._reference, self._search), self._reference_point)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 import msgspec
 
+from qsearch.analysis.plausibility import better_normalisation
 from qsearch.cli.options import (
     DEFAULTS,
     informed_options,
@@ -77,6 +78,10 @@ def run(
         f"preparing {settings.dataset.spec} and {', '.join(each.spec for each in settings.classifiers)} ...", err=True
     )
     evaluator = build_evaluator(settings, workers, trust_pickle=given["trust_pickle"])
+    for classifier in evaluator.classifiers:
+        note = better_normalisation(classifier, evaluator.dataset)
+        if note is not None:
+            click.echo(note, err=True)
     if sources:
         settings = guided(settings, sources, evaluator)
     made = Run.create(path, settings, evaluator)

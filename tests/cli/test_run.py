@@ -13,6 +13,7 @@ import pytest
 from qsearch.evaluation.measurement import Trial
 from qsearch.run.folder import Run
 from qsearch.strategies.standard import REFERENCE_QUALITIES
+from tests import fakes
 from tests.conftest import FAKE, Finished
 
 Cli = Callable[..., Finished]
@@ -206,3 +207,11 @@ def test_an_option_that_is_no_value_is_one_sentence(cli: Cli, tmp_path: Path, va
     assert (finished.status, finished.sentence.startswith(sentence)) == (2, True), finished.sentence
     assert len(finished.sentence) < 200
     assert not list((tmp_path / "runs").glob("*"))
+
+
+def test_a_network_that_is_mostly_wrong_uncompressed_is_told(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "--class-names" not in cli("run", "--name", "right", "--trials", "2", *FAKE).stderr
+    answer = fakes.FakeClassifier.logits
+    monkeypatch.setattr(fakes.FakeClassifier, "logits", lambda self, images: -answer(self, images))
+    wrong = cli("run", "--name", "wrong", "--trials", "2", *FAKE).stderr
+    assert re.search(r"fake is right on \d+\.\d % of the uncompressed images only: .*--class-names.*--mean", wrong)
