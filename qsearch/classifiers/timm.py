@@ -160,7 +160,7 @@ def _classes_of_another_task(config: Any, file: Path) -> int | None:
     from timm.models import load_state_dict
 
     try:
-        state = load_state_dict(str(file))
+        state = load_state_dict(str(file), weights_only=True)  # what is read so once is harmless to read again
     except Exception as error:  # torch and safetensors raise whatever their readers stumbled over
         raise InputError(f"{file} holds no weights that timm can read ({last_line(error)}).") from error
     head = getattr(config, "classifier", None)
