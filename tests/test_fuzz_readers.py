@@ -68,7 +68,7 @@ ODD_BYTES = st.sampled_from(
         b"\xed\xa0\x80",
     ]
 )
-ODD_VALUES = st.sampled_from(
+ODD_VALUES: st.SearchStrategy[Any] = st.sampled_from(
     [
         None,
         True,
@@ -376,7 +376,7 @@ def test_tarballs_of_public_images(data: st.DataObject, tmp_path: Path) -> None:
     import tarfile
 
     file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode=data.draw(st.sampled_from(["w", "w:gz", "w:xz", "w:bz2"]))) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=file, mode=data.draw(st.sampled_from(["w", "w:gz", "w:xz", "w:bz2"]))) as archive:
         member = tarfile.TarInfo(f"0/{'c' * 40}.jpeg")
         member.size = 600
         archive.addfile(member, io.BytesIO(bytes(600)))

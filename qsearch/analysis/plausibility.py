@@ -56,7 +56,7 @@ def better_normalisation(classifier: Classifier, dataset: Dataset) -> str | None
     images, labels = dataset.images[positions], align_labels(dataset, classifier)[positions]
     how = ClassifierOptions(
         device=classifier.device,  # type: ignore[arg-type]  # cuda:N is checked where it is chosen
-        precision=classifier.precision,  # type: ignore[arg-type]
+        precision=classifier.precision,
         threads=classifier.threads,
     )
     before = _hits(classifier, images, labels)

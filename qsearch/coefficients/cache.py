@@ -4,13 +4,12 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from tokenize import TokenError
 
 import numpy as np
 import numpy.typing as npt
 
 from qsearch.coefficients.arrays import FORMAT, Coefficients, block_count, check_images, chunks_of
-from qsearch.datasets.cache import CACHE_ADVICE, cache_folder, file_stamp
+from qsearch.datasets.cache import CACHE_ADVICE, UNREADABLE, cache_folder, file_stamp
 from qsearch.disk import replacing, writing
 from qsearch.errors import InputError
 
@@ -74,8 +73,8 @@ class _Entry:
             # As for the pixels: a file that nobody wrote to since is not read through at every start.
             if description["stamp"] == file_stamp(self.array) or description["digest"] == _digest(values):
                 return values
-        except (OSError, EOFError, ValueError, KeyError, TypeError, OverflowError, SyntaxError, TokenError):
-            pass  # the last two: numpy on a damaged header
+        except UNREADABLE:
+            pass
         return None
 
     def write(self, images: npt.NDArray[np.uint8], subsampling: str) -> None:

@@ -21,6 +21,11 @@ FORMAT = 2
 IMAGES_FOLDER, NETWORKS_FOLDER, DOWNLOADS_FOLDER, METADATA_FOLDER = "images", "networks", "downloads", "imagenetv2"
 """What lies in the cache folder."""
 KEY = re.compile(r"[\w.-]{1,150}", re.ASCII)
+UNREADABLE = (
+    *(OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, OverflowError),
+    *(SyntaxError, TokenError, RecursionError, MemoryError),  # numpy on a damaged header, json on lists within lists
+)
+"""What reading a damaged entry may raise."""
 CACHE_ADVICE = "make room there, or set QSEARCH_CACHE to another folder."
 
 
@@ -123,14 +128,7 @@ class _Entry:
             )
             untouched = description["pixels_stamp"] == file_stamp(self.pixels)
             prepared.named(self.key)  # refuses what does not fit together
-        except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, OverflowError):
-            return None
-        except (
-            SyntaxError,
-            TokenError,
-            RecursionError,
-            MemoryError,
-        ):  # numpy on a damaged header, json on nested lists
+        except UNREADABLE:
             return None
         # Hashing gigabytes at every start is too slow; a file that nobody wrote to since needs no second look.
         if untouched or digest_of(images, prepared.labels, prepared.class_names) == prepared.digest:

@@ -176,8 +176,9 @@ def record(evaluator: Evaluator) -> Recorded:
     InputError where a plug-in cannot say it.
     """
     dataset = evaluator.dataset
+    parts: list[Classifier | Codec] = [*evaluator.classifiers, evaluator.codec]
     said = []
-    for part in (*evaluator.classifiers, evaluator.codec):
+    for part in parts:
         with failures_explained(f"what {part.name} says of itself"):
             said.append(checked_settings(part.name, part.settings()))
     *classifiers, codec = said

@@ -101,8 +101,8 @@ def test_what_people_export_loads_and_answers_as_with_full_trust(write: Callable
     path = write({})
     checked, trusted = load(path), load(path, trust=True)
     np.testing.assert_array_equal(checked.logits(images()), trusted.logits(images()))
-    by_torch = [TorchEngine(each.network, "cpu", "float32")(images()) for each in (checked, trusted)]
-    np.testing.assert_array_equal(*by_torch)
+    by_torch, as_saved = (TorchEngine(each.network, "cpu", "float32")(images()) for each in (checked, trusted))
+    np.testing.assert_array_equal(by_torch, as_saved)
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "squeezenet1_0"])
