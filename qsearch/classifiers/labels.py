@@ -64,17 +64,17 @@ def align_labels(dataset: Dataset, classifier: Classifier) -> npt.NDArray[np.int
             f"{classifier.name} knows {len(dataset.class_names) - len(unknown)} of the {len(dataset.class_names)} "
             f"classes of {dataset.name}, but not {_some(unknown)}: rename or remove those classes."
         )
+    if len(dataset.class_names) > classifier.classes:
+        raise InputError(
+            f"{dataset.name} has {len(dataset.class_names)} classes and {classifier.name} tells only "
+            f"{classifier.classes} apart: use a classifier trained on these classes."
+        )
     if classifier.class_names is not None and list(dataset.class_names) != list(map(str, range(len(unknown)))):
         raise InputError(
             f"{classifier.name} knows none of the {len(unknown)} classes of {dataset.name} ({_some(unknown)}; its own "
             f"are {_some(list(classifier.class_names))}): rename the classes, give the network's own names with "
             "--class-names FILE, or measure agreement with its answers on the uncompressed images, with --labels "
             "predicted."
-        )
-    if len(dataset.class_names) > classifier.classes:
-        raise InputError(
-            f"{dataset.name} has {len(dataset.class_names)} classes and {classifier.name} tells only "
-            f"{classifier.classes} apart: use a classifier trained on these classes."
         )
     return dataset.labels
 

@@ -35,7 +35,7 @@ def list_(what: str, runs: Path, json_: bool) -> None:
         for kind, registry in registries.items()
         if what in ("all", kind)
     }
-    options = {name: _options(name) for name in found.get("strategies", ())}
+    options = {name: taken for name in found.get("strategies", ()) if (taken := _options(name))}
     if what in ("all", "runs"):
         found["runs"] = {path.parent.name: _state(path.parent) for path in sorted(runs.glob(f"[!.]*/{SETTINGS_FILE}"))}
     if json_:
@@ -46,7 +46,7 @@ def list_(what: str, runs: Path, json_: bool) -> None:
         width = max(map(len, entries), default=0)
         for name, purpose in entries.items():
             click.echo(f"  {name:{width}}  {purpose}".rstrip())
-            if kind == "strategies" and options[name]:
+            if kind == "strategies" and name in options:
                 defaults = " ".join(f"{option}={_as_set(default)}" for option, default in options[name].items())
                 click.echo(f"  {'':{width}}    --set {defaults}")
         if not entries:

@@ -17,7 +17,7 @@ Cli = Callable[..., Finished]
 def photos(folder: Path, seed: int) -> str:
     """Three classes of five images each."""
     random = np.random.default_rng(seed)
-    for name in ("x", "y", "z"):
+    for name in ("dots", "stripes", "wood"):
         (folder / name).mkdir(parents=True)
         for index in range(5):
             pixels = random.integers(0, 256, (32, 32, 3), dtype=np.uint8)

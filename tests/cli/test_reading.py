@@ -139,6 +139,7 @@ def test_plot_draws_several_runs_measured_alike_and_no_others(cli: Cli, demo: Pa
 
 def test_list_names_what_there_is(cli: Cli, demo: Path) -> None:
     found = parsed(cli("list", "--json").stdout)
+    assert found.pop("options")["fake-adaptive"] == {"step": 3, "word": "a"}
     assert {"sorted-random", "uniform-random", "standard", "fake-adaptive"} <= found["strategies"].keys()
     assert {"textures", "folder", "fake"} <= found["datasets"].keys()
     assert {"textures-cnn", "torchvision", "onnx", "pt2", "fake"} <= found["classifiers"].keys()

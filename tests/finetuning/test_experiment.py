@@ -34,7 +34,7 @@ FOUND = QuantTables.shared(np.full((8, 8), 40))
 
 def dataset(seed: int, count: int = 24) -> Dataset:
     images = np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-    return Dataset.from_arrays(images, np.arange(count) % 3, ("a", "b", "c"), f"noise-{seed}")
+    return Dataset.from_arrays(images, np.arange(count) % 3, ("dots", "stripes", "wood"), f"noise-{seed}")
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_another_experiment_of_the_same_name_is_refused(demo_run: Run, settings:
 def test_images_are_kept_apart(demo_run: Run, parts: Parts) -> None:
     classifier = load("", ClassifierOptions(device="cpu"))
     mixed = Dataset.from_arrays(
-        np.concatenate([parts.train.images[:2], parts.held_out.images]), np.zeros(26), ("a", "b", "c")
+        np.concatenate([parts.train.images[:2], parts.held_out.images]), np.zeros(26), ("dots", "stripes", "wood")
     )
     with pytest.raises(InputError, match="2 of the 26 held-out images are also trained on"):
         parts_of(classifier, parts.train, mixed, PillowCodec(), demo_run)
