@@ -34,6 +34,8 @@ from pathlib import Path
 from typing import Any, Literal
 from unittest.mock import patch
 
+import pytest
+
 from qsearch.errors import QSearchError
 
 How = Literal["fails", "fails for good", "dies"]
@@ -261,6 +263,18 @@ def _full() -> sqlite3.OperationalError:
     error = sqlite3.OperationalError("database or disk is full")
     error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_FULL, "SQLITE_FULL"
     return error
+
+
+@contextmanager
+def file_size_limit(size_bytes: int) -> Iterator[None]:
+    """The system refuses to write files larger than that, as a full disk would."""
+    resource = pytest.importorskip("resource")
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
 
 
 def _disturbed(injector: Injector, action: Callable[[], object]) -> None:

@@ -72,6 +72,10 @@ _DAMAGE = (sqlite3.DatabaseError, zlib.error, ValueError, LookupError, TypeError
 """What SQLite, and reading its rows as what they should be, raise where they are not."""
 
 
+_FOLDER_REFUSED = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+"""What SQLite says, in the lower eight bits, where it may not make its own files beside the database."""
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Errors of SQLite and of damaged rows as sentences: DiskError about the disk, InputError about the content."""
@@ -107,10 +111,12 @@ def open_checked(path: Path, read_only: bool) -> sqlite3.Connection:
         with explained(path):
             try:
                 (application,) = connection.execute("PRAGMA application_id").fetchone()
-            except sqlite3.OperationalError:
-                if not read_only or path.with_name(f"{path.name}-wal").exists():
+            except sqlite3.OperationalError as error:
+                if not read_only or error.sqlite_errorcode & 0xFF not in _FOLDER_REFUSED:
                     raise
+                _check_log(path)
                 # A WAL archive in a folder that cannot be written is readable only as one that nobody is writing.
+                connection.close()
                 connection = connect(path, "ro", "&immutable=1")
                 (application,) = connection.execute("PRAGMA application_id").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -119,6 +125,16 @@ def open_checked(path: Path, read_only: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _check_log(path: Path) -> None:
+    """DiskError where the latest trials are in a log that SQLite cannot read without writing beside it."""
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        raise DiskError(
+            f"{path} was not closed, its latest trials are in {log.name}, and those can be read only in a folder that "
+            "may be written: copy the run's whole folder to a disk you can write to, and open the copy."
+        )
 
 
 def _check(path: Path, application: int, version: int) -> None:

@@ -93,6 +93,24 @@ def test_a_run_that_cannot_be_is_refused_and_leaves_nothing(cli: Cli, tmp_path: 
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    "name", ["a/b", "../a", "..", ".hidden", "-x", "a:1", "", " a", "nul\udcff", "a\tb", "x" * 300]
+)
+def test_a_name_that_no_command_would_find_is_refused_at_once(cli: Cli, tmp_path: Path, name: str) -> None:
+    finished = cli("run", "--name", name, *FAKE)
+    assert finished.status == 2
+    assert finished.sentence.startswith("the name of a run ")
+    assert finished.stderr.count("\n") == 1  # said before anything is prepared
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("demo")
+def test_a_validation_has_a_name_that_is_found_again(cli: Cli) -> None:
+    finished = cli("validate", "demo", "--dataset", "fake", "--name", "a/b")
+    assert finished.status == 2
+    assert finished.sentence.startswith("the name of a validation has no slash")
+
+
 def test_an_existing_name_is_refused_and_the_run_kept(cli: Cli, demo: Path) -> None:
     before = {path.name: path.read_bytes() for path in demo.iterdir()}
     finished = cli("run", "--name", "demo", *FAKE)

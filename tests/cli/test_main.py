@@ -14,6 +14,7 @@ from PIL import Image
 
 from qsearch.cli.main import COMMANDS
 from tests.conftest import FAKE, Command, Finished
+from tests.made_up_runs import make_run
 
 HEAVY = {"torch", "torchvision", "openvino", "pandas", "matplotlib", "skopt", "sklearn", "opentuner", "optuna"}
 
@@ -44,6 +45,13 @@ def test_help_lists_every_command_with_its_purpose(cli: Callable[..., Finished])
         helped = cli(name, "--help")
         assert helped.status == 0
         assert helped.stdout.startswith(f"Usage: qsearch {name}")
+
+
+@pytest.mark.parametrize("group", [[], ["dataset"], ["classifier"], ["cache"], ["dataset", "build"]])
+def test_a_group_alone_is_its_help(cli: Callable[..., Finished], group: list[str]) -> None:
+    alone = cli(*group)
+    assert (alone.status, alone.stderr) == (0, "")
+    assert alone.stdout == cli(*group, "--help").stdout
 
 
 @pytest.mark.parametrize(
@@ -87,22 +95,50 @@ def test_what_the_system_refuses_is_a_sentence(cli: Callable[..., Finished], tmp
     assert list((tmp_path / "runs").iterdir()) == []
 
 
-def test_a_full_output_is_a_sentence(qsearch: Command) -> None:
+@pytest.mark.parametrize("buffered", ["", "1"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list"],
+        ["show", "demo"],
+        ["trials", "demo", "--csv"],
+        ["trials", "demo", "--json"],
+        ["export", "demo", "--format", "cjpeg"],
+        ["--help"],
+    ],
+)
+def test_a_full_output_is_a_sentence_and_status_2_of_every_command(
+    qsearch: Command, arguments: list[str], buffered: str
+) -> None:
+    make_run(qsearch.folder / "runs" / "demo")
     with Path("/dev/full").open("w") as full:
         finished = subprocess.run(
-            [sys.executable, "-c", "from qsearch.cli import main; main()", "list"],
+            [sys.executable, "-c", "from qsearch.cli import main; main()", *arguments],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
-            env=qsearch.environment,
+            env={**qsearch.environment, "PYTHONUNBUFFERED": buffered},
             cwd=qsearch.folder,
             timeout=60,
             check=False,
         )
+    *_, last = finished.stderr.splitlines()
+    assert last == "qsearch: standard output cannot be written (No space left on device): make room."
     assert finished.returncode == 2
-    assert finished.stderr.startswith("qsearch: ")
-    assert "No space left on device" in finished.stderr
-    assert finished.stderr.count("\n") == 1
+
+
+def test_an_output_that_is_closed_is_no_error(qsearch: Command) -> None:
+    make_run(qsearch.folder / "runs" / "demo")
+    finished = subprocess.run(
+        ["sh", "-c", f"'{sys.executable}' -c 'from qsearch.cli import main; main()' trials demo >&-"],
+        capture_output=True,
+        text=True,
+        env=qsearch.environment,
+        cwd=qsearch.folder,
+        timeout=60,
+        check=False,
+    )
+    assert (finished.returncode, finished.stderr) == (0, "")
 
 
 def test_the_caller_keeps_its_signal_handler(cli: Callable[..., Finished]) -> None:

@@ -1,9 +1,11 @@
 """``show``, ``trials``, ``plot`` and ``list``: what they print is what was measured, and machines can read it."""
 
 import csv
+import errno
 import importlib.util
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -62,6 +64,24 @@ def test_trials_as_json_hold_every_trial(cli: Cli, demo: Path) -> None:
             assert row["loss"] == trial.measurement.mean("loss")
             assert row["divergence"] == trial.measurement.mean("divergence")
             assert row["psnr_db"] == (trial.measurement.mean_psnr_db if row["quantizer"] == "tables" else None)
+
+
+@pytest.mark.parametrize("format_", ["csv", "json"])
+def test_trials_that_find_no_room_leave_the_file_before(
+    cli: Cli, demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format_: str
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    out = tmp_path / "results" / "trials.txt"
+    out.parent.mkdir()
+    out.write_text("before")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        finished = cli("trials", "demo", f"--{format_}", "--out", str(out))
+    assert finished.status == 2
+    assert "results/trials.txt cannot be written (No space left on device): check " in finished.sentence
+    assert {path.name: path.read_text() for path in out.parent.iterdir()} == {"trials.txt": "before"}
 
 
 def test_trials_as_csv_are_the_same_table(cli: Cli, demo: Path, tmp_path: Path) -> None:

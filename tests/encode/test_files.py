@@ -4,8 +4,6 @@ import itertools
 import os
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from qsearch.encode.files import HEADER_BYTES, Outcome, compress_files, plan_fil
 from qsearch.errors import InputError
 from qsearch.export.markers import read_frame
 from qsearch.tables import QuantTables
+from tests.faults import file_size_limit
 
 TABLES = QuantTables.standard(40)
 
@@ -348,18 +347,6 @@ def test_in_place_needs_a_jpeg_file(tree: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no JPEG files"):
         plan_in_place(tmp_path / "empty")
-
-
-@contextmanager
-def file_size_limit(size_bytes: int) -> Iterator[None]:
-    """The system refuses to write files larger than that, as a full disk would."""
-    resource = pytest.importorskip("resource")
-    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
 
 
 @pytest.mark.parametrize("progressive", [False, True])

@@ -135,6 +135,12 @@ def test_a_killed_experiment_ends_as_if_never_killed(
     assert run_experiment(folder, kept, parts, silent) == whole
 
 
+def test_an_experiment_has_a_name_that_is_found_again(demo_run: Run, settings: FinetuneSettings) -> None:
+    with pytest.raises(InputError, match="the name of a fine-tuning has no slash"):
+        open_experiment(demo_run, "a/b", settings)
+    assert not (demo_run.path / "finetune").exists()
+
+
 def test_a_finished_experiment_is_read_back(
     demo_run: Run, settings: FinetuneSettings, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """Plots: what is drawn is what was measured, and files are of the format of their name."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from qsearch.errors import DiskError, InputError
 from qsearch.report.axes import COLOURS, MARKERS
 from qsearch.report.plots import plot_frontiers, save_figure
 from tests.analysis.test_summary import SEARCH, STANDARD, results
+from tests.faults import file_size_limit
 
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
 
@@ -75,6 +77,29 @@ def test_files_are_of_the_format_of_their_suffix(tmp_path: Path, suffix: str) ->
     path = tmp_path / f"pareto{suffix}"
     save_figure(plot_frontiers([results()], "15 images"), path)
     assert path.read_bytes().startswith(MAGIC[suffix.lower()])
+
+
+def test_letters_stay_letters(tmp_path: Path) -> None:
+    """Type 3 fonts are refused by conferences, and letters drawn as outlines are found by no search."""
+    figure = plot_frontiers([results()], "15 images")
+    for suffix in (".pdf", ".svg"):
+        save_figure(figure, tmp_path / f"pareto{suffix}")
+    pdf, svg = (tmp_path / "pareto.pdf").read_bytes(), (tmp_path / "pareto.svg").read_text()
+    assert b"/FontFile2" in pdf
+    assert b"/Type3" not in pdf
+    assert re.search(r"<text[^>]*>15 images</text>", svg)
+
+
+@pytest.mark.parametrize("suffix", MAGIC)
+def test_a_picture_that_cannot_be_written_leaves_the_one_before(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"pareto{suffix}"
+    figure = plot_frontiers([results()], "15 images")
+    save_figure(figure, path)
+    before = path.read_bytes()
+    with file_size_limit(1000), pytest.raises(DiskError, match=f"pareto{suffix} cannot be written"):
+        save_figure(figure, path)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
 @pytest.mark.parametrize("name", ["pareto.jpg", "pareto", "png"])
