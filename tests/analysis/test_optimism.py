@@ -69,7 +69,7 @@ def test_the_table_picked_is_the_one_the_summary_names(seed: int) -> None:
     ):
         found = selected_gain(results, rule, resamples=20)  # type: ignore[arg-type]
         assert (found and found.label) == (best and best.label)
-        assert found is None or found.apparent.value == pytest.approx(gain)
+        assert found is None or found.apparent.value in (None, pytest.approx(gain))
 
 
 def test_savings_are_corrected_too() -> None:
