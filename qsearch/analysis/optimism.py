@@ -137,7 +137,8 @@ def _repeated_picks(
     _, first = np.unique(done.columns.quantizers.astype(str), return_index=True)
     different = np.zeros(len(done), dtype=bool)
     different[first] = True
-    slack = [CONTENDING * error for error in _standard_errors(done, picked, standard, different)]
+    images = _Images(done)
+    slack = [CONTENDING * error for error in _standard_errors(images, picked, standard, different)]
     if rule == "ratio":
         fits = size_bytes <= standard.total_bytes + slack[0]
         worth, slack_worth = hits, slack[1]
@@ -147,7 +148,7 @@ def _repeated_picks(
     limit, step = float(worth[picked]), max(slack_worth, 1.0)
     while True:
         among = np.flatnonzero(different & fits & (worth >= limit - slack_worth))
-        contenders = _Contenders.of(done, np.union1d(among, [picked]), standard)
+        contenders = _Contenders.of(images, np.union1d(among, [picked]), standard)
         picks = np.concatenate(
             [contenders.picks(rule, weights) for weights in resample_weights(standard.images, resamples, seed)]
         )
@@ -161,17 +162,17 @@ def _repeated_picks(
 
 
 def _standard_errors(
-    done: Trials, picked: int, standard: Measurement, different: npt.NDArray[np.bool_]
+    images: "_Images", picked: int, standard: Measurement, different: npt.NDArray[np.bool_]
 ) -> tuple[float, float]:
     """Of the difference between two tables in bytes and in hits, summed over the images: the largest of a sample."""
-    size_bytes, hits = _totals(done)
-    pick = measured(done[picked])
+    size_bytes, hits = _totals(images.done)
+    pick = measured(images.done[picked])
     close = size_bytes <= (1 + _ROUGHLY) * max(standard.total_bytes, pick.total_bytes)
     close &= hits >= hits[picked] - _ROUGHLY * pick.images * pick.networks
     places = np.flatnonzero(different & close)
     if len(places) > _SAMPLE:
         places = places[np.linspace(0, len(places) - 1, _SAMPLE).round().astype(np.intp)]
-    their_bytes, their_hits = _images_of(done, np.union1d(places, [picked]))
+    their_bytes, their_hits = images.of(np.union1d(places, [picked]))
     errors = [
         np.sqrt(pick.images) * (theirs - its).std(axis=1).max()
         for one in (pick, standard)
@@ -195,9 +196,9 @@ class _Contenders:
     standard: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
     @classmethod
-    def of(cls, done: Trials, places: npt.NDArray[np.intp], standard: Measurement) -> "_Contenders":
-        """Those of ``done`` at ``places``."""
-        return cls(places, *_images_of(done, places), (standard.size_bytes[np.newaxis], _hits(standard)[np.newaxis]))
+    def of(cls, images: "_Images", places: npt.NDArray[np.intp], standard: Measurement) -> "_Contenders":
+        """Those at ``places``."""
+        return cls(places, *images.of(places), (standard.size_bytes[np.newaxis], _hits(standard)[np.newaxis]))
 
     def picks(self, rule: Rule, weights: Floats) -> npt.NDArray[np.intp]:
         """[b], the done trial that ``rule`` picks under each of the ``weights`` [b, N]; -1 where none qualifies."""
@@ -232,14 +233,21 @@ def _hits(measurement: Measurement) -> npt.NDArray[np.int64]:
     return np.count_nonzero(measurement.ranks == 0, axis=0)
 
 
-def _images_of(done: Trials, places: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Bytes and hits [m, N] of some of ``done``, kept no wider than they need."""
-    sizes, hits = [], []
-    for place in places.tolist():
-        measurement = measured(done[place])
-        sizes.append(measurement["bytes"])
-        hits.append(_hits(measurement).astype(np.int16))
-    return np.stack(sizes), np.stack(hits)
+class _Images:
+    """Bytes and hits of some of the trials ``done``, image by image, each read once."""
+
+    def __init__(self, done: Trials) -> None:
+        self.done = done
+        self._read: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = {}
+
+    def of(self, places: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Integers [m, N] and [m, N], no wider than they need: there may be many thousands."""
+        for place in places.tolist():
+            if place not in self._read:
+                measurement = measured(self.done[place])
+                self._read[place] = measurement["bytes"], _hits(measurement).astype(np.int16)
+        size_bytes, hits = zip(*(self._read[place] for place in places.tolist()), strict=True)
+        return np.stack(size_bytes), np.stack(hits)
 
 
 def _out_of_bag_loss(
