@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
 from qsearch.pareto.fitness import GOOD_GAP, Parabola
 from qsearch.pareto.frontier import frontier
-from qsearch.pareto.hypervolume import REFERENCE_POINT, hypervolume
+from qsearch.pareto.hypervolume import REFERENCE_POINT, hypervolume_within
 
 DECISIONS = 100
 """Trials whose decision times are averaged."""
@@ -26,7 +27,9 @@ class Efficiency:
     trials_to_good: trials until ten different tables were good (:data:`qsearch.pareto.fitness.GOOD_GAP`), or None.
     good_points: different good tables in all.
     best_gap_points: the greatest gap above the parabola, in percentage points of top-1, and the trial that had it.
-    hypervolume, equal_hypervolume: after all trials, and after the first equal_trials, as many as every run has.
+    hypervolume, equal_hypervolume: after all trials, and after the first equal_trials, as many as every run has; of the
+        ratios in hypervolume_window alone, those that every run's frontier covers, so that reaching far is no merit.
+        None where there are none.
     """
 
     run: str
@@ -39,9 +42,10 @@ class Efficiency:
     good_points: int
     best_gap_points: float | None
     best_gap_trial: str | None
-    hypervolume: float
+    hypervolume_window: tuple[float, float] | None
+    hypervolume: float | None
     equal_trials: int
-    equal_hypervolume: float
+    equal_hypervolume: float | None
 
 
 def efficiencies(
@@ -53,8 +57,9 @@ def efficiencies(
     """
     own = [_own_trials(results, strategy) for results, strategy in runs]
     equal_trials = min(map(len, own), default=0)
+    window = _common_window(own)
     return [
-        _efficiency(results, strategy, trials, parabola, equal_trials, reference_point)
+        _efficiency(results, strategy, trials, parabola, equal_trials, window, reference_point)
         for (results, strategy), trials in zip(runs, own, strict=True)
     ]
 
@@ -80,6 +85,7 @@ def _efficiency(
     trials: Sequence[Trial],
     parabola: Parabola,
     equal_trials: int,
+    window: tuple[float, float] | None,
     reference_point: tuple[float, float],
 ) -> Efficiency:
     gaps = {trial.label: _gap(trial, parabola) for trial in trials if trial.measurement is not None}
@@ -96,9 +102,10 @@ def _efficiency(
         good_points=len(good),
         best_gap_points=None if best is None else 100 * gaps[best],
         best_gap_trial=best,
-        hypervolume=_hypervolume(trials, reference_point),
+        hypervolume_window=window,
+        hypervolume=_hypervolume(trials, window, reference_point),
         equal_trials=equal_trials,
-        equal_hypervolume=_hypervolume(trials[:equal_trials], reference_point),
+        equal_hypervolume=_hypervolume(trials[:equal_trials], window, reference_point),
     )
 
 
@@ -118,6 +125,26 @@ def _good_after(trials: Sequence[Trial], parabola: Parabola) -> list[int]:
     return found
 
 
-def _hypervolume(trials: Sequence[Trial], reference_point: tuple[float, float]) -> float:
-    points = [trial.measurement for trial in trials if trial.measurement is not None]
-    return hypervolume([each.ratio for each in points], [each.top1 for each in points], reference_point)
+def _common_window(runs: Sequence[Sequence[Trial]]) -> tuple[float, float] | None:
+    """The ratios from the highest of the runs' lowest to the lowest of their highest, over their frontiers."""
+    ends = []
+    for trials in runs:
+        ratio, top1 = _points(trials)
+        best = ratio[frontier(ratio, top1)]
+        if not len(best):
+            return None
+        ends.append((best[0], best[-1]))
+    low, high = max(low for low, _ in ends), min(high for _, high in ends)
+    return (float(low), float(high)) if low < high else None
+
+
+def _points(trials: Sequence[Trial]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Ratios and accuracies of those that were measured."""
+    points = [trial.measurement for trial in trials if trial.status == "done" and trial.measurement is not None]
+    return np.array([each.ratio for each in points]), np.array([each.top1 for each in points])
+
+
+def _hypervolume(
+    trials: Sequence[Trial], window: tuple[float, float] | None, reference_point: tuple[float, float]
+) -> float | None:
+    return None if window is None else hypervolume_within(window, *_points(trials), reference_point)

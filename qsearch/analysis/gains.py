@@ -1,7 +1,8 @@
 """Gains of a table against the standard curve, with intervals over candidate, curve and interpolation together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +20,22 @@ from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.pareto.curve import ReferenceCurve
 
+KNOWN = 0.9
+"""A saving is told where so large a share of the resamples know it: near an end of the curve, those that do are a
+selection, of those in which the curve happens to reach further."""
+
+_Key = tuple[int, int]
+_CURVES: "WeakKeyDictionary[Results, dict[_Key, ReferenceCurve]]" = WeakKeyDictionary()
+_GAINS: "WeakKeyDictionary[Results, dict[tuple[str, str, _Key], Gains]]" = WeakKeyDictionary()
+
 
 @dataclass(frozen=True)
 class Gains:
     """What a table gains against the standard curve.
 
     gain_points: top-1 above the curve's at the table's ratio, in percentage points.
-    saving_percent: bytes saved against the curve at the table's top-1, in per cent.
+    saving_percent: bytes saved against the curve at the table's top-1, in per cent; not known unless
+        :data:`KNOWN` of the resamples know it.
     """
 
     label: str
@@ -46,23 +56,53 @@ def saving_percent_over(curve: ReferenceCurve, ratio: npt.ArrayLike, top1: npt.A
 def bootstrap_gains(results: Results, trial: Trial, *, resamples: int = RESAMPLES, seed: int = 0) -> Gains:
     """The gains of ``trial``, for a table that was fixed before these images were looked at.
 
+    This is the one place where a gain gets its interval: whatever states it calls this with the same resamples and
+    seed, and what was computed of ``results`` is kept.
+
     Each resample draws images and takes the table's point, every point of the curve and the interpolation between
     them anew; resamples in which the table falls outside the curve are counted as unknown. For the best table of a
     search on these images see :mod:`qsearch.analysis.optimism`.
 
     InputError where the trial failed, where the curve has fewer than two points, and without a classifier.
     """
-    points = [measured(trial), *reference_points(results)]
-    ratio, top1 = (np.concatenate(parts) for parts in zip(*_resampled(points, resamples, seed), strict=True))
-    whole = weighted_points(points, np.ones((1, points[0].images)))
-    gain, saving = gains_of_first(ratio, top1)
+    kept = _GAINS.setdefault(results, {})
+    key = (trial.label, trial.quantizer.digest, (resamples, seed))
+    if key not in kept:
+        kept[key] = _gains(results, trial, resamples, seed)
+    return kept[key]
+
+
+def _gains(results: Results, trial: Trial, resamples: int, seed: int) -> Gains:
+    table = measured(trial)
+    curve = _resampled_curve(results, resamples, seed)
+    gain, saving = _against(curve, *_resampled([table], resamples, seed))
+    whole = weighted_points([table, *reference_points(results)], np.ones((1, table.images)))
     (true_gain,), (true_saving,) = gains_of_first(*whole)
-    return Gains(trial.label, percentile_estimate(true_gain, gain), percentile_estimate(true_saving, saving))
+    return Gains(trial.label, percentile_estimate(true_gain, gain), _told(percentile_estimate(true_saving, saving)))
+
+
+def _resampled_curve(results: Results, resamples: int, seed: int) -> ReferenceCurve:
+    """The standard curve [resamples] as each resample sees it: the same for every table."""
+    kept = _CURVES.setdefault(results, {})
+    if (resamples, seed) not in kept:
+        kept[resamples, seed] = ReferenceCurve(*_resampled(reference_points(results), resamples, seed))
+    return kept[resamples, seed]
+
+
+def _told(saving: Estimate) -> Estimate:
+    """``saving``, or one that is not known where too few resamples know it."""
+    if saving.unknown > (1 - KNOWN) * saving.resamples:
+        return replace(saving, value=None, low=None, high=None)
+    return saving
 
 
 def gains_of_first(ratio: Floats, top1: Floats) -> tuple[Floats, Floats]:
     """Gain in points [b] and saving in per cent [b] of the first of points [b, 1 + q] over the curve of the rest."""
-    curve = ReferenceCurve(ratio[:, 1:], top1[:, 1:])
+    return _against(ReferenceCurve(ratio[:, 1:], top1[:, 1:]), ratio, top1)
+
+
+def _against(curve: ReferenceCurve, ratio: Floats, top1: Floats) -> tuple[Floats, Floats]:
+    """Gain and saving [b] of the first of the points [b, m] over ``curve`` [b]."""
     return gain_points_over(curve, ratio[:, 0], top1[:, 0]), saving_percent_over(curve, ratio[:, 0], top1[:, 0])
 
 
@@ -76,5 +116,8 @@ def reference_points(results: Results) -> list[Measurement]:
     return points
 
 
-def _resampled(points: Sequence[Measurement], resamples: int, seed: int) -> list[tuple[Floats, Floats]]:
-    return [weighted_points(points, weights) for weights in resample_weights(points[0].images, resamples, seed)]
+def _resampled(points: Sequence[Measurement], resamples: int, seed: int) -> tuple[Floats, Floats]:
+    """Ratio and top-1 [resamples, m] of m measurements, resample by resample."""
+    blocks = [weighted_points(points, weights) for weights in resample_weights(points[0].images, resamples, seed)]
+    ratio, top1 = zip(*blocks, strict=True)
+    return np.concatenate(ratio), np.concatenate(top1)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qsearch.analysis.results import Results, measured
+from qsearch.analysis.results import Results
 from qsearch.errors import InputError
 from qsearch.pareto.bounds import SIGMA, bounds, window_around
-from qsearch.pareto.fitness import Parabola
+from qsearch.pareto.fitness import LocalFit, Parabola
 from qsearch.pareto.frontier import frontier
 from qsearch.space import SearchSpace
 
@@ -18,10 +18,15 @@ QUALITY = 50
 
 @dataclass(frozen=True)
 class Guidance:
-    """Where to search, and how good is good there. ``window``: the ratios whose tables made the box."""
+    """Where to search, and how good is good there.
+
+    fitness: of the frontier near the window, what strategies optimise; parabola: of the whole frontier (Li 2020).
+    window: the ratios whose tables made the box.
+    """
 
     space: SearchSpace
-    fitness: Parabola
+    fitness: LocalFit
+    parabola: Parabola
     window: tuple[float, float]
     sigma: float
     sources: tuple[str, ...]
@@ -35,16 +40,21 @@ def guidance(
     window: tuple[float, float] | None = None,
     sigma: float = SIGMA,
 ) -> Guidance:
-    """Bounds and parabola from the common frontier of ``runs``, which were measured under the same conditions.
+    """Bounds and fitness from the common frontier of ``runs``, which were measured under the same conditions.
 
     ``window`` is the ratios to take tables from, by default those around the standard quality ``around``. Raises
     InputError where the frontier is too short, or holds too few tables in the window.
     """
-    trials = [trial for results in runs for trial in results.done]
-    best = frontier([measured(trial).ratio for trial in trials], [measured(trial).top1 for trial in trials])
-    tables = [trials[index].tables for index in best]
-    ratios = np.array([measured(trials[index]).ratio for index in best])
-    top1 = np.array([measured(trials[index]).top1 for index in best])
+    ratios = np.concatenate([results.ratio for results in runs])
+    top1 = np.concatenate([results.top1 for results in runs])
+    starts = np.cumsum([0, *(len(results.done) for results in runs)])
+    best = frontier(ratios, top1)
+    owners = np.searchsorted(starts, best, side="right") - 1
+    tables = [
+        runs[owner].done[place - starts[owner]].tables
+        for owner, place in zip(owners.tolist(), best.tolist(), strict=True)
+    ]
+    ratios, top1 = ratios[best], top1[best]
     if window is None:
         standard = next((results.standard[around] for results in runs if around in results.standard), None)
         if standard is None:
@@ -56,7 +66,8 @@ def guidance(
         window = window_around(standard.ratio)
     return Guidance(
         space=bounds(tables, ratios, layout, window, sigma),
-        fitness=Parabola.fit(ratios, top1),
+        fitness=LocalFit.fit(ratios, top1, window),
+        parabola=Parabola.fit(ratios, top1),
         window=window,
         sigma=sigma,
         sources=tuple(results.name for results in runs),

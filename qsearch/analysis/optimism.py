@@ -1,20 +1,29 @@
 """Optimism: how much of the best table's gain is the luck of having been picked on the same images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from qsearch.analysis.bootstrap import Estimate, Floats, resample_weights, weighted_points, weighted_totals
+from qsearch.analysis.bootstrap import Estimate, Floats, resample_weights, weighted_points
 from qsearch.analysis.gains import bootstrap_gains, gains_of_first, reference_points
 from qsearch.analysis.results import Results, measured
 from qsearch.analysis.summary import QUALITY
 from qsearch.evaluation.measurement import Measurement
+from qsearch.evaluation.trials import Trials
 
 RESAMPLES = 500
 """Selections repeated: the optimism's own Monte-Carlo error is then about a tenth of the gain's standard error."""
+
+CONTENDING = 4.0
+"""A table takes part in the repeated selection where its totals place it within so many standard errors of being
+picked. Beyond that a resample prefers it to the picked table alone less than once in 30,000 times, and to the best of
+many hardly ever."""
+_SAMPLE = 64  # tables whose images tell how large a standard error is
+_ROUGHLY = 0.1  # the share of images, and of bytes, within which the sample is taken
+_COLUMNS = 256  # tables whose totals are resampled at once
 
 Rule = Literal["ratio", "accuracy"]
 """``ratio``: the most accurate table at no lower ratio than the standard tables of a quality, its gain in points.
@@ -60,24 +69,25 @@ def selected_gain(
     held the picked table's true gain in 90 to 100 % of data sets at a nominal 95 %, and erred downwards: a resample
     selects on fewer different images, and so a little worse, than the search did.
 
+    Of many tables only those that may win a resample are read image by image (:data:`CONTENDING`).
+
     InputError as :func:`qsearch.analysis.gains.bootstrap_gains`.
     """
     standard = results.standard.get(quality)
     if standard is None or not results.done:
         return None
-    candidates = [*map(measured, results.done), standard]
-    images = standard.images
-    (picked,) = _pick(candidates, rule, np.ones((1, images)))
-    if picked == len(results.done):
+    done = results.done
+    picked = _picked(done, rule, standard)
+    if picked is None:
         return None
-    trial = results.done[picked]
+    trial = done[picked]
     gains = bootstrap_gains(results, trial, seed=seed)
     apparent = gains.gain_points if rule == "ratio" else gains.saving_percent
-    losses, choices = [], set()
-    for weights in resample_weights(images, resamples, seed):
-        picks = _pick(candidates, rule, weights)
-        choices |= set(picks[picks < len(results.done)].tolist())
-        losses.append(_out_of_bag_loss(results, candidates, rule, picked, picks, weights))
+    picks = _repeated_picks(done, rule, picked, standard, resamples, seed)
+    losses, start = [], 0
+    for weights in resample_weights(standard.images, resamples, seed):
+        some, start = picks[start : start + len(weights)], start + len(weights)
+        losses.append(_out_of_bag_loss(results, rule, picked, some, weights))
     loss = np.concatenate(losses)
     known = loss[~np.isnan(loss)]
     optimism = float(known.mean()) if len(known) else None
@@ -88,51 +98,173 @@ def selected_gain(
         optimism=optimism,
         corrected=None if optimism is None else apparent.shifted(-optimism),
         candidates=len(set(results.done.columns.quantizers.tolist())),
-        choices=len(choices),
+        choices=len(set(picks[picks >= 0].tolist())),
         resamples=resamples,
         unknown=len(loss) - len(known),
     )
 
 
-def _pick(candidates: Sequence[Measurement], rule: Rule, weights: Floats) -> npt.NDArray[np.int64]:
-    """[b], the candidate that ``rule`` picks under each of the ``weights`` [b, N].
+def _totals(done: Trials) -> tuple[Floats, Floats]:
+    """Bytes [n] and top-1 hits [n], summed over the networks, of all images."""
+    totals = done.columns.totals
+    return totals["total_bytes"][:, 0], totals["top1"].sum(axis=1)
 
-    The last candidate is the standard tables, picked where no table qualifies. Ties go as on the frontier: to the
-    better in the other number, then to the first.
+
+def _picked(done: Trials, rule: Rule, standard: Measurement) -> int | None:
+    """Which of ``done`` the ``rule`` picks on all images, or None.
+
+    Ties go as on the frontier: to the better in the other number, then to the first.
     """
-    size_bytes, hits = weighted_totals(candidates, weights)
-    first, second = (hits, -size_bytes) if rule == "ratio" else (-size_bytes, hits)
-    qualifies = second >= second[:, -1:]
-    qualifies[:, -1] = ~qualifies[:, :-1].any(axis=1)
-    first = np.where(qualifies, first, -np.inf)
-    best = first == first.max(axis=1, keepdims=True)
-    return np.asarray(np.where(best, second, -np.inf).argmax(axis=1), dtype=np.int64)
+    size_bytes, hits = _totals(done)
+    enough = size_bytes <= standard.total_bytes if rule == "ratio" else hits >= float(standard.totals()["top1"].sum())
+    qualified = np.flatnonzero(enough)
+    if not len(qualified):
+        return None
+    bytes_, hits_ = size_bytes[qualified], hits[qualified]
+    order = np.lexsort((qualified, bytes_, -hits_) if rule == "ratio" else (qualified, -hits_, bytes_))
+    return int(qualified[order[0]])
 
 
-def _out_of_bag_loss(
-    results: Results,
-    candidates: Sequence[Measurement],
-    rule: Rule,
-    picked: int,
-    picks: npt.NDArray[np.int64],
-    weights: Floats,
-) -> Floats:
-    """[b], the gain of candidate ``picked`` less that of each resample's pick, on the images it did not draw.
+def _repeated_picks(
+    done: Trials, rule: Rule, picked: int, standard: Measurement, resamples: int, seed: int
+) -> npt.NDArray[np.intp]:
+    """[resamples], what ``rule`` picks of ``done`` in each resample; -1 where no table fits the rule.
+
+    A first round is among tables about as good as ``picked``. Where that does not fit the rule in a resample a worse
+    one is picked, and the next round is among tables about as good as the worst of these, until none is worse.
+    """
+    size_bytes, hits = _totals(done)
+    _, first = np.unique(done.columns.quantizers.astype(str), return_index=True)
+    different = np.zeros(len(done), dtype=bool)
+    different[first] = True
+    images = _Images(done)
+    slack = [CONTENDING * error for error in _standard_errors(images, picked, standard, different)]
+    if rule == "ratio":
+        fits = size_bytes <= standard.total_bytes + slack[0]
+        worth, slack_worth = hits, slack[1]
+    else:
+        fits = hits >= float(standard.totals()["top1"].sum()) - slack[1]
+        worth, slack_worth = -size_bytes, slack[0]
+    limit, step = float(worth[picked]), max(slack_worth, 1.0)
+    while True:
+        among = np.flatnonzero(different & fits & (worth >= limit - slack_worth))
+        contenders = _Contenders.of(images, np.union1d(among, [picked]), standard)
+        picks = np.concatenate(
+            [contenders.picks(rule, weights) for weights in resample_weights(standard.images, resamples, seed)]
+        )
+        everything = len(among) == np.count_nonzero(different & fits)
+        if (picks < 0).any() and not everything:
+            limit, step = limit - step, 2 * step
+        elif everything or (worst := float(worth[picks].min())) >= limit:
+            return picks
+        else:
+            limit = worst
+
+
+def _standard_errors(
+    images: "_Images", picked: int, standard: Measurement, different: npt.NDArray[np.bool_]
+) -> tuple[float, float]:
+    """Of the difference between two tables in bytes and in hits, summed over the images: the largest of a sample."""
+    size_bytes, hits = _totals(images.done)
+    pick = measured(images.done[picked])
+    close = size_bytes <= (1 + _ROUGHLY) * max(standard.total_bytes, pick.total_bytes)
+    close &= hits >= hits[picked] - _ROUGHLY * pick.images * pick.networks
+    places = np.flatnonzero(different & close)
+    if len(places) > _SAMPLE:
+        places = places[np.linspace(0, len(places) - 1, _SAMPLE).round().astype(np.intp)]
+    their_bytes, their_hits = images.of(np.union1d(places, [picked]))
+    errors = [
+        np.sqrt(pick.images) * (theirs - its).std(axis=1).max()
+        for one in (pick, standard)
+        for theirs, its in ((their_bytes, one.size_bytes), (their_hits, _hits(one)))
+    ]
+    return float(max(errors[0::2])), float(max(errors[1::2]))
+
+
+@dataclass(frozen=True)
+class _Contenders:
+    """The tables that may be picked, image by image.
+
+    places: [m], which of the done trials they are, rising.
+    size_bytes, hits: integers [m, N]; hits are summed over the networks.
+    standard: the same of the standard tables, [1, N].
+    """
+
+    places: npt.NDArray[np.intp]
+    size_bytes: npt.NDArray[np.int64]
+    hits: npt.NDArray[np.int64]
+    standard: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+
+    @classmethod
+    def of(cls, images: "_Images", places: npt.NDArray[np.intp], standard: Measurement) -> "_Contenders":
+        """Those at ``places``."""
+        return cls(places, *images.of(places), (standard.size_bytes[np.newaxis], _hits(standard)[np.newaxis]))
+
+    def picks(self, rule: Rule, weights: Floats) -> npt.NDArray[np.intp]:
+        """[b], the done trial that ``rule`` picks under each of the ``weights`` [b, N]; -1 where none qualifies."""
+        limit_bytes, limit_hits = (weights @ each.T.astype(np.float64) for each in self.standard)
+        rows = np.arange(len(weights))
+        best = np.full(len(weights), -1)
+        best_first = np.full(len(weights), -np.inf)
+        best_second = np.full(len(weights), -np.inf)
+        for columns in self._columns():
+            size_bytes = weights @ self.size_bytes[columns].T.astype(np.float64)
+            hits = weights @ self.hits[columns].T.astype(np.float64)
+            if rule == "ratio":
+                first, second, limit = hits, -size_bytes, -limit_bytes
+            else:
+                first, second, limit = -size_bytes, hits, limit_hits
+            first = np.where(second >= limit, first, -np.inf)
+            top = first.max(axis=1, keepdims=True)
+            place = np.where((first == top) & (top > -np.inf), second, -np.inf).argmax(axis=1)
+            top_first, top_second = first[rows, place], second[rows, place]
+            better = (top_first > best_first) | ((top_first == best_first) & (top_second > best_second))
+            better &= top_first > -np.inf
+            best[better] = self.places[columns][place[better]]
+            best_first[better], best_second[better] = top_first[better], top_second[better]
+        return best
+
+    def _columns(self) -> Iterator[slice]:
+        return (slice(start, start + _COLUMNS) for start in range(0, len(self.places), _COLUMNS))
+
+
+def _hits(measurement: Measurement) -> npt.NDArray[np.int64]:
+    """[N], how many networks are right."""
+    return np.count_nonzero(measurement.ranks == 0, axis=0)
+
+
+class _Images:
+    """Bytes and hits of some of the trials ``done``, image by image, each read once."""
+
+    def __init__(self, done: Trials) -> None:
+        self.done = done
+        self._read: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = {}
+
+    def of(self, places: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Integers [m, N] and [m, N], no wider than they need: there may be many thousands."""
+        for place in places.tolist():
+            if place not in self._read:
+                measurement = measured(self.done[place])
+                self._read[place] = measurement["bytes"], _hits(measurement).astype(np.int16)
+        size_bytes, hits = zip(*(self._read[place] for place in places.tolist()), strict=True)
+        return np.stack(size_bytes), np.stack(hits)
+
+
+def _out_of_bag_loss(results: Results, rule: Rule, picked: int, picks: npt.NDArray[np.intp], weights: Floats) -> Floats:
+    """[b], the gain of the done trial ``picked`` less that of each resample's pick, on the images it did not draw.
 
     NaN where the resample drew all images or had no table to pick.
     """
     unseen = (weights == 0).astype(np.float64)
-    loss = np.full(len(picks), np.nan)
-    reference = reference_points(results)
-    for pick in np.unique(picks[picks < len(results.done)]):
+    ours = _gain(results, rule, picked, unseen)
+    theirs = np.full(len(picks), np.nan)
+    for pick in np.unique(picks[picks >= 0]).tolist():
         rows = np.flatnonzero((picks == pick) & unseen.any(axis=1))
-        if not len(rows):
-            continue
-        ours, theirs = (_gain(rule, [candidates[index], *reference], unseen[rows]) for index in (picked, int(pick)))
-        loss[rows] = ours - theirs
-    return loss
+        theirs[rows] = ours[rows] if pick == picked else _gain(results, rule, pick, unseen[rows])
+    return ours - theirs
 
 
-def _gain(rule: Rule, points: Sequence[Measurement], weights: Floats) -> Floats:
+def _gain(results: Results, rule: Rule, place: int, weights: Floats) -> Floats:
+    points = [measured(results.done[place]), *reference_points(results)]
     gain_points, saving_percent = gains_of_first(*weighted_points(points, weights))
     return gain_points if rule == "ratio" else saving_percent

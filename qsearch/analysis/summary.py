@@ -7,10 +7,14 @@ import numpy as np
 from qsearch.analysis.gains import gain_points_over, saving_percent_over
 from qsearch.analysis.results import Results, measured, of_network
 from qsearch.evaluation.measurement import Measurement, Trial
-from qsearch.pareto.hypervolume import hypervolume
+from qsearch.pareto.hypervolume import hypervolume_within
+from qsearch.pareto.mean_gain import mean_gain
 
 QUALITY = 50
 """The quality that headlines are stated at, as in Li 2020."""
+NEAR = 0.03
+"""A table lies near a ratio where its own is higher by so large a share at most: over as much the accuracy of the
+standard tables falls by about half a point, and one quality of theirs lies 5 % from the next."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,19 @@ class NetworkSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """The headline of a run. Gains interpolate the standard curve linearly and are None where it was not measured.
+    """The headline of a run. Gains are against the standard curve and None where it was not measured.
 
+    mean_gain_points: top-1 of the frontier above the standard curve in percentage points, the mean over log ratio from
+        mean_gain_ratios[0] to [1], the ratios that both cover.
+    mean_saving_percent: bytes that the frontier saves at equal top-1, the mean of log bytes over the accuracies (0..1)
+        from mean_saving_top1[0] to [1], which both reach; see :mod:`qsearch.pareto.mean_gain`.
+    hypervolume, standard_hypervolume: of the ratios in mean_gain_ratios alone, so that reaching far is no merit.
     standard: the standard tables at quality 50.
     best_at_ratio: the most accurate table at no lower ratio than theirs; gain_points is its top-1 less that of the
-        standard curve at the same ratio, in percentage points.
+        standard curve at its own ratio, in percentage points. best_is_near: whether that is within :data:`NEAR`.
     best_at_accuracy: the table of highest ratio that is no less accurate; saving_percent are the bytes it saves
-        against the standard curve at the same top-1.
+        against the standard curve at its own top-1, more_bytes_percent what it takes beyond those of quality 50 itself
+        (negative where it takes fewer).
     arms: where the strategy has parts, what each contributed.
     networks: where there are several, in the order of the run's, what each makes of these tables.
     """
@@ -70,13 +80,19 @@ class Summary:
     trials_failed: int
     distinct_tables: int
     frontier: tuple[Point, ...]
-    hypervolume: float
-    standard_hypervolume: float
+    mean_gain_points: float | None
+    mean_gain_ratios: tuple[float, float] | None
+    mean_saving_percent: float | None
+    mean_saving_top1: tuple[float, float] | None
+    hypervolume: float | None
+    standard_hypervolume: float | None
     standard: Point | None
     best_at_ratio: Point | None
+    best_is_near: bool
     gain_points: float | None
     best_at_accuracy: Point | None
     saving_percent: float | None
+    more_bytes_percent: float | None
     arms: tuple[Arm, ...]
     networks: tuple[NetworkSummary, ...]
 
@@ -91,18 +107,31 @@ def summarize(results: Results, reference_point: tuple[float, float]) -> Summary
             (trial for trial in reversed(results.frontier) if measured(trial).top1 >= standard.top1), None
         )
     points = list(results.standard.values())
+    curve = [point.ratio for point in points], [point.top1 for point in points]
+    best = [measured(trial).ratio for trial in results.frontier], [measured(trial).top1 for trial in results.frontier]
+    mean = mean_gain(*best, *curve)
     return Summary(
         trials_done=len(results.done),
         trials_failed=int((results.search.columns.statuses == "failed").sum()),
         distinct_tables=len(set(results.done.columns.quantizers.tolist())),
         frontier=tuple(_point(trial) for trial in results.frontier),
-        hypervolume=hypervolume(results.ratio, results.top1, reference_point),
-        standard_hypervolume=hypervolume([p.ratio for p in points], [p.top1 for p in points], reference_point),
+        mean_gain_points=mean.points,
+        mean_gain_ratios=mean.ratios,
+        mean_saving_percent=mean.saving_percent,
+        mean_saving_top1=mean.top1,
+        hypervolume=None if mean.ratios is None else hypervolume_within(mean.ratios, *best, reference_point),
+        standard_hypervolume=None if mean.ratios is None else hypervolume_within(mean.ratios, *curve, reference_point),
         standard=None if standard is None else Point.of(f"standard:{QUALITY}", standard),
         best_at_ratio=None if at_ratio is None else _point(at_ratio),
+        best_is_near=at_ratio is not None
+        and standard is not None
+        and measured(at_ratio).ratio <= (1 + NEAR) * standard.ratio,
         gain_points=None if at_ratio is None else gain_points(results, at_ratio),
         best_at_accuracy=None if at_accuracy is None else _point(at_accuracy),
         saving_percent=None if at_accuracy is None else saving_percent(results, at_accuracy),
+        more_bytes_percent=None
+        if at_accuracy is None or standard is None
+        else 100 * (measured(at_accuracy).total_bytes / standard.total_bytes - 1),
         arms=_arms(results),
         networks=_networks(results, at_ratio, at_accuracy),
     )
@@ -112,13 +141,14 @@ def _networks(results: Results, at_ratio: Trial | None, at_accuracy: Trial | Non
     count = max((each.networks for each in results.standard.values()), default=0)
     if count < 2:
         return ()
+    chosen = Results(results.name, results.reference, [trial for trial in (at_ratio, at_accuracy) if trial is not None])
     summaries = []
     for index in range(count):
-        seen = of_network(results, index, results.name)
+        seen = of_network(chosen, index, results.name)
         standard = seen.standard.get(QUALITY)
-        chosen = [None if trial is None else seen.trial(trial.label) for trial in (at_ratio, at_accuracy)]
-        top1 = [None if trial is None else measured(trial).top1 for trial in chosen]
-        gains = [None if trial is None else gain_points(seen, trial) for trial in chosen]
+        its = [None if trial is None else seen.trial(trial.label) for trial in (at_ratio, at_accuracy)]
+        top1 = [None if trial is None else measured(trial).top1 for trial in its]
+        gains = [None if trial is None else gain_points(seen, trial) for trial in its]
         summaries.append(
             NetworkSummary(None if standard is None else standard.top1, top1[0], gains[0], top1[1], gains[1])
         )
@@ -126,13 +156,28 @@ def _networks(results: Results, at_ratio: Trial | None, at_accuracy: Trial | Non
 
 
 def _arms(results: Results) -> tuple[Arm, ...]:
-    parted = results.done.at(np.flatnonzero(results.done.columns.origins != ""))
+    done = results.done
+    origins = done.columns.origins
+    parted = int((origins != "").sum())
+    if not parted:
+        return ()
+    gains = np.full(len(done), np.nan)
+    if results.curve is not None:
+        gains = gain_points_over(results.curve, results.ratio, results.top1)
     arms = []
-    for name in sorted({trial.origin for trial in parted}):
-        gains = [(gain_points(results, trial), trial) for trial in parted if trial.origin == name]
-        known = [(gain, trial) for gain, trial in gains if gain is not None]
-        gain, best = max(known, key=lambda pair: pair[0], default=(None, None))
-        arms.append(Arm(name, len(gains), len(gains) / len(parted), None if best is None else _point(best), gain))
+    for name in sorted(set(origins[origins != ""].tolist())):
+        its = np.flatnonzero(origins == name)
+        known = its[~np.isnan(gains[its])]
+        best = int(known[gains[known].argmax()]) if len(known) else None
+        arms.append(
+            Arm(
+                name,
+                len(its),
+                len(its) / parted,
+                None if best is None else _point(done[best]),
+                None if best is None else float(gains[best]),
+            )
+        )
     return tuple(arms)
 
 

@@ -28,7 +28,7 @@ def bounds(
     runs: Path,
     json_: bool,
 ) -> None:
-    """Print the bounds and the fitness parabola of RUN's frontier, or of the common one of several runs."""
+    """Print the bounds and the fitness of RUN's frontier, or of the common one of several runs."""
     found = [find_run(name, runs) for name in run]
     check_comparable(found)
     learned = guidance(
@@ -51,18 +51,21 @@ def _as_json(learned: Guidance) -> dict[str, object]:
         "sources": learned.sources,
         "window": learned.window,
         "sigma": learned.sigma,
-        "parabola": asdict(learned.fitness),
+        "parabola": asdict(learned.parabola),
+        "local_fit": asdict(learned.fitness),
         "layout": learned.space.layout,
         **{end: tables.to_dict() for end, tables in _ends(learned).items()},
     }
 
 
 def _as_text(learned: Guidance) -> str:
-    parabola = learned.fitness
+    parabola, fit = learned.parabola, learned.fitness
     lines = [
         f"Bounds from the frontier of {', '.join(learned.sources)} at ratios {learned.window[0]:.2f} to "
         f"{learned.window[1]:.2f}, sigma {learned.sigma:g}",
-        f"fitness(ratio) = {parabola.a:.6g} ratio^2 {parabola.b:+.6g} ratio {parabola.c:+.6g}",
+        f"near these: fitness(ratio) = {fit.a:.6g} x^2 {fit.b:+.6g} x {fit.c:+.6g}, x = ln(ratio / {fit.center:.6g}), "
+        f"from {fit.low:.2f} to {fit.high:.2f}; what strategies optimise",
+        f"over all:   fitness(ratio) = {parabola.a:.6g} ratio^2 {parabola.b:+.6g} ratio {parabola.c:+.6g}",
     ]
     for end, tables in _ends(learned).items():
         for part, table in tables.to_dict().items():

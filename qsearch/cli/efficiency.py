@@ -82,6 +82,7 @@ def _as_text(rows: Sequence[Efficiency], parabola: Parabola, source: str) -> str
     lines = [
         f"fitness(ratio) = {parabola.a:.6g} ratio^2 {parabola.b:+.6g} ratio {parabola.c:+.6g}, {source}",
         f"A table is good where its top-1 - fitness(ratio) is above {100 * GOOD_GAP:.1f} points.",
+        _window(rows[0].hypervolume_window),
         "",
     ]
     for row in cells:
@@ -96,6 +97,12 @@ def _as_text(rows: Sequence[Efficiency], parabola: Parabola, source: str) -> str
     return "\n".join(lines)
 
 
+def _window(window: tuple[float, float] | None) -> str:
+    if window is None:
+        return "The runs' frontiers have no ratios in common, so there is no hypervolume to compare."
+    return f"Hypervolume is over the ratios {window[0]:.2f} to {window[1]:.2f}, which every run's frontier covers."
+
+
 def _cells(row: Efficiency) -> tuple[str, ...]:
     gap = "none" if row.best_gap_points is None else f"{row.best_gap_points:+.2f} (trial {row.best_gap_trial})"
     return (
@@ -106,9 +113,13 @@ def _cells(row: Efficiency) -> tuple[str, ...]:
         "never" if row.trials_to_good is None else str(row.trials_to_good),
         str(row.good_points),
         gap,
-        f"{row.equal_hypervolume:.3f}",
-        f"{row.hypervolume:.3f}",
+        _area(row.equal_hypervolume),
+        _area(row.hypervolume),
     )
+
+
+def _area(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"
 
 
 def _duration(seconds: float) -> str:

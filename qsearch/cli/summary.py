@@ -1,6 +1,6 @@
 """The summary of a run, in words and as JSON."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from qsearch.analysis.optimism import SelectedGain, selected_gain
-from qsearch.analysis.summary import QUALITY, Point, Summary, summarize
+from qsearch.analysis.summary import NEAR, QUALITY, Point, Summary, summarize
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
 
@@ -30,7 +30,10 @@ def found_by(run: Run) -> Found:
     summary = summarize(results, run.settings.search.hypervolume_reference)
     if summary.standard is None or len(results.standard) < 2 or np.isnan(summary.standard.top1):
         return Found(summary, None, None)
-    return Found(summary, selected_gain(results, "ratio"), selected_gain(results, "accuracy"))
+    at_ratio, at_accuracy = selected_gain(results, "ratio"), selected_gain(results, "accuracy")
+    if at_accuracy is not None:  # which withholds a saving that few resamples know
+        summary = replace(summary, saving_percent=at_accuracy.apparent.value)
+    return Found(summary, at_ratio, at_accuracy)
 
 
 def measured_on(run: Run) -> str:
@@ -80,8 +83,7 @@ def as_text(run: Run, found: Found) -> str:
         "",
         *_headline(found),
         *_networks(run, summary),
-        f"Hypervolume: {summary.hypervolume:.2f}, the standard tables' {summary.standard_hypervolume:.2f} "
-        f"(reference point: ratio {search.hypervolume_reference[0]:g}, top-1 {search.hypervolume_reference[1]:g})",
+        *_mean_gain(summary),
         *_arms(summary),
         "",
         "These are the images the search chose on, so its gains flatter it: the best of many tables is partly luck.",
@@ -101,19 +103,53 @@ def _headline(found: Found) -> list[str]:
         return [f"The standard tables at quality {QUALITY} are not measured yet, so there is nothing to compare with."]
     lines = [f"Standard quality {QUALITY}:     {_place(standard)}"]
     if summary.best_at_ratio is None:
-        lines.append("Best at that ratio:       no table reaches it yet")
+        lines.append("Best at no lower ratio:   no table reaches it yet")
     else:
-        gain = _interpolated(summary.gain_points, "{:+.2f} points against the standard curve at its ratio")
-        lines.append(f"Best at that ratio:       {_place(summary.best_at_ratio)}, {gain}")
+        gain = _interpolated(summary.gain_points, "{:+.2f} points against the standard curve at its own ratio")
+        lines.append(f"Best at no lower ratio:   {_place(summary.best_at_ratio)}, {gain}")
+        if not summary.best_is_near:
+            lines.append(f"  no table lies near: within {100 * NEAR:g} % above quality {QUALITY}'s ratio there is none")
         lines += _without_luck(found.at_ratio, "{:+.2f}", "points")
     if summary.best_at_accuracy is None:
-        lines.append("Best at that accuracy:   no table reaches it yet")
+        lines.append("Best at no lower top-1:   no table reaches it yet")
     else:
-        saving = _interpolated(
-            summary.saving_percent, "{:+.1f} % of bytes saved against the standard curve at its top-1"
+        lines.append(f"Best at no lower top-1:   {_place(summary.best_at_accuracy)}, {_saved(summary)}")
+        if not _spends_more(summary):
+            lines += _without_luck(found.at_accuracy, "{:+.1f}", "% of bytes")
+    return lines
+
+
+def _spends_more(summary: Summary) -> bool:
+    return summary.more_bytes_percent is not None and summary.more_bytes_percent > 0
+
+
+def _saved(summary: Summary) -> str:
+    """What the pick at no lower top-1 saves; nothing is called saved where it takes more bytes than quality 50."""
+    if _spends_more(summary):
+        return f"but {summary.more_bytes_percent:.1f} % more bytes than quality {QUALITY}: none there takes fewer"
+    if summary.saving_percent is None:
+        return "too near an end of the measured standard curve to say what that saves"
+    if summary.saving_percent < 0:
+        return f"{-summary.saving_percent:.1f} % more bytes than the standard curve at its own top-1"
+    return f"{summary.saving_percent:.1f} % fewer bytes than the standard curve at its own top-1"
+
+
+def _mean_gain(summary: Summary) -> list[str]:
+    """The frontier as a whole against the standard curve."""
+    if summary.mean_gain_points is None or summary.mean_gain_ratios is None:
+        return ["Frontier against the standard curve: they have no ratios in common yet"]
+    low, high = summary.mean_gain_ratios
+    lines = [
+        f"Frontier against the standard curve: {summary.mean_gain_points:+.2f} points on average over the ratios "
+        f"{low:.2f} to {high:.2f}"
+    ]
+    if summary.mean_saving_percent is not None and summary.mean_saving_top1 is not None:
+        bottom, top = summary.mean_saving_top1
+        saved, less = summary.mean_saving_percent, "fewer" if summary.mean_saving_percent >= 0 else "more"
+        lines.append(
+            f"  and {abs(saved):.1f} % {less} bytes on average at equal top-1, from {100 * bottom:.2f} to "
+            f"{100 * top:.2f} %"
         )
-        lines.append(f"Best at that accuracy:   {_place(summary.best_at_accuracy)}, {saving}")
-        lines += _without_luck(found.at_accuracy, "{:+.1f}", "% of bytes")
     return lines
 
 

@@ -1,6 +1,7 @@
 """ReferenceCurve: the measured standard tables as a curve, which gains are stated against."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +9,10 @@ import numpy.typing as npt
 from qsearch.errors import InputError
 
 Floats = npt.NDArray[np.float64]
+
+NEIGHBOURS = 7
+"""Points that a local quadratic is fitted to: wide enough to even out what images tell at random, narrow enough to
+follow the bend of a curve of 19 qualities. A curve of fewer points is taken as it was measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +47,7 @@ class ReferenceCurve:
 
     def top1_at(self, ratio: npt.ArrayLike) -> Floats:
         """The curve's top-1 at ``ratio``; NaN outside the measured ratios, which are never extrapolated."""
-        wanted, ratios, top1 = self._broadcast(ratio)
+        wanted, ratios, top1 = self._broadcast(ratio, self.top1)
         lowest, highest = ratios[..., :1], ratios[..., -1:]
         right = np.minimum(np.maximum((ratios <= wanted).sum(axis=-1, keepdims=True), 1), ratios.shape[-1] - 1)
         left = np.maximum(right - 1, 0)
@@ -53,22 +58,45 @@ class ReferenceCurve:
         return np.asarray(np.where((wanted >= lowest) & (wanted <= highest), value, np.nan)[..., 0])
 
     def ratio_at(self, top1: npt.ArrayLike) -> Floats:
-        """The highest ratio at which the curve still reaches ``top1``.
+        """The ratio at which the curve reaches ``top1``; NaN above its highest accuracy, and at its lowest or below.
 
-        Measured curves are not monotone; where one falls below ``top1`` and recovers, the recovery counts for the
-        standard tables and against the gain. NaN where the curve never reaches ``top1``, and where it has not fallen
-        below it at its highest ratio: how far it would go on was not measured.
+        Accuracies measured on few images rise and fall along a curve that truly only falls, so that it crosses one
+        accuracy several times; to take the first or the last crossing would be biased. Each point is therefore
+        replaced by the value of a quadratic in log ratio through its nearest points (Savitzky 1964), and what is not
+        monotone even then is rearranged: the answer is as far from the lowest ratio as the curve is long where it
+        reaches ``top1`` (Chernozhukov 2009).
         """
-        wanted, ratios, accuracies = self._broadcast(top1)
+        smoothed = self._smoothed
+        wanted, ratios, accuracies = self._broadcast(top1, smoothed)
         start, end = accuracies[..., :-1], accuracies[..., 1:]
-        falls = (start >= wanted) & (end < wanted)
-        drop = np.where(falls, start - end, 1.0)
-        crossing = ratios[..., :-1] + (start - wanted) / drop * np.diff(ratios, axis=-1)
-        highest = np.max(crossing, axis=-1, where=falls, initial=-np.inf)
-        known = (highest > -np.inf) & (accuracies[..., -1] < wanted[..., 0])
-        return np.asarray(np.where(known, highest, np.nan))
+        above, below = np.maximum(start, end), np.minimum(start, end)
+        height = np.where(above > below, above - below, 1.0)
+        share = np.where(above > below, np.clip((above - wanted) / height, 0, 1), start >= wanted)
+        reached = ratios[..., 0] + (share * np.diff(ratios, axis=-1)).sum(axis=-1)
+        known = (wanted[..., 0] <= accuracies.max(axis=-1)) & (wanted[..., 0] > accuracies.min(axis=-1))
+        return np.asarray(np.where(known, reached, np.nan))
 
-    def _broadcast(self, question: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
+    @cached_property
+    def _smoothed(self) -> Floats:
+        """The accuracies [..., m] as local quadratics in log ratio see them."""
+        points = self.ratio.shape[-1]
+        if points < NEIGHBOURS:
+            return self.top1
+        place = np.log(self.ratio)
+        smoothed = np.empty_like(self.top1)
+        for point in range(points):
+            distance = place - place[..., point : point + 1]
+            nearest = np.argsort(np.abs(distance), axis=-1, kind="stable")[..., :NEIGHBOURS]
+            away = np.take_along_axis(distance, nearest, -1)
+            away = away / np.maximum(np.abs(away).max(axis=-1, keepdims=True), 1e-300)
+            powers = np.stack([np.ones_like(away), away, away**2], axis=-1)
+            # The value at the point itself is the constant term; a pseudo-inverse, for ratios may coincide.
+            inverse = np.linalg.pinv(np.swapaxes(powers, -1, -2) @ powers, rcond=1e-10, hermitian=True)
+            weights = (inverse[..., :1, :] @ np.swapaxes(powers, -1, -2))[..., 0, :]
+            smoothed[..., point] = (weights * np.take_along_axis(self.top1, nearest, -1)).sum(axis=-1)
+        return smoothed
+
+    def _broadcast(self, question: npt.ArrayLike, top1: Floats) -> tuple[Floats, Floats, Floats]:
         """The question as [..., 1] and the curve as [..., m] over common leading axes."""
         asked = np.asarray(question, dtype=np.float64)
         shape = np.broadcast_shapes(asked.shape, self.ratio.shape[:-1])
@@ -76,5 +104,5 @@ class ReferenceCurve:
         return (
             np.broadcast_to(asked, shape)[..., np.newaxis],
             np.broadcast_to(self.ratio, points),
-            np.broadcast_to(self.top1, points),
+            np.broadcast_to(top1, points),
         )

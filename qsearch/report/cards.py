@@ -10,10 +10,6 @@ from qsearch.evaluation.measurement import Trial
 from qsearch.report import words
 from qsearch.tables import QuantTables
 
-RESAMPLES = 1000
-"""Per table; there may be hundreds of tables, and the eye cannot tell 1000 resamples from 2000."""
-
-
 Rows = tuple[tuple[str, str], ...]
 
 
@@ -99,7 +95,7 @@ def _place(trial: Trial, networks: Sequence[str]) -> Rows:
 
 def _gains(results: Results, trial: Trial) -> Rows:
     try:
-        gains = bootstrap_gains(results, trial, resamples=RESAMPLES)
+        gains = bootstrap_gains(results, trial)
     except InputError as error:
         return (("gain", f"not known: {error}"),)
     return (

@@ -20,7 +20,7 @@ from qsearch.datasets.splits import half_of
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measures import ALWAYS
-from qsearch.pareto.fitness import Parabola
+from qsearch.pareto.fitness import LocalFit, Parabola
 from qsearch.registry import check_options, failures_explained, options_of
 from qsearch.run.settings import (
     ClassifierSettings,
@@ -132,7 +132,8 @@ def build_strategy(wanted: SearchSettings) -> Strategy:
             return strategy(SearchSpace.full(wanted.layout), wanted.seed, **wanted.options)
         learned = wanted.guidance
         space = SearchSpace(wanted.layout, np.array(learned.lower), np.array(learned.upper))
-        return strategy(space, wanted.seed, fitness=Parabola(*learned.parabola), **wanted.options)
+        fitness = Parabola(*learned.parabola) if learned.local_fit is None else LocalFit(*learned.local_fit)
+        return strategy(space, wanted.seed, fitness=fitness, **wanted.options)
 
 
 def check_search(wanted: SearchSettings) -> SearchSettings:
@@ -146,7 +147,8 @@ def check_search(wanted: SearchSettings) -> SearchSettings:
             "--warm-up."
         )
     if wanted.warm_up and wanted.guidance is None:
-        flat = Guidance(SearchSpace.full(wanted.layout), Parabola(0, 0, 0), (0, 0), 0, ())
+        level = LocalFit(1, 1, 1, 0, 0, 0)
+        flat = Guidance(SearchSpace.full(wanted.layout), level, Parabola(0, 0, 0), (0, 0), 0, ())
         strategy = build_strategy(with_guidance(wanted, flat))
     else:
         strategy = build_strategy(wanted)
@@ -156,7 +158,7 @@ def check_search(wanted: SearchSettings) -> SearchSettings:
 
 def with_guidance(wanted: SearchSettings, learned: Guidance) -> SearchSettings:
     """``wanted`` with the box and fitness that an earlier search gave."""
-    parabola = learned.fitness
+    parabola, fit = learned.parabola, learned.fitness
     return msgspec.structs.replace(
         wanted,
         guidance=GuidanceSettings(
@@ -164,6 +166,7 @@ def with_guidance(wanted: SearchSettings, learned: Guidance) -> SearchSettings:
             window=learned.window,
             sigma=learned.sigma,
             parabola=(parabola.a, parabola.b, parabola.c),
+            local_fit=(fit.center, fit.low, fit.high, fit.a, fit.b, fit.c),
             lower=tuple(learned.space.lower.tolist()),
             upper=tuple(learned.space.upper.tolist()),
         ),

@@ -64,13 +64,25 @@ def test_a_warm_up_is_not_the_strategys_own() -> None:
     assert found.decision_s == sum(range(5, 15)) / 10
 
 
-def test_hypervolumes_at_equal_trials_and_at_the_end() -> None:
-    long = results(trial(0, 500), trial(1, 400, ratio=5), trial(2, 500, ratio=20), name="long")
-    short = results(trial(0, 300), trial(1, 600), name="short")
+def test_hypervolumes_are_of_the_ratios_that_all_runs_cover() -> None:
+    long = results(
+        trial(0, 600, ratio=5), trial(1, 500), trial(2, 400, ratio=20), trial(3, 100, ratio=100), name="long"
+    )
+    short = results(trial(0, 800, ratio=4), trial(1, 300, ratio=20), name="short")
     found = efficiencies([(long, "bayesian"), (short, "bayesian")], FLAT, reference_point=(0.0, 0.0))
     assert [each.equal_trials for each in found] == [2, 2]
-    assert [each.equal_hypervolume for each in found] == pytest.approx([10 * 0.5, 10 * 0.6])
-    assert [each.hypervolume for each in found] == pytest.approx([20 * 0.5, 10 * 0.6])
+    assert [each.hypervolume_window for each in found] == [(5, 20), (5, 20)]
+    assert [each.equal_hypervolume for each in found] == pytest.approx([5 * 0.5, 15 * 0.3])
+    assert [each.hypervolume for each in found] == pytest.approx([5 * 0.5 + 10 * 0.4, 15 * 0.3])
+
+
+def test_runs_without_ratios_in_common_have_no_hypervolume() -> None:
+    one, other = (
+        results(trial(0, 600, ratio=5), trial(1, 500)),
+        results(trial(0, 400, ratio=20), trial(1, 300, ratio=25)),
+    )
+    found = efficiencies([(one, "bayesian"), (other, "bayesian")], FLAT)
+    assert {(each.hypervolume_window, each.hypervolume, each.equal_hypervolume) for each in found} == {(None,) * 3}
 
 
 def test_a_run_whose_trials_all_failed_has_no_gap() -> None:
@@ -79,7 +91,7 @@ def test_a_run_whose_trials_all_failed_has_no_gap() -> None:
         None,
         None,
         None,
-        0,
+        None,
     )
 
 

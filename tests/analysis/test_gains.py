@@ -9,7 +9,7 @@ from qsearch.analysis.summary import gain_points, saving_percent
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.tables import QuantTables
-from tests.analysis.simulated import simulated_results
+from tests.analysis.simulated import simulated_results, with_fine_curve
 
 
 def trial(number: int, size_bytes: list[int], hits: list[int], reference: bool = False) -> Trial:
@@ -52,6 +52,55 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
         held += gain.low <= 2 <= gain.high
     # 95 % of 120 is 114 with a standard deviation of 2.4.
     assert 106 <= held <= 120
+
+
+def test_savings_of_tables_that_save_nothing_lie_around_nothing() -> None:
+    """Chance makes a standard curve rise and fall; its last crossings would say that 2 % are lost."""
+    found = []
+    for seed in range(250):
+        results = with_fine_curve(seed, 600, 12, 14, 16, 18)
+        found.append([saving_percent(results, trial) for trial in results.done])
+    medians = np.nanmedian(np.array(found, dtype=float), axis=0)
+    assert abs(medians.mean()) < 0.8
+
+
+@pytest.mark.parametrize("ratio", [14.0, 22.0])
+def test_intervals_of_savings_hold_the_truth_about_as_often_as_they_say(ratio: float) -> None:
+    held, known = 0, 0
+    for seed in range(80):
+        results = with_fine_curve(seed, 600, ratio)
+        saving = bootstrap_gains(results, results.done[0], resamples=300).saving_percent
+        if saving.low is not None and saving.high is not None:
+            known += 1
+            held += saving.low <= 0 <= saving.high
+    assert known >= 76
+    # 95 % of 80 is 76 with a standard deviation of 2.
+    assert held >= 0.89 * known
+
+
+def test_a_saving_that_few_resamples_know_is_withheld() -> None:
+    """At the flat end of the curve, resamples in which it reaches so far are a selection."""
+    withheld = 0
+    for seed in range(20):
+        results = with_fine_curve(seed, 300, 3.3)
+        saving = bootstrap_gains(results, results.done[0], resamples=300).saving_percent
+        if saving.unknown > 30:
+            withheld += 1
+            assert (saving.value, saving.low, saving.high) == (None, None, None)
+        else:
+            assert saving.value is None or saving.unknown <= 30
+    assert withheld >= 5
+
+
+def test_a_gain_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    results, _ = simulated_results(4, images=100, gains=[0, 1])
+    first = bootstrap_gains(results, results.done[0])
+    bootstrap_gains(results, results.done[1])
+    monkeypatch.setattr("qsearch.analysis.gains.resample_weights", None)
+    assert bootstrap_gains(results, results.done[0]) is first
+    again, _ = simulated_results(4, images=100, gains=[0, 1])
+    with pytest.raises(TypeError):
+        bootstrap_gains(again, again.done[0])
 
 
 def test_the_interval_narrows_with_the_root_of_the_images() -> None:

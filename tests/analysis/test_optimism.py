@@ -1,12 +1,16 @@
 """The luck of having been picked: shown where there is nothing else, and not invented where there is none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from qsearch.analysis.optimism import selected_gain
-from qsearch.analysis.results import Results
-from qsearch.analysis.summary import summarize
-from qsearch.evaluation.measurement import Trial
+from qsearch.analysis.optimism import Rule, selected_gain
+from qsearch.analysis.results import Results, measured
+from qsearch.analysis.summary import Point, summarize
+from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.measures import Array
+from qsearch.evaluation.trials import Trials
 from tests.analysis.simulated import simulated_results
 
 
@@ -63,13 +67,46 @@ def test_the_table_picked_is_the_one_the_summary_names(seed: int) -> None:
     # Few images make ties.
     results, _ = simulated_results(seed, 40, random.integers(-3, 4, 60), random.integers(17, 24, 60))
     summary = summarize(results, (1.0, 0.0))
-    for rule, best, gain in (
+    cases: tuple[tuple[Rule, Point | None, float | None], ...] = (
         ("ratio", summary.best_at_ratio, summary.gain_points),
         ("accuracy", summary.best_at_accuracy, summary.saving_percent),
-    ):
-        found = selected_gain(results, rule, resamples=20)  # type: ignore[arg-type]
+    )
+    for rule, best, gain in cases:
+        found = selected_gain(results, rule, resamples=20)
         assert (found and found.label) == (best and best.label)
-        assert found is None or found.apparent.value == pytest.approx(gain)
+        assert found is None or found.apparent.value in (None, pytest.approx(gain))
+
+
+@pytest.mark.parametrize("rule", ["ratio", "accuracy"])
+@pytest.mark.parametrize("seed", range(4))
+def test_tables_that_cannot_win_are_left_out_without_a_difference(
+    rule: Rule, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(seed)
+    results, _ = simulated_results(seed, 300, -np.abs(random.normal(0, 12, 400)), random.uniform(11, 29, 400))
+    read: set[int] = set()
+    few = counted(results, read)
+    found = selected_gain(few, rule, resamples=200)
+    assert 0 < len(read) < 300
+    monkeypatch.setattr("qsearch.analysis.optimism.CONTENDING", 1e9)
+    assert found == selected_gain(results, rule, resamples=200)
+
+
+def counted(results: Results, read: set[int]) -> Results:
+    """The same trials, of which ``read`` gets the numbers of those whose images are read."""
+
+    def build(row: int) -> Trial:
+        trial = results.search[row]
+        seen = measured(trial)
+
+        def load(measure: str) -> Array:
+            read.add(trial.number)
+            return np.array(seen[measure])
+
+        light = Measurement.summed_up(seen.pixels, seen.images, seen.networks, seen.measures, seen.totals(), load)
+        return replace(trial, measurement=light)
+
+    return Results(results.name, results.reference, Trials(results.search.columns, build))
 
 
 def test_savings_are_corrected_too() -> None:

@@ -67,13 +67,47 @@ def test_counts_and_frontier() -> None:
     assert [point.top1 for point in summary.frontier] == [0.91, 0.85, 0.84, 0.8, 0.6]
 
 
-def test_hypervolumes_by_hand() -> None:
+def test_mean_gains_by_hand() -> None:
+    # One point of accuracy above the curve all the way, and the same accuracies at twice the ratio.
+    above = [trial(number, ratio, hits) for number, (ratio, hits) in enumerate(((5, 91), (10, 81), (30, 41)))]
+    summary = summarize(results(tuple(above)), (1.0, 0.0))
+    assert summary.mean_gain_points == pytest.approx(1)
+    assert summary.mean_gain_ratios == pytest.approx((5, 30))
+    longer = [trial(number, ratio, hits) for number, (ratio, hits) in enumerate(((10, 90), (20, 80), (60, 40)))]
+    summary = summarize(results(tuple(longer)), (1.0, 0.0))
+    assert summary.mean_saving_percent == pytest.approx(50)
+    assert summary.mean_saving_top1 == (0.4, 0.9)
+
+
+def test_hypervolumes_are_over_the_ratios_that_both_cover() -> None:
     summary = summarize(results(), (1.0, 0.0))
-    assert summary.standard_hypervolume == pytest.approx(4 * 0.9 + 5 * 0.8 + 20 * 0.4, abs=0.01)
-    assert summary.hypervolume == pytest.approx(
-        5 * 0.91 + (9 - 6) * 0.85 + (12 - 9) * 0.84 + 3 * 0.8 + 10 * 0.6, abs=0.02
-    )
+    assert summary.mean_gain_ratios == pytest.approx((6, 25))
+    assert summary.hypervolume == pytest.approx((9 - 6) * 0.85 + (12 - 9) * 0.84 + 3 * 0.8 + 10 * 0.6, abs=0.02)
+    assert summary.standard_hypervolume == pytest.approx((10 - 6) * 0.8 + (25 - 10) * 0.4, abs=0.02)
     assert summarize(results(), (25.0, 0.5)).hypervolume == 0
+
+
+def test_reaching_far_while_losing_everywhere_is_no_gain() -> None:
+    # Two points below the curve at every ratio, and four times as far.
+    flat = [trial(number, ratio, hits) for number, (ratio, hits) in enumerate(((5, 88), (10, 78), (30, 38), (120, 30)))]
+    summary = summarize(results(tuple(flat)), (1.0, 0.0))
+    assert summary.mean_gain_points == pytest.approx(-2)
+    assert summary.hypervolume is not None
+    assert summary.standard_hypervolume is not None
+    assert summary.hypervolume < summary.standard_hypervolume
+
+
+def test_a_table_far_above_the_ratio_is_not_called_near() -> None:
+    assert not summarize(results((trial(0, 12, 79),)), (1.0, 0.0)).best_is_near
+    assert summarize(results((trial(0, 10.2, 79),)), (1.0, 0.0)).best_is_near
+    assert not summarize(results((trial(0, 8, 79),)), (1.0, 0.0)).best_is_near
+
+
+def test_what_the_pick_takes_beyond_quality_50() -> None:
+    assert summarize(results(), (1.0, 0.0)).more_bytes_percent == pytest.approx(100 * (10 / 15 - 1))
+    more = summarize(results((trial(0, 8, 88),)), (1.0, 0.0))
+    assert more.more_bytes_percent == pytest.approx(25)
+    assert more.saving_percent == pytest.approx(100 * (1 - 6 / 8))  # against the curve at 88 %
 
 
 def test_gains_of_any_trial_interpolate_the_curve() -> None:
@@ -104,8 +138,7 @@ def test_before_anything_is_measured() -> None:
     summary = summarize(results((), ()), (1.0, 0.0))
     assert summary.trials_done == 0
     assert summary.standard is None
-    assert summary.hypervolume == 0
-    assert summary.standard_hypervolume == 0
+    assert (summary.mean_gain_points, summary.mean_saving_percent, summary.hypervolume) == (None, None, None)
     assert summary.frontier == ()
     alone = summarize(results(reference=(STANDARD[1],)), (1.0, 0.0))
     assert alone.best_at_ratio is not None

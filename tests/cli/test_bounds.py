@@ -30,12 +30,14 @@ def test_they_are_those_of_the_frontier(cli: Cli, source: Path) -> None:
     assert QuantTables.from_dict(found["lower"]).luma.tolist() == entries.min(axis=0).tolist()
     assert QuantTables.from_dict(found["upper"]).luma.tolist() == entries.max(axis=0).tolist()
     assert set(found["parabola"]) == {"a", "b", "c"}
+    assert set(found["local_fit"]) == {"center", "low", "high", "a", "b", "c"}
 
 
 def test_in_words_they_are_two_matrices(cli: Cli, source: Path) -> None:
     text = cli("bounds", "source", *WIDE).stdout
     assert text.count("\n ") + text.count("\n1") >= 16
-    assert "fitness(ratio) =" in text
+    assert "near these: fitness(ratio) =" in text
+    assert "over all:   fitness(ratio) =" in text
     assert "lower:" in text
     assert "upper:" in text
 
@@ -48,6 +50,8 @@ def test_a_run_keeps_those_it_took(cli: Cli, source: Path) -> None:
     kept = tomllib.loads(Path("runs/bounded/run.toml").read_text())["search"]["guidance"]
     found = json.loads(cli("bounds", "source", *WIDE, "--json").stdout)
     assert kept["sources"] == ["source"]
+    assert kept["local_fit"] == list(found["local_fit"].values())
+    assert kept["parabola"] == list(found["parabola"].values())
     assert kept["lower"] == np.array(found["lower"]["luma"]).ravel().tolist()
     for trial in Run.open("runs/bounded").results().search:
         entries = trial.tables.luma.ravel()

@@ -10,9 +10,18 @@ import pytest
 from qsearch.archive.store import Archive
 from qsearch.errors import DiskError, InputError, RunError
 from qsearch.evaluation.measurement import Trial
-from qsearch.run.building import build_evaluator
+from qsearch.pareto.fitness import LocalFit, Parabola
+from qsearch.run.building import build_evaluator, build_strategy
 from qsearch.run.folder import ARCHIVE_FILE, SETTINGS_FILE, Run
-from qsearch.run.settings import ClassifierSettings, DatasetSettings, RunSettings, SearchSettings, load_settings
+from qsearch.run.settings import (
+    ClassifierSettings,
+    DatasetSettings,
+    GuidanceSettings,
+    RunSettings,
+    SearchSettings,
+    load_settings,
+    save_settings,
+)
 
 pytestmark = pytest.mark.usefixtures("plugins")
 QUALITIES = (30, 50, 80)
@@ -191,6 +200,19 @@ def test_a_run_interrupted_about_its_warm_up_ends_as_one_that_never_was(tmp_path
     assert [trial.strategy for trial in trials(a)[4:]] == ["sorted-random"] * 15 + ["bounded-random"] * 10
     assert a.settings.search.guidance is not None
     assert a.settings.search.guidance.lower == b.settings.search.guidance.lower  # type: ignore[union-attr]
+
+
+def test_a_run_that_optimised_the_parabola_goes_on_with_it(tmp_path: Path) -> None:
+    """Guidance without a local fit, as versions wrote it that had none."""
+    box = {"lower": tuple([10] * 64), "upper": tuple([60] * 64)}
+    old = GuidanceSettings(sources=("x",), window=(19, 21), sigma=0.5, parabola=(-1e-4, -2e-3, 0.64), **box)
+    new = msgspec.structs.replace(old, local_fit=(20.0, 18.0, 22.0, -0.5, -0.3, 0.6))
+    wanted = SearchSettings(strategy="bayesian", guidance=old)
+    save_settings(RunSettings(search=wanted), tmp_path / "run.toml")
+    assert "local_fit" not in (tmp_path / "run.toml").read_text()
+    assert build_strategy(load_settings(tmp_path / "run.toml").search).fitness == Parabola(-1e-4, -2e-3, 0.64)
+    guided = build_strategy(msgspec.structs.replace(wanted, guidance=new))
+    assert guided.fitness == LocalFit(20.0, 18.0, 22.0, -0.5, -0.3, 0.6)
 
 
 def test_it_can_be_searched_from_a_thread(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ GUIDANCE = st.builds(
     window=st.tuples(NUMBERS, NUMBERS),
     sigma=NUMBERS,
     parabola=st.tuples(NUMBERS, NUMBERS, NUMBERS),
+    local_fit=st.none() | st.tuples(*[NUMBERS] * 6),
     lower=st.lists(st.integers(1, 255), max_size=3).map(tuple),
     upper=st.just(()),
 )

@@ -10,7 +10,8 @@ from qsearch.pareto.fitness import Parabola
 from qsearch.space import LAYOUTS, SearchSpace
 from qsearch.strategies import STRATEGIES, gaussian_process
 from qsearch.strategies.base import Strategy
-from qsearch.strategies.bayesian import Bayesian
+from qsearch.strategies.bayesian import Bayesian, kept_of, settled_at
+from qsearch.strategies.gaussian_process import GaussianProcess
 from qsearch.tables import QuantTables
 from qsearch.testing import StrategyContract, drive
 
@@ -116,6 +117,57 @@ def test_hyper_parameters_are_fitted_seldom(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("qsearch.strategies.bayesian.fit_prior", counting)
     drive(Bayesian(box(), 7, fitness=FITNESS, **QUICK), 100)
     assert fitted_on == [8, 12, 18, 27, 41, 62, 93]
+
+
+def test_it_proposes_what_a_process_factorised_anew_would() -> None:
+    trials = drive(Bayesian(box(), 7, fitness=FITNESS, **QUICK), 60)
+    growing, anew = (Bayesian(box(), 7, fitness=FITNESS, **QUICK) for _ in range(2))
+    for trial in trials:
+        growing.tell(trial)
+        anew.tell(trial)
+        if trial.number >= 10:
+            process = growing._process()
+            whole = GaussianProcess(process.prior, np.array(anew._points), np.array(anew._gaps))
+            cross = whole.cross(np.random.default_rng(trial.number).random((20, 64)))
+            np.testing.assert_allclose(process.mean(cross), whole.mean(cross), atol=1e-8)
+            np.testing.assert_allclose(process.variance(cross), whole.variance(cross), atol=1e-8)
+
+
+def test_a_replay_at_any_time_proposes_the_same() -> None:
+    trials = drive(Bayesian(box(), 7, fitness=FITNESS, **QUICK), 60)
+    growing = Bayesian(box(), 7, fitness=FITNESS, **QUICK)
+    for trial in trials:
+        growing.tell(trial)
+        if trial.number < 12:
+            continue
+        late = Bayesian(box(), 7, fitness=FITNESS, **QUICK)
+        for earlier in trials[: trial.number + 1]:
+            late.tell(earlier)
+        ours, theirs = growing._process(), late._process()
+        np.testing.assert_array_equal(ours.weights, theirs.weights)
+        assert ours.best == theirs.best
+
+
+def test_beyond_a_thousand_observations_the_process_stays_as_large() -> None:
+    sizes = []
+    for measured in range(900, 6000):
+        settled = settled_at(measured)
+        kept = kept_of(settled, measured)
+        assert len(np.unique(kept)) == len(kept)
+        assert (kept[0], kept[-1]) == (0, settled - 1)
+        sizes.append(len(kept) + measured - settled)
+    assert sizes[:101] == list(range(900, 1001))
+    assert 750 <= min(sizes[101:]) <= max(sizes[101:]) <= 1000
+
+
+def test_thinning_reaches_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("_ALL", 40), ("_THINNED", 30), ("_STEP", 10)):
+        monkeypatch.setattr(f"qsearch.strategies.bayesian.{name}", value)
+    trials = drive(Bayesian(box(), 7, fitness=FITNESS, **QUICK), 95)
+    strategy = Bayesian(box(), 7, fitness=FITNESS, **QUICK)
+    for trial in trials:
+        strategy.tell(trial)
+    assert len(strategy._process().points) == 32  # 30 of the first 93, at the last refit, and two more
 
 
 @pytest.mark.parametrize("option", [{"initial": -1}, {"candidates": 0}, {"xi": -0.1}, {"xi": np.nan}])

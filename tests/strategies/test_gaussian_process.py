@@ -51,6 +51,35 @@ def test_posterior_is_the_textbooks(prior: Prior, seed: int) -> None:
     np.testing.assert_allclose(process.variance(cross), variance, atol=1e-6 * prior.amplitude**2)
 
 
+@given(priors, st.integers(0, 100))
+@settings(deadline=None)
+def test_observations_one_by_one_give_the_posterior_of_all(prior: Prior, seed: int) -> None:
+    whole = observed(prior, seed)
+    growing = GaussianProcess(prior, whole.points[:20], whole.values[:20])
+    for point, value in zip(whole.points[20:], whole.values[20:], strict=True):
+        growing = growing.observing(point, float(value))
+    cross = whole.cross(np.random.default_rng(seed + 1).random((30, 4)))
+    np.testing.assert_allclose(growing.mean(cross), whole.mean(cross), atol=1e-8)
+    np.testing.assert_allclose(growing.variance(cross), whole.variance(cross), atol=1e-8 * prior.amplitude**2)
+    assert growing.best == pytest.approx(whole.best, abs=1e-8)
+
+
+@given(priors, st.integers(0, 100))
+@settings(deadline=None)
+def test_the_best_is_a_mean_and_not_the_luckiest_observation(prior: Prior, seed: int) -> None:
+    process = observed(prior, seed)
+    means = process.mean(process.cross(process.points))
+    assert process.best == pytest.approx(means.max(), abs=1e-6)
+
+
+def test_noise_does_not_raise_the_best() -> None:
+    prior = Prior(0.0, 0.01, 1.0, 0.02)
+    points = np.zeros((50, 2))
+    values = np.random.default_rng(0).normal(0, 0.02, 50)
+    assert values.max() > 0.03
+    assert abs(GaussianProcess(prior, points, values).best) < 0.008
+
+
 def test_improvement_is_scikit_optimizes() -> None:
     from skopt.acquisition import gaussian_ei
     from skopt.learning import GaussianProcessRegressor
@@ -64,7 +93,7 @@ def test_improvement_is_scikit_optimizes() -> None:
     ours = expected_improvement(process.mean(cross), process.variance(cross), process.best + 0.01)
     kernel = ConstantKernel(0.25) * RBF(0.8)
     theirs = GaussianProcessRegressor(kernel, alpha=0.01, optimizer=None).fit(points, -values)  # it minimises
-    np.testing.assert_allclose(ours, gaussian_ei(asked, theirs, y_opt=-values.max(), xi=0.01), rtol=1e-6)
+    np.testing.assert_allclose(ours, gaussian_ei(asked, theirs, y_opt=-process.best, xi=0.01), rtol=1e-6)
 
 
 def test_improvement_without_any_uncertainty() -> None:
