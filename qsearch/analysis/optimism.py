@@ -76,10 +76,17 @@ def selected_gain(
     standard = results.standard.get(quality)
     if standard is None or not results.done:
         return None
-    done = results.done
-    picked = _picked(done, rule, standard)
+    picked = _picked(results.done, rule, standard)
     if picked is None:
         return None
+    with results.search.at_hand(), results.reference.at_hand():
+        return _selected_gain(results, rule, standard, picked, resamples, seed)
+
+
+def _selected_gain(
+    results: Results, rule: Rule, standard: Measurement, picked: int, resamples: int, seed: int
+) -> SelectedGain:
+    done = results.done
     trial = done[picked]
     gains = bootstrap_gains(results, trial, seed=seed)
     apparent = gains.gain_points if rule == "ratio" else gains.saving_percent

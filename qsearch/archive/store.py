@@ -3,8 +3,8 @@
 import os
 import sqlite3
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -227,7 +227,8 @@ class Archive:
             }
             for row in found:
                 _check_row(row)
-            return Trials(_columns_of(found, quantizers), lambda index: self._trial(found[index], quantizers))
+            columns = _columns_of(found, quantizers)
+            return Trials(columns, lambda index: self._trial(found[index], quantizers), at_hand=self._arrays.at_hand)
 
     def _row(self, series: Series, number: int) -> dict[str, Any]:
         query = "SELECT * FROM trials WHERE series = ? AND number = ?"
@@ -390,6 +391,18 @@ class _ArrayReader:
     path: Path
     reopen: Callable[[], sqlite3.Connection]
     connection: sqlite3.Connection | None
+
+    @contextmanager
+    def at_hand(self) -> Iterator[None]:
+        """One connection for all that is read in the block."""
+        if self.connection is not None:
+            yield
+            return
+        with closing(self.reopen()) as self.connection:
+            try:
+                yield
+            finally:
+                self.connection = None
 
     def read(self, series: Series, number: int, measure: str, images: int, networks: int) -> Array:
         """The array of one measure of one trial. InputError where it is damaged."""

@@ -137,14 +137,8 @@ def choose_device(device: str, precision: str) -> str:
         chosen = "cuda" if gpu_count() > 0 else "cpu"
     elif device != "cpu" and _torch_gpus() <= int(device.partition(":")[2] or 0):
         raise InputError(f"--device {device} asks for a GPU that torch does not see: use --device cpu or auto.")
-    if (
-        precision == "bfloat16"
-        and chosen == "cpu"
-        and "BF16" not in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    ):
-        raise InputError(
-            "--precision bfloat16 needs a GPU, or a CPU that computes in it, and this one does not: use float32."
-        )
+    if precision == "bfloat16" and chosen == "cpu" and not cpu_has_bfloat16():
+        raise InputError("--precision bfloat16 needs a GPU or a CPU that computes in it: use float32 here.")
     return chosen
 
 
