@@ -237,7 +237,7 @@ class _Contenders:
 
 def _hits(measurement: Measurement) -> npt.NDArray[np.int64]:
     """[N], how many networks are right."""
-    return np.count_nonzero(measurement.ranks == 0, axis=0)
+    return np.asarray(np.count_nonzero(measurement.ranks == 0, axis=0), dtype=np.int64)
 
 
 class _Images:

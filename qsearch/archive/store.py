@@ -398,7 +398,8 @@ class _ArrayReader:
         if self.connection is not None:
             yield
             return
-        with closing(self.reopen()) as self.connection:
+        with closing(self.reopen()) as connection:
+            self.connection = connection
             try:
                 yield
             finally:

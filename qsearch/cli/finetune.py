@@ -180,8 +180,9 @@ def _as_text(run: "Run", folder: Path, settings: "FinetuneSettings", result: "Fi
 
 def harm(rows: Sequence["Row"]) -> list[str]:
     """What to know where the network got worse by training, for then no table gained by it."""
-    names = ("as it was", "fine-tuned")
-    before, after = ({row.tables: row.top1 for row in rows if row.network == name} for name in names)
+    before, after = (
+        {row.tables: row.top1 for row in rows if row.network == name} for name in ("as it was", "fine-tuned")
+    )
     fallen = [
         f"from {100 * top1:.2f} to {100 * after[tables]:.2f} % at {tables}"
         for tables, top1 in before.items()
