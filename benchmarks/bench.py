@@ -1,9 +1,10 @@
 """``make bench``: what a search costs and against whom, in one table: ratios of one run on one machine.
 
-    python -m benchmarks.bench [--parts codec,trial,demo,decisions,archive] [--images 250] [--out FILE.json]
+    python -m benchmarks.bench [--parts codec,trial,steering,demo,decisions,archive] [--images 250] [--out FILE.json]
 
 codec: microseconds per image against Pillow, as benchmarks.codec. trial: a whole trial at 224x224 in one worker per
-core, against the loop a user would write with Pillow and torchvision, medians of interleaved repeats. demo: trials per
+core, against the loop a user would write with Pillow and torchvision, medians of interleaved repeats. steering: trials per
+hour inside the paper's window, on the photographs of ../shared. demo: trials per
 second of the embedded default, and where their time goes. decisions: milliseconds per proposal of every strategy after
 100 and 1,000 trials. archive: the loop's own cost per trial, and 100,000 trials of 600 images opened and summed up.
 Results with the machine's description are appended to benchmarks/results.json, a line per run worth remembering.
@@ -46,9 +47,10 @@ from qsearch.executors.processes import ProcessExecutor
 from qsearch.pareto.hypervolume import REFERENCE_POINT
 from qsearch.quantizer import Uncompressed, constant_tables
 from qsearch.run.building import build_evaluator, usable_cores
-from qsearch.run.settings import RunSettings
+from qsearch.run.settings import ClassifierSettings, DatasetSettings, RunSettings
 from qsearch.search import run_search
 from qsearch.space import SearchSpace
+from qsearch.steering import gate_for, sizes_of
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.base import Strategy
 from qsearch.strategies.sorted_random import SortedRandom
@@ -141,6 +143,43 @@ def trial_rows(images: int) -> Iterator[Row]:
         yield row("trial", f"{name}, {len(pixels)} {source}: qsearch", ours, "s/trial", plain / ours)
         memory_mib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
         yield row("trial", f"{name}: peak memory of the largest worker so far", memory_mib, "MiB", None)
+
+
+WINDOW = (21.0, 23.0)
+
+
+def steering_rows(trials: int = 16, proposals: int = 500) -> Iterator[Row]:
+    """Part steering: trials per hour that land in the paper's window of ratios, on the photographs of ../shared."""
+    shared = Path(os.environ.get("QSEARCH_SHARED") or Path(__file__).parents[2] / "shared")
+    if not shared.is_dir():
+        print("steering is left out: no photographs at ../shared or QSEARCH_SHARED")
+        return
+    cores = usable_cores()
+    dataset = DatasetSettings(spec=f"folder:{shared / 'data/photos/search'}", size=224, fit="stretch")
+    network = ClassifierSettings(spec=str(shared / "models/mobilenet_v2.onnx"))
+    evaluator = build_evaluator(RunSettings(dataset=dataset, classifiers=(network,)), cores)
+    strategy = SortedRandom(SearchSpace.full(), 1)
+    ratios = np.array([sizes_of(evaluator, strategy.ask(number)).ratio for number in range(proposals)])
+    landing = float(((ratios >= WINDOW[0]) & (ratios <= WINDOW[1])).mean())
+    yield row("steering", f"share of {proposals} sorted random proposals in {WINDOW}", 100 * landing, "%", None)
+    per_hour: dict[str, float] = {}
+    gates = {
+        "plain": None,
+        "window": gate_for(evaluator, window=WINDOW),
+        "steered to 22": gate_for(evaluator, ratio=22.0),
+    }
+    with ProcessExecutor(evaluator, cores) as executor:
+        all_of(executor, [QuantTables.standard(quality) for quality in range(30, 30 + cores)])
+        for name, gate in gates.items():
+            with Archive.in_memory() as archive:
+                start = time.perf_counter()
+                run_search(strategy, executor, archive, trials=trials, qualities=(), gate=gate)
+                elapsed_s = time.perf_counter() - start
+                found = archive.trials("search").done().ratio
+            inside = float(((found >= WINDOW[0]) & (found <= WINDOW[1])).mean()) if gate is not None else landing
+            per_hour[name] = 3600 * trials * inside / elapsed_s
+            what = f"{name}: trials inside {WINDOW} per hour, {cores} workers, MobileNetV2"
+            yield row("steering", what, per_hour[name], "trials/h", per_hour[name] / per_hour["plain"])
 
 
 def demo_rows() -> Iterator[Row]:
@@ -314,7 +353,9 @@ def row(part: str, what: str, value: float, unit: str, ratio: float | None) -> R
 def main() -> None:
     """Reads the arguments, measures, prints, keeps."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", default="codec,trial,demo,decisions,archive", help="which, with commas between")
+    parser.add_argument(
+        "--parts", default="codec,trial,steering,demo,decisions,archive", help="which, with commas between"
+    )
     parser.add_argument("--images", type=int, default=250, help="of a trial")
     parser.add_argument("--trials", type=int, default=100_000, help="of the large archive")
     parser.add_argument("--note", default="", help="why this run is worth remembering")
@@ -323,6 +364,7 @@ def main() -> None:
     parts: dict[str, Callable[[], Iterator[Row]]] = {
         "codec": partial(codec_rows, arguments.images),
         "trial": partial(trial_rows, arguments.images),
+        "steering": steering_rows,
         "demo": demo_rows,
         "decisions": decision_rows,
         "archive": partial(archive_rows, arguments.trials),
