@@ -3,9 +3,9 @@
     python -m benchmarks.bench [--parts codec,trial,steering,demo,decisions,archive] [--images 250] [--out FILE.json]
 
 codec: microseconds per image against Pillow, as benchmarks.codec. trial: a whole trial at 224x224 in one worker per
-core, against the loop a user would write with Pillow and torchvision, medians of interleaved repeats. steering: trials per
-hour inside the paper's window, on the photographs of ../shared. demo: trials per
-second of the embedded default, and where their time goes. decisions: milliseconds per proposal of every strategy after
+core, against the loop a user would write with Pillow and torchvision, medians of interleaved repeats. steering:
+trials per hour inside the paper's window, on the photographs of ../shared. demo: trials per second of the embedded
+default, and where their time goes. decisions: milliseconds per proposal of every strategy after
 100 and 1,000 trials. archive: the loop's own cost per trial, and 100,000 trials of 600 images opened and summed up.
 Results with the machine's description are appended to benchmarks/results.json, a line per run worth remembering.
 """
@@ -62,6 +62,7 @@ NOT_A_SEARCH = ("standard", "listed")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 NETWORKS = ("mobilenet_v2", "resnet50")
 REPEATS = 3
+PARTS = ("codec", "trial", "steering", "demo", "decisions", "archive")
 
 Row = dict[str, Any]
 
