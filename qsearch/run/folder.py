@@ -184,4 +184,8 @@ def guided(settings: RunSettings, sources: Sequence[Run], evaluator: Evaluator) 
         window=wanted.window,
         sigma=wanted.sigma,
     )
-    return msgspec.structs.replace(settings, search=with_guidance(wanted, learned))
+    search = with_guidance(wanted, learned)
+    assert search.guidance is not None  # it was just put there
+    paths = tuple(str(source.path.resolve()) for source in sources)
+    found = msgspec.structs.replace(search.guidance, paths=paths)
+    return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, guidance=found))

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.datasets.cache import PreparedImages, cached_pixels
-from qsearch.datasets.imagenetv2.manifest import MANIFEST_FILE, Entry, read_manifest, read_settings
 from qsearch.datasets.identity import SourceIdentity, identity_of
+from qsearch.datasets.imagenetv2.manifest import MANIFEST_FILE, Entry, read_manifest, read_settings
 from qsearch.datasets.pixels import open_image, prepared_image
 from qsearch.errors import InputError
 
