@@ -11,6 +11,7 @@ from qsearch.evaluation.measurement import UNCOMPRESSED_NUMBER, Measurement, Ser
 from qsearch.evaluation.task import Task
 from qsearch.executors.base import Executor, Outcome
 from qsearch.quantizer import UNCOMPRESSED, Quantizer
+from qsearch.steering import Admission, Gate
 from qsearch.strategies.base import Strategy
 from qsearch.strategies.standard import REFERENCE_QUALITIES
 from qsearch.tables import QuantTables
@@ -19,6 +20,7 @@ from qsearch.text import reason_of
 DEFAULT_LOOK_AHEAD = 4
 """Trials of an adaptive strategy that may be outstanding; recorded with a run, for it decides what is asked."""
 MAX_FAILURES_IN_A_ROW = 10
+MAX_SCREENED_IN_A_ROW = 1000
 
 
 def run_search(
@@ -30,6 +32,7 @@ def run_search(
     first: int = 0,
     look_ahead: int = DEFAULT_LOOK_AHEAD,
     qualities: Sequence[int] = REFERENCE_QUALITIES,
+    gate: Gate | None = None,
     on_trial: Callable[[Trial], None] = lambda trial: None,
 ) -> None:
     """Brings ``archive`` to ``trials`` search trials of ``strategy``, with the uncompressed images and the standard
@@ -39,16 +42,20 @@ def run_search(
     it knows as its 0; those before are another strategy's, recorded already. Which tables are asked depends on the
     strategy, its seed and ``look_ahead``, not on the executor. ``on_trial`` hears of each trial once it is recorded.
 
-    Raises RunError after ten failures in a row, where the strategy proposes no tables of its box, or where the archive
-    can no longer be written; InputError where the strategy no longer proposes what the archive holds. Interrupting it
-    (KeyboardInterrupt) loses what is in flight.
+    gate: says which proposals are measured, and at what scale. Those it refuses are recorded as screened, with their
+    sizes, and do not count as trials; a strategy is told of them, and learns nothing but that.
+
+    Raises RunError after ten failures in a row, or a thousand refused proposals, where the strategy proposes no tables
+    of its box, or where the archive can no longer be written; InputError where the strategy no longer proposes what the
+    archive holds. Interrupting it (KeyboardInterrupt) loses what is in flight.
     """
     if trials <= first or look_ahead < 1:
         raise InputError(
             f"a search has at least one trial of its own and a look-ahead of 1, got {trials - first} and {look_ahead}."
         )
     own, limit = trials - first, strategy.trial_limit()
-    loop = _Loop(strategy, executor, archive, first, own if limit is None else min(own, limit), look_ahead, on_trial)
+    own = own if limit is None else min(own, limit)
+    loop = _Loop(strategy, executor, archive, first, own, limit, look_ahead, gate, on_trial)
     loop.load(qualities)
     loop.run()
 
@@ -61,6 +68,7 @@ class _Proposal:
     quantizer: Quantizer
     origin: str = ""
     decision_s: float = 0.0
+    proposed: QuantTables | None = None
 
     @property
     def task(self) -> Task:
@@ -80,7 +88,13 @@ class _Proposal:
             origin=self.origin,
             decision_s=self.decision_s,
             evaluation_s=outcome.evaluation_s,
+            proposed=self.proposed,
         )
+
+    def screened(self, admission: Admission) -> Trial:
+        """What became of it where no network was asked."""
+        refused = self.trial(Outcome(self.task, admission.sizes, admission.reason, 0.0))
+        return replace(refused, status="screened")
 
 
 @dataclass
@@ -90,7 +104,9 @@ class _Loop:
     archive: Archive
     first: int
     trials: int
+    limit: int | None
     look_ahead: int
+    gate: Gate | None
     on_trial: Callable[[Trial], None]
 
     recorded: dict[int, Trial] = field(default_factory=dict)
@@ -101,7 +117,10 @@ class _Loop:
     """Tasks in flight, and the proposals that wait for them."""
     asked: int = 0
     told: int = 0
+    counted: int = 0
+    """Proposals asked for that count as trials: all but the screened ones."""
     failures_in_a_row: int = 0
+    screened_in_a_row: int = 0
 
     def load(self, qualities: Sequence[int]) -> None:
         """Takes up what the archive holds, and proposes the reference trials that it lacks."""
@@ -123,8 +142,9 @@ class _Loop:
 
     def _replay(self) -> None:
         gapless: list[Trial] = []
-        while (trial := self.recorded.get(len(gapless))) is not None and len(gapless) < self.trials:
+        while (trial := self.recorded.get(len(gapless))) is not None and self.counted < self.trials:
             gapless.append(trial)
+            self.counted += trial.status != "screened"
         self.strategy.replay(gapless, self.look_ahead)
         self.asked = len(gapless)
         if gapless:
@@ -144,7 +164,7 @@ class _Loop:
 
     def _ask_while_possible(self) -> None:
         # Twice the capacity in flight keeps every worker busy while results are written.
-        while self.asked < self.trials and len(self.waiting) < 2 * self.executor.capacity:
+        while self._wants_more() and len(self.waiting) < 2 * self.executor.capacity:
             if not self._tell(self.strategy.told_before(self.asked, self.look_ahead)):
                 return
             start = time.perf_counter()
@@ -153,9 +173,32 @@ class _Loop:
             number, self.asked = self.asked, self.asked + 1
             if number in self.recorded:
                 self._check_proposal(self.recorded[number], tables)
+                self.counted += self.recorded[number].status != "screened"
                 continue
             origin = self.strategy.origin(number)
-            self._propose(_Proposal("search", self.first + number, self.strategy.name, tables, origin, decision_s))
+            proposal = _Proposal("search", self.first + number, self.strategy.name, tables, origin, decision_s)
+            self._propose_through_gate(proposal, tables)
+
+    def _wants_more(self) -> bool:
+        return self.counted < self.trials and (self.limit is None or self.asked < self.limit)
+
+    def _propose_through_gate(self, proposal: _Proposal, tables: QuantTables) -> None:
+        if self.gate is not None:
+            admission = self.gate.admit(tables)
+            if admission.tables != tables:
+                proposal = replace(proposal, quantizer=admission.tables, proposed=tables)
+            if admission.reason:
+                self._keep(proposal.screened(admission))
+                self.screened_in_a_row += 1
+                if self.screened_in_a_row >= MAX_SCREENED_IN_A_ROW:
+                    raise RunError(
+                        f"{MAX_SCREENED_IN_A_ROW} proposals in a row were screened, so the run stops here; the last "
+                        f"one: {admission.reason}. Choose another ratio, or another strategy."
+                    )
+                return
+        self.screened_in_a_row = 0
+        self.counted += 1
+        self._propose(proposal)
 
     def _ask(self, number: int) -> QuantTables:
         """What the strategy proposes. RunError where that is nothing, or tables outside its box."""
@@ -195,7 +238,7 @@ class _Loop:
         return True
 
     def _check_proposal(self, recorded: Trial, tables: QuantTables) -> None:
-        if recorded.quantizer != tables:
+        if (recorded.proposed or recorded.quantizer) != tables:
             raise InputError(
                 f"{self.archive.path}: trial {self.first + recorded.number} holds other tables than "
                 f"{self.strategy.name} now proposes: the archive belongs to another seed, or to another version of it."
@@ -215,7 +258,6 @@ class _Loop:
         if outcome.task not in self.waiting:
             raise RunError(f"the executor answered a task that was never submitted: {outcome.task.key}.")
         if outcome.measurement is not None:
-            self.known[outcome.task] = outcome.measurement
             self.failures_in_a_row = 0
         else:
             self.failures_in_a_row += 1
@@ -230,9 +272,15 @@ class _Loop:
             )
 
     def _record(self, proposal: _Proposal, outcome: Outcome) -> None:
-        trial = proposal.trial(outcome)
-        self.archive.add(trial)
+        recorded = self._keep(proposal.trial(outcome))
+        if recorded.measurement is not None:
+            self.known[outcome.task] = recorded.measurement
+
+    def _keep(self, trial: Trial) -> Trial:
+        """Records ``trial`` and goes on with it as it is read back, its arrays on the disk."""
+        trial = self.archive.add(trial)
         if trial.series == "search":
             own = self._own(trial)
             self.recorded[own.number] = own
         self.on_trial(trial)
+        return trial

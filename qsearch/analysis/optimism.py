@@ -256,12 +256,14 @@ def _out_of_bag_loss(results: Results, rule: Rule, picked: int, picks: npt.NDArr
     NaN where the resample drew all images or had no table to pick.
     """
     unseen = (weights == 0).astype(np.float64)
-    ours = _gain(results, rule, picked, unseen)
-    theirs = np.full(len(picks), np.nan)
-    for pick in np.unique(picks[picks >= 0]).tolist():
-        rows = np.flatnonzero((picks == pick) & unseen.any(axis=1))
-        theirs[rows] = ours[rows] if pick == picked else _gain(results, rule, pick, unseen[rows])
-    return ours - theirs
+    judged = np.flatnonzero((picks >= 0) & unseen.any(axis=1))
+    loss = np.full(len(picks), np.nan)
+    if len(judged):
+        loss[judged] = _gain(results, rule, picked, unseen[judged])
+    for pick in np.unique(picks[judged]).tolist():
+        rows = judged[picks[judged] == pick]
+        loss[rows] -= loss[rows] if pick == picked else _gain(results, rule, pick, unseen[rows])
+    return loss
 
 
 def _gain(results: Results, rule: Rule, place: int, weights: Floats) -> Floats:

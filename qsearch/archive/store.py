@@ -319,9 +319,10 @@ class Archive:
             return [ImageIdentity(*row[2:8]) for row in found if all_generations or row[0] == last]
 
     def count(self, series: Series) -> int:
-        """How many trials of a series are recorded."""
+        """How many trials of a series are recorded; screened proposals are none."""
         with explained(self.path):
-            (count,) = self._connection.execute("SELECT count(*) FROM trials WHERE series = ?", (series,)).fetchone()
+            query = "SELECT count(*) FROM trials WHERE series = ? AND status != 'screened'"
+            (count,) = self._connection.execute(query, (series,)).fetchone()
         return int(count)
 
     def problems(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,7 +78,7 @@ def finetune(ctx: click.Context, /, run_: str, name: str | None, runs: Path, jso
         click.echo("interrupted; give the same command again to go on.", err=True)
         ctx.exit(INTERRUPTED)
     if json_:
-        found = {"run": run.name, "folder": str(folder), "result": asdict(result)}
+        found = {"run": run.name, "folder": str(folder), "result": asdict(result), "notes": harm(result.rows)}
         click.echo(json.dumps({**found, "settings": msgspec.to_builtins(settings)}, indent=2))
     else:
         click.echo(_as_text(run, folder, settings, result))
@@ -161,6 +162,7 @@ def _as_text(run: "Run", folder: Path, settings: "FinetuneSettings", result: "Fi
         f"Measured on {result.held_out_images} images of {settings.held_out.spec}, encoded as they were for training",
         "",
         *(_line(row, width) for row in result.rows),
+        *harm(result.rows),
         "",
         f"{settings.found} against {settings.standard}, image by image, 95 % intervals:",
     ]
@@ -176,6 +178,23 @@ def _as_text(run: "Run", folder: Path, settings: "FinetuneSettings", result: "Fi
         lines.append(f"  bytes: {100 * ratio.value:.1f} % ({100 * ratio.low:.1f} to {100 * ratio.high:.1f})")
     lines += ["", f"Weights and result are in {folder}"]
     return "\n".join(lines)
+
+
+def harm(rows: Sequence["Row"]) -> list[str]:
+    """What to know where the network got worse by training, for then no table gained by it."""
+    names = ("as it was", "fine-tuned")
+    before, after = ({row.tables: row.top1 for row in rows if row.network == name} for name in names)
+    fallen = [
+        f"from {100 * top1:.2f} to {100 * after[tables]:.2f} % at {tables}"
+        for tables, top1 in before.items()
+        if after.get(tables, top1) < top1
+    ]
+    if not fallen:
+        return []
+    return [
+        f"Training hurt: top-1 fell {' and '.join(fallen)}. What it is compared with below is a network made worse: "
+        "try a lower --learning-rate, or more images with --train-images."
+    ]
 
 
 def _line(row: "Row", width: int) -> str:

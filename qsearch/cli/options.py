@@ -56,6 +56,20 @@ search_options = _options(
         "--set", "options", metavar="NAME=VALUE", multiple=True, help="An option of the strategy; repeatable."
     ),
     click.option(
+        "--ratio",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Steer every proposal to this compression ratio: all its entries are scaled by one factor, found by the "
+        "exact sizes of the files.",
+    ),
+    click.option(
+        "--ratio-window",
+        nargs=2,
+        type=float,
+        metavar="LOW HIGH",
+        help="Ask networks only about tables of these ratios; others are refused by the exact sizes of their files "
+        "and do not count as trials.  [default: all; of a strategy that needs no bounds, about --around if given]",
+    ),
+    click.option(
         "--look-ahead",
         type=click.IntRange(min=1),
         help=f"Outstanding trials of a strategy that learns.  [default: {DEFAULTS.search.look_ahead}]",
@@ -126,7 +140,11 @@ measuring_options = _options(
         help="Search on half of the classes, or of each class's images; 'validate --split' takes the other half.",
     ),
     classifier_options,
-    click.option("--codec", help=f"What encodes and decodes; see 'qsearch list'.  [default: {DEFAULTS.codec.name}]"),
+    click.option(
+        "--codec",
+        help="What encodes and decodes: auto takes coefficient where it gives the installed Pillow's files and pixels, "
+        f"to the bit, else pillow; see 'qsearch list'.  [default: {DEFAULTS.codec.name}]",
+    ),
     options_for(EncoderOptions),
     click.option(
         "--codec-option", "codec_options", metavar="NAME=VALUE", multiple=True, help="An option of this codec alone."
@@ -160,9 +178,26 @@ workers_option = _options(
 json_option = click.option("--json", "json_", is_flag=True, help="Print the summary as JSON.")
 
 
+OF_THE_SEARCH = (
+    "strategy", "trials", "seed", "look_ahead", "around", "window", "sigma", "warm_up", "ratio", "ratio_window",
+)  # fmt: skip
+"""The options that are settings of a search under the same name."""
+
+
 def settings_of(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
     """``settings`` with what the user gave on the command line in place of theirs."""
-    same_names = ("strategy", "trials", "seed", "look_ahead", "around", "window", "sigma", "warm_up")
+    same_names = (
+        "strategy",
+        "trials",
+        "seed",
+        "look_ahead",
+        "around",
+        "window",
+        "sigma",
+        "warm_up",
+        "ratio",
+        "ratio_window",
+    )
     search = _replaced(settings.search, given, **{name: name for name in same_names})
     if search.strategy != settings.search.strategy:
         search = msgspec.structs.replace(search, options={})

@@ -15,6 +15,7 @@ from qsearch.analysis.summary import summarize
 from qsearch.cli.summary import labels_predicted, measured_on
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.run.building import codec_note
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
 
@@ -54,7 +55,7 @@ class SearchProgress:
     @property
     def _done(self) -> int:
         """Tables of the reference curve and of the search."""
-        return len(self._reference) + len(self._search)
+        return len(self._reference) + sum(trial.status != "screened" for trial in self._search)
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -112,7 +113,7 @@ def measure(run: Run, evaluator: Evaluator, workers: int, *, trials: int | None 
 
     ``how`` are further arguments of :meth:`qsearch.run.folder.Run.resume`.
     """
-    for note in evaluator.dataset.notes:
+    for note in filter(None, (*evaluator.dataset.notes, codec_note(run.settings.codec))):
         click.echo(note, err=True)
     click.echo(f"{run.path}: {measured_on(run)}, {workers} worker{'s' * (workers > 1)}", err=True)
     with SearchProgress(run, trials or run.settings.search.trials) as progress:

@@ -23,9 +23,12 @@ from qsearch.cli.runs import find_run, runs_option
 from qsearch.cli.summary import as_json, as_text, found_by
 from qsearch.disk import check_folder_name
 from qsearch.evaluation.evaluator import Evaluator
+from qsearch.pareto.bounds import window_around
 from qsearch.run.building import build_evaluator, check_search, default_workers
 from qsearch.run.folder import Run, guided
 from qsearch.run.settings import load_settings
+from qsearch.steering import sizes_of
+from qsearch.tables import QuantTables
 
 
 @click.command()
@@ -84,6 +87,10 @@ def run(
             click.echo(note, err=True)
     if sources:
         settings = guided(settings, sources, evaluator)
+    if given["around"] and not (sources or settings.search.warm_up or given["ratio_window"] or given["ratio"]):
+        ratio = sizes_of(evaluator, QuantTables.standard(given["around"])).ratio
+        search = msgspec.structs.replace(settings.search, ratio_window=window_around(ratio))
+        settings = msgspec.structs.replace(settings, search=search)
     made = Run.create(path, settings, evaluator)
     _search(ctx, made, evaluator, workers, json_, executor=executor, timeout_s=timeout_s)
 

@@ -1,4 +1,4 @@
-"""The fastest codec that gives the installed Pillow's sizes and pixels."""
+"""The fastest codec that gives the installed Pillow's sizes and pixels, and how a run tells that it does."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -12,6 +12,8 @@ from qsearch.codecs.pillow import PillowCodec
 from qsearch.errors import InputError
 from qsearch.tables import QuantTables
 
+AUTO = "auto"
+"""What users call this choice, where codecs are called by name."""
 SAMPLE_SIDES = ((1, 1), (3, 2), (8, 8), (16, 17), (33, 50), (64, 48), (75, 101))
 """Height and width in pixels; odd ones too, for what libjpeg does at the edges."""
 
@@ -29,6 +31,17 @@ def choose_codec(encoder: EncoderOptions) -> tuple[Codec, str | None]:
     if difference is not None:
         return PillowCodec(encoder), f"Pillow encodes: {difference}"
     return fast, None
+
+
+def described(codec: Codec) -> dict[str, str | bool | int]:
+    """The codec's settings; of ``coefficient`` also the Pillow whose files and pixels it gives, where that was checked.
+
+    Measurements of two codecs that give the same files are comparable; this is how a run says that they do.
+    """
+    settings = codec.settings()
+    if codec.name != "coefficient" or difference_from_pillow(codec.encoder) is not None:
+        return settings
+    return {**PillowCodec(codec.encoder).settings(), **settings, "equals": PillowCodec.name}
 
 
 @cache

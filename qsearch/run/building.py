@@ -13,6 +13,7 @@ from qsearch.analysis.guidance import Guidance
 from qsearch.classifiers import load_classifier
 from qsearch.classifiers.base import Classifier, ClassifierOptions, checked_settings
 from qsearch.codecs import CODECS
+from qsearch.codecs.auto import AUTO, choose_codec, described
 from qsearch.codecs.base import Codec, EncoderOptions
 from qsearch.datasets import load_dataset
 from qsearch.datasets.base import Dataset, DatasetOptions
@@ -32,6 +33,7 @@ from qsearch.run.settings import (
     SearchSettings,
 )
 from qsearch.space import SearchSpace
+from qsearch.steering import check_gate
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.base import Strategy, strategy_options
 
@@ -80,10 +82,18 @@ def build_classifier(wanted: ClassifierSettings, threads: int = 1, *, trust_pick
 
 def build_codec(wanted: CodecSettings) -> Codec:
     """The codec the settings name. InputError where it does not know one of them."""
+    if wanted.name == AUTO:
+        check_options(f"codec {AUTO}", wanted.options, {})
+        return choose_codec(_part_of(EncoderOptions, wanted))[0]
     codec = CODECS.get(wanted.name)
     with failures_explained(f"the codec {wanted.name}"):
         check_options(f"codec {wanted.name}", wanted.options, options_of(codec, given=("encoder",)))
         return codec(_part_of(EncoderOptions, wanted), **wanted.options)
+
+
+def codec_note(wanted: CodecSettings) -> str | None:
+    """Why the codec that was chosen is not the fastest one, where it was left to choose; one sentence, or None."""
+    return choose_codec(_part_of(EncoderOptions, wanted))[1] if wanted.name == AUTO else None
 
 
 def _part_of(options: type[Options], settings: msgspec.Struct, **more: Any) -> Options:
@@ -141,6 +151,7 @@ def check_search(wanted: SearchSettings) -> SearchSettings:
 
     InputError where no search can be made of these settings.
     """
+    check_gate(wanted.ratio, wanted.ratio_window)
     if wanted.trials <= wanted.warm_up:
         raise InputError(
             f"{wanted.trials} trials leave none after a warm-up of {wanted.warm_up}: ask for more --trials, or less "
@@ -183,7 +194,7 @@ def record(evaluator: Evaluator) -> Recorded:
     said = []
     for part in parts:
         with failures_explained(f"what {part.name} says of itself"):
-            said.append(checked_settings(part.name, part.settings()))
+            said.append(checked_settings(part.name, described(part) if isinstance(part, Codec) else part.settings()))
     *classifiers, codec = said
     packages = ("qsearch", "numpy", "pillow", "torch", "torchvision", "openvino")
     return Recorded(

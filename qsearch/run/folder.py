@@ -33,6 +33,7 @@ from qsearch.run.building import (
 from qsearch.run.settings import Change, Recorded, RunSettings, check_recorded, load_settings, save_settings
 from qsearch.search import run_search
 from qsearch.space import SearchSpace
+from qsearch.steering import gate_for
 from qsearch.strategies.sorted_random import SortedRandom
 
 SETTINGS_FILE = "run.toml"
@@ -124,9 +125,11 @@ class Run:
                 self._save(search=check_search(msgspec.structs.replace(self.settings.search, trials=trials)))
             gpus = gpus_for(self.settings)
             with executor_for(evaluator, workers, name=executor, gpus=gpus, timeout_s=timeout_s) as executing:
-                self._search(executing, archive, on_trial)
+                self._search(evaluator, executing, archive, on_trial)
 
-    def _search(self, executor: Executor, archive: Archive, on_trial: Callable[[Trial], None]) -> None:
+    def _search(
+        self, evaluator: Evaluator, executor: Executor, archive: Archive, on_trial: Callable[[Trial], None]
+    ) -> None:
         wanted = self.settings.search
         conditions: dict[str, Any] = {
             "look_ahead": wanted.look_ahead,
@@ -141,7 +144,8 @@ class Run:
             )
             self._save(search=with_guidance(wanted, learned))
         strategy = build_strategy(self.settings.search)
-        run_search(strategy, executor, archive, trials=wanted.trials, first=wanted.warm_up, **conditions)
+        gate = gate_for(evaluator, wanted.ratio, wanted.ratio_window)
+        run_search(strategy, executor, archive, trials=wanted.trials, first=wanted.warm_up, gate=gate, **conditions)
 
     def _check_unchanged(self, evaluator: Evaluator, allow_changed: bool, archive: Archive) -> None:
         now = record(evaluator)

@@ -9,6 +9,7 @@ import msgspec
 import tomli_w
 
 from qsearch.classifiers.base import NetworkOptions
+from qsearch.codecs.auto import AUTO
 from qsearch.codecs.base import EncoderOptions
 from qsearch.datasets.base import DatasetOptions
 from qsearch.disk import replacing
@@ -48,6 +49,7 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """What is proposed.
 
     look_ahead: trials of an adaptive strategy that may be outstanding.
+    ratio, ratio_window: see :mod:`qsearch.steering`; trials of a warm-up are neither steered nor screened.
     warm_up: how many of the trials are sorted random ones, first, that an informed strategy takes its guidance from;
         around, window and sigma say how. 0 where the guidance was given.
     """
@@ -58,6 +60,8 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
     layout: str = "shared"
     look_ahead: Count = 4
+    ratio: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    ratio_window: tuple[float, float] | None = None
     warm_up: Annotated[int, msgspec.Meta(ge=0)] = 0
     around: Quality = 50
     window: tuple[float, float] | None = None
@@ -87,9 +91,12 @@ class ClassifierSettings(NetworkOptions, frozen=True, forbid_unknown_fields=True
 
 
 class CodecSettings(EncoderOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How it is compressed, tables aside: a codec's name and the encoder's options; ``options`` of this codec alone."""
+    """How it is compressed, tables aside: a codec's name and the encoder's options; ``options`` of this codec alone.
 
-    name: str = "pillow"
+    name: as registered, or ``auto``, the fastest that gives the installed Pillow's files.
+    """
+
+    name: str = AUTO
     options: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
@@ -108,7 +115,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
         count, for what they change in a result shows in the settings of codec and classifiers.
         """
         found = []
-        pairs = [("dataset", self.dataset, other.dataset), ("codec", self.codec, other.codec)]
+        pairs = [("dataset", self.dataset, other.dataset), ("codec", files_of(self.codec), files_of(other.codec))]
         if len(self.classifiers) != len(other.classifiers):
             found.append(f"classifiers: {len(self.classifiers)} became {len(other.classifiers)}")
         pairs += [
@@ -120,6 +127,14 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
                 if (key != "name" or what == "codec") and mine.get(key) != theirs.get(key):
                     found.append(f"{what}: {key} was {_short(mine.get(key))}, is {_short(theirs.get(key))}")
         return found
+
+
+def files_of(codec: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides a codec's files: its settings, or those of the codec whose files were checked to be the same."""
+    if not codec.get("equals"):
+        return dict(codec)
+    own = ("name", "kernel", "exact_for", "equals")
+    return {"name": codec["equals"], **{name: value for name, value in codec.items() if name not in own}}
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import msgspec
 
+from qsearch.codecs.auto import described
 from qsearch.datasets.base import ImageIdentity, identities
 from qsearch.datasets.identity import look_alikes
 from qsearch.disk import append_line, check_folder_name
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.run.folder import SETTINGS_FILE, Run
-from qsearch.run.settings import RunSettings, SearchSettings
+from qsearch.run.settings import RunSettings, SearchSettings, files_of
 from qsearch.strategies.listed import Listed
 from qsearch.tables import QuantTables
 
@@ -55,10 +56,11 @@ def open_validation(
     these runs searched on, where the encoder is not the run's, and where a validation of that name measures something
     else.
     """
-    codec = evaluator.codec.settings()
+    codec = files_of(described(evaluator.codec))
     recorded = run.settings.recorded
-    if recorded is not None and recorded.codec != codec:
-        changed = [key for key in codec if codec[key] != recorded.codec.get(key)]
+    if recorded is not None and files_of(recorded.codec) != codec:
+        before = files_of(recorded.codec)
+        changed = [key for key in codec if codec[key] != before.get(key)]
         raise InputError(
             f"run {run.name} was encoded otherwise ({', '.join(changed)} changed): measure it with the same encoder."
         )

@@ -109,7 +109,7 @@ class Strategy(ABC):
             for ready in trials[told : self.told_before(trial.number, look_ahead)]:
                 self.tell(ready)
                 told += 1
-            if self.asking_changes_state and self.ask(trial.number) != trial.tables:
+            if self.asking_changes_state and self.ask(trial.number) != (trial.proposed or trial.tables):
                 raise InputError(
                     f"strategy {self.name} no longer proposes the tables recorded for trial {trial.number}: "
                     "the run was made with another version of it or of its libraries, and cannot be continued."

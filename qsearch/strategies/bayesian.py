@@ -127,7 +127,7 @@ class Bayesian(Strategy):
 
 
 def settled_at(measured: int) -> int:
-    """How many of ``measured`` >= 2 trials were there when the process was factorised last: at a refit or a thinning."""
+    """How many of ``measured`` >= 2 trials were there when the process was factorised last: at a refit, a thinning."""
     thinned = measured - measured % _STEP if measured > _ALL else 0
     return max(_fitted_at(measured), thinned)
 

@@ -131,6 +131,14 @@ def test_repeated_tables_are_one_candidate() -> None:
     assert found.candidates == 2
 
 
+def test_resamples_that_drew_every_image_judge_nothing() -> None:
+    results, _ = simulated_results(2, images=3, gains=[0, 1, 2], ratios=[18, 20, 22])
+    rules: tuple[Rule, Rule] = ("ratio", "accuracy")
+    for rule in rules:
+        found = selected_gain(results, rule, resamples=100)
+        assert found is None or found.unknown >= 10  # 3! / 27 of them draw all three images
+
+
 def test_there_may_be_nothing_to_pick() -> None:
     results, _ = simulated_results(0, images=100, gains=[0, 0], ratios=12)
     assert selected_gain(results, "ratio") is None
