@@ -127,13 +127,13 @@ def test_a_guiding_run_that_is_gone_is_told(tmp_path: Path, seen: Path, unseen: 
 def test_runs_that_guide_one_another_end(tmp_path: Path, seen: Path, unseen: Path) -> None:
     first = searched_on(unseen, tmp_path / "first")
     second = searched_on(unseen, tmp_path / "second", guided_by(first))
-    first._save(search=msgspec.structs.replace(first.settings.search, guidance=guided_by(second)))
+    first.save(search=msgspec.structs.replace(first.settings.search, guidance=guided_by(second)))
     assert refuse_overlap([first], identities(load(seen, 32))) == []
 
 
 def test_of_a_dataset_before_an_allowed_change(tmp_path: Path, seen: Path, unseen: Path) -> None:
     run = searched_on(seen, tmp_path / "run")
-    run._save(dataset=msgspec.structs.replace(run.settings.dataset, spec=f"folder:{unseen}"))
+    run.save(dataset=msgspec.structs.replace(run.settings.dataset, spec=f"folder:{unseen}"))
     for _ in range(2):
         run.resume(workers=1, executor="serial", allow_changed=True, evaluator=build_evaluator(run.settings, 1))
     with run.archive() as archive:
