@@ -87,6 +87,10 @@ class SearchProgress:
             left_s = (self._total - self._done) * (now - self._start) / self._new
             self._say(f"{self._done}/{self._total} tables, {speed}, {left_s:.0f} s left, {self._gain}")
 
+    def waiting(self, label: str, waited_s: float) -> None:
+        """Nothing has finished for ``waited_s``."""
+        self._say(f"no trial has finished for {waited_s:.0f} s; at it longest: trial {label}")
+
     def _say_if_implausible(self, uncompressed: Measurement) -> None:
         if labels_predicted(self._run):
             return
@@ -118,7 +122,9 @@ def measure(run: Run, evaluator: Evaluator, workers: int, *, trials: int | None 
     click.echo(f"{run.path}: {measured_on(run)}, {workers} worker{'s' * (workers > 1)}", err=True)
     with SearchProgress(run, trials or run.settings.search.trials) as progress:
         try:
-            run.resume(workers=workers, trials=trials, evaluator=evaluator, on_trial=progress, **how)
+            run.resume(
+                workers=workers, trials=trials, evaluator=evaluator, on_trial=progress, on_wait=progress.waiting, **how
+            )
         except KeyboardInterrupt:
             return INTERRUPTED
     return 0

@@ -100,6 +100,7 @@ def run(
 @click.argument("run_", metavar="RUN")
 @click.option("--trials", type=click.IntRange(min=1), help="Go on to so many trials in all.  [default: as set]")
 @click.option("--allow-changed", is_flag=True, help="Go on although dataset, classifier or codec changed; recorded.")
+@click.option("--retry-failed", is_flag=True, help="Evaluate failed trials again, and replace them.")
 @trust_option
 @workers_option
 @runs_option

@@ -215,3 +215,17 @@ def test_a_network_that_is_mostly_wrong_uncompressed_is_told(cli: Cli, monkeypat
     monkeypatch.setattr(fakes.FakeClassifier, "logits", lambda self, images: -answer(self, images))
     wrong = cli("run", "--name", "wrong", "--trials", "2", *FAKE).stderr
     assert re.search(r"fake is right on \d+\.\d % of the uncompressed images only: .*--class-names.*--mean", wrong)
+
+
+def test_failed_trials_are_tried_again(cli: Cli, tmp_path: Path) -> None:
+    serial = ("--workers", "1", "--executor", "serial")
+    cli("run", "--name", "half", "--trials", "20", "--dataset", "fake", "--classifier", "fake:fail=4", *serial)
+    run = tmp_path / "runs" / "half"
+    failed = [trial.label for trial in trials(run) if trial.status == "failed"]
+    assert failed
+    settings = run / "run.toml"
+    settings.write_text(settings.read_text().replace("fake:fail=4", "fake"))
+    finished = cli("resume", "half", "--retry-failed", *serial)
+    assert finished.status == 0, finished.stderr
+    assert {trial.status for trial in trials(run)} == {"done"}
+    assert [trial.label for trial in trials(run) if "The attempt before failed" in trial.reason] == failed
