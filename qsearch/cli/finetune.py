@@ -83,8 +83,7 @@ def finetune(ctx: click.Context, /, run_: str, name: str | None, runs: Path, jso
 
 
 def _experiment(run: "Run", given: dict[str, Any]) -> tuple["FinetuneSettings", "Parts"]:
-    from qsearch.analysis.choice import choose_like_quality, choose_trial
-    from qsearch.analysis.summary import QUALITY
+    from qsearch.analysis.choice import QUALITY, choose_like_quality, choose_trial
     from qsearch.finetuning.experiment import FinetuneSettings, draw, parts_of
     from qsearch.run.building import build_classifier, build_codec, build_dataset, usable_cores
     from qsearch.tables import QuantTables
@@ -180,7 +179,9 @@ def _as_text(run: "Run", folder: Path, settings: "FinetuneSettings", result: "Fi
 
 def harm(rows: Sequence["Row"]) -> list[str]:
     """What to know where the network got worse by training, for then no table gained by it."""
-    before, after = ({row.tables: row.top1 for row in rows if row.network == name} for name in ("as it was", "fine-tuned"))
+    before, after = (
+        {row.tables: row.top1 for row in rows if row.network == name} for name in ("as it was", "fine-tuned")
+    )
     fallen = [
         f"from {100 * top1:.2f} to {100 * after[tables]:.2f} % at {tables}"
         for tables, top1 in before.items()
