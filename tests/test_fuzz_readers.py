@@ -210,7 +210,7 @@ def run_toml(folder: Path) -> bytes:
 
 def read_run(folder: Path) -> None:
     """What is read of ``run.toml`` before a trial is."""
-    from qsearch.cli.summary import measured_on
+    from qsearch.wording import measured_on
 
     measured_on(Run.open(folder))
 

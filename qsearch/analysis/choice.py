@@ -2,10 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.trials import Trials
+
+QUALITY = 50
+"""The standard quality that headlines are stated at, as in Li 2020, unless the user says otherwise."""
+Rule = Literal["ratio", "accuracy"]
+"""``ratio``: the most accurate table at no lower ratio than the standard tables of a quality, its gain in points.
+``accuracy``: the table of highest ratio that is no less accurate than they are, its saving in per cent."""
 
 
 @dataclass(frozen=True)
@@ -14,6 +25,36 @@ class Choice:
 
     trial: Trial
     reason: str
+
+
+def place_of_pick(done: Trials, rule: Rule, standard: Measurement) -> int | None:
+    """Which of ``done`` the ``rule`` picks against the ``standard`` tables of a quality; None where none fits.
+
+    Ties go as on the frontier: to the better in the other number, then to the first.
+    """
+    if not standard.networks or not len(done):
+        return None
+    size_bytes, hits = totals_of(done)
+    enough = size_bytes <= standard.total_bytes if rule == "ratio" else hits >= float(standard.totals()["top1"].sum())
+    qualified = np.flatnonzero(enough)
+    if not len(qualified):
+        return None
+    bytes_, hits_ = size_bytes[qualified], hits[qualified]
+    order = np.lexsort((qualified, bytes_, -hits_) if rule == "ratio" else (qualified, -hits_, bytes_))
+    return int(qualified[order[0]])
+
+
+def pick(results: Results, rule: Rule, quality: int = QUALITY) -> Trial | None:
+    """The table that ``rule`` picks of a run; None where that quality was not measured, or where no table fits."""
+    standard = results.standard.get(quality)
+    place = None if standard is None else place_of_pick(results.done, rule, standard)
+    return None if place is None else results.done[place]
+
+
+def totals_of(done: Trials) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Bytes [n] and top-1 hits [n], summed over the networks, of all images."""
+    totals = done.columns.totals
+    return totals["total_bytes"][:, 0], totals["top1"].sum(axis=1)
 
 
 def choose_trial(results: Results, label: str) -> Choice:
@@ -64,13 +105,13 @@ def choose_like_quality(results: Results, quality: int) -> Choice:
     if standard is None:
         known = ", ".join(map(str, sorted(results.standard))) or "none yet"
         raise InputError(f"run {results.name} did not measure standard quality {quality}; it measured: {known}.")
-    highest = measured(trials[-1]).ratio
-    if highest < standard.ratio:
+    trial = pick(results, "ratio", quality)
+    if trial is None:
+        highest = measured(trials[-1]).ratio
         raise InputError(
             f"the frontier of run {results.name} ends at ratio {highest:.2f}, below the {standard.ratio:.2f} of "
             f"standard quality {quality}: ask for a higher quality, or search on."
         )
-    trial = _first(trials, lambda measurement: measurement.ratio >= standard.ratio)
     return Choice(
         trial,
         f"the most accurate table of the frontier at no lower ratio than standard quality {quality}'s "

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.results import Results
 from qsearch.errors import InputError
 from qsearch.pareto.bounds import SIGMA, bounds, window_around
 from qsearch.pareto.fitness import LocalFit, Parabola
 from qsearch.pareto.frontier import frontier
 from qsearch.space import SearchSpace
-
-QUALITY = 50
-"""The standard quality around whose ratio bounds are taken unless the user says otherwise."""
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from qsearch.analysis.bootstrap import Estimate, Floats, resample_weights, weighted_points
+from qsearch.analysis.choice import QUALITY, Rule, place_of_pick, totals_of
 from qsearch.analysis.gains import bootstrap_gains, gains_of_first, reference_points
 from qsearch.analysis.results import Results, measured
-from qsearch.analysis.summary import QUALITY
 from qsearch.evaluation.measurement import Measurement
 from qsearch.evaluation.trials import Trials
 
@@ -24,10 +23,6 @@ many hardly ever."""
 _SAMPLE = 64  # tables whose images tell how large a standard error is
 _ROUGHLY = 0.1  # the share of images, and of bytes, within which the sample is taken
 _COLUMNS = 256  # tables whose totals are resampled at once
-
-Rule = Literal["ratio", "accuracy"]
-"""``ratio``: the most accurate table at no lower ratio than the standard tables of a quality, its gain in points.
-``accuracy``: the table of highest ratio that is no less accurate than they are, its saving in per cent."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +71,7 @@ def selected_gain(
     standard = results.standard.get(quality)
     if standard is None or not results.done:
         return None
-    picked = _picked(results.done, rule, standard)
+    picked = place_of_pick(results.done, rule, standard)
     if picked is None:
         return None
     with results.search.at_hand(), results.reference.at_hand():
@@ -111,27 +106,6 @@ def _selected_gain(
     )
 
 
-def _totals(done: Trials) -> tuple[Floats, Floats]:
-    """Bytes [n] and top-1 hits [n], summed over the networks, of all images."""
-    totals = done.columns.totals
-    return totals["total_bytes"][:, 0], totals["top1"].sum(axis=1)
-
-
-def _picked(done: Trials, rule: Rule, standard: Measurement) -> int | None:
-    """Which of ``done`` the ``rule`` picks on all images, or None.
-
-    Ties go as on the frontier: to the better in the other number, then to the first.
-    """
-    size_bytes, hits = _totals(done)
-    enough = size_bytes <= standard.total_bytes if rule == "ratio" else hits >= float(standard.totals()["top1"].sum())
-    qualified = np.flatnonzero(enough)
-    if not len(qualified):
-        return None
-    bytes_, hits_ = size_bytes[qualified], hits[qualified]
-    order = np.lexsort((qualified, bytes_, -hits_) if rule == "ratio" else (qualified, -hits_, bytes_))
-    return int(qualified[order[0]])
-
-
 def _repeated_picks(
     done: Trials, rule: Rule, picked: int, standard: Measurement, resamples: int, seed: int
 ) -> npt.NDArray[np.intp]:
@@ -140,7 +114,7 @@ def _repeated_picks(
     A first round is among tables about as good as ``picked``. Where that does not fit the rule in a resample a worse
     one is picked, and the next round is among tables about as good as the worst of these, until none is worse.
     """
-    size_bytes, hits = _totals(done)
+    size_bytes, hits = totals_of(done)
     _, first = np.unique(done.columns.quantizers.astype(str), return_index=True)
     different = np.zeros(len(done), dtype=bool)
     different[first] = True
@@ -172,7 +146,7 @@ def _standard_errors(
     images: "_Images", picked: int, standard: Measurement, different: npt.NDArray[np.bool_]
 ) -> tuple[float, float]:
     """Of the difference between two tables in bytes and in hits, summed over the images: the largest of a sample."""
-    size_bytes, hits = _totals(images.done)
+    size_bytes, hits = totals_of(images.done)
     pick = measured(images.done[picked])
     close = size_bytes <= (1 + _ROUGHLY) * max(standard.total_bytes, pick.total_bytes)
     close &= hits >= hits[picked] - _ROUGHLY * pick.images * pick.networks

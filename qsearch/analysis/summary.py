@@ -4,14 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qsearch.analysis.choice import QUALITY, pick
 from qsearch.analysis.gains import gain_points_over, saving_percent_over
 from qsearch.analysis.results import Results, measured, of_network
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.pareto.hypervolume import hypervolume_within
 from qsearch.pareto.mean_gain import mean_gain
 
-QUALITY = 50
-"""The quality that headlines are stated at, as in Li 2020."""
 NEAR = 0.03
 """A table lies near a ratio where its own is higher by so large a share at most: over as much the accuracy of the
 standard tables falls by about half a point, and one quality of theirs lies 5 % from the next."""
@@ -19,16 +18,17 @@ standard tables falls by about half a point, and one quality of theirs lies 5 % 
 
 @dataclass(frozen=True)
 class Point:
-    """One table's place: its label, ratio, top-1 (0..1)."""
+    """One table's place: its label, ratio, bits per pixel, top-1 (0..1)."""
 
     label: str
     ratio: float
+    bpp: float
     top1: float
 
     @classmethod
     def of(cls, label: str, measurement: Measurement) -> "Point":
         """The place of a measurement."""
-        return cls(label, measurement.ratio, measurement.top1)
+        return cls(label, measurement.ratio, measurement.bpp, measurement.top1)
 
 
 @dataclass(frozen=True)
@@ -100,12 +100,7 @@ class Summary:
 def summarize(results: Results, reference_point: tuple[float, float]) -> Summary:
     """The headline of ``results``; hypervolumes are taken against ``reference_point`` (ratio, top-1)."""
     standard = results.standard.get(QUALITY)
-    at_ratio = at_accuracy = None
-    if standard is not None:
-        at_ratio = next((trial for trial in results.frontier if measured(trial).ratio >= standard.ratio), None)
-        at_accuracy = next(
-            (trial for trial in reversed(results.frontier) if measured(trial).top1 >= standard.top1), None
-        )
+    at_ratio, at_accuracy = pick(results, "ratio"), pick(results, "accuracy")
     points = list(results.standard.values())
     curve = [point.ratio for point in points], [point.top1 for point in points]
     best = [measured(trial).ratio for trial in results.frontier], [measured(trial).top1 for trial in results.frontier]

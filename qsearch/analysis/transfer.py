@@ -10,13 +10,14 @@ from qsearch.analysis.summary import gain_points
 
 @dataclass(frozen=True)
 class Transfer:
-    """One validated table: its label, where it lies on the validation images, and its gains there with intervals.
+    """One validated table: its label, its place on the validation images (bpp: bits per pixel), its gains there.
 
     searched_gain_points: its gain on the images it was chosen on, in points; None where it was not chosen by a search.
     """
 
     label: str
     ratio: float
+    bpp: float
     top1: float
     gains: Gains
     searched_gain_points: float | None
@@ -36,6 +37,7 @@ def transfer(searched: Results, validated: Results, labels: Sequence[str] | None
                 Transfer(
                     trial.label,
                     measured(trial).ratio,
+                    measured(trial).bpp,
                     measured(trial).top1,
                     bootstrap_gains(validated, trial),
                     None if origin is None else gain_points(searched, origin),

@@ -8,7 +8,8 @@ import click
 
 from qsearch.analysis.guidance import Guidance, guidance
 from qsearch.cli.options import guidance_options
-from qsearch.cli.runs import check_comparable, find_run, runs_option
+from qsearch.cli.runs import find_run, runs_option
+from qsearch.run.comparable import check_comparable
 from qsearch.run.settings import SearchSettings
 from qsearch.tables import QuantTables
 

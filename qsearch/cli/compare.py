@@ -8,17 +8,17 @@ from pathlib import Path
 import click
 
 from qsearch.analysis.bootstrap import RESAMPLES, Estimate
-from qsearch.analysis.choice import choose_like_quality, choose_trial
+from qsearch.analysis.choice import QUALITY, choose_like_quality, choose_trial
 from qsearch.analysis.comparison import Comparison, PairedTest, compare
 from qsearch.analysis.paper_ttest import SAMPLES, WARNING, PaperTTest, paper_ttest
 from qsearch.analysis.results import Results, measured
-from qsearch.analysis.summary import QUALITY
-from qsearch.cli.runs import check_comparable, find_run, runs_option
-from qsearch.cli.summary import measured_on
+from qsearch.cli.runs import find_run, runs_option
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.run.comparable import check_comparable
 from qsearch.run.folder import SETTINGS_FILE, Run
 from qsearch.run.settings import Recorded
+from qsearch.wording import measured_on
 
 BEST = "best"
 WIDTH = 118

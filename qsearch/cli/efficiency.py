@@ -8,13 +8,10 @@ from pathlib import Path
 
 import click
 
-from qsearch.analysis.efficiency import GOOD_POINTS, Efficiency, common_parabola, efficiencies
-from qsearch.analysis.results import Results
-from qsearch.cli.runs import check_comparable, find_run, runs_option
-from qsearch.errors import InputError
+from qsearch.analysis.efficiency import GOOD_POINTS, Efficiency, efficiencies
+from qsearch.cli.runs import find_run, runs_option
 from qsearch.pareto.fitness import GOOD_GAP, Parabola
-from qsearch.run.folder import Run
-from qsearch.strategies.sorted_random import SortedRandom
+from qsearch.run.comparable import check_comparable, one_parabola, one_reference_point
 
 
 @click.command()
@@ -30,14 +27,11 @@ def efficiency(run: tuple[str, ...], runs: Path, format_: str | None) -> None:
     """
     found = [find_run(name, runs) for name in run]
     check_comparable(found)
-    references = {each.settings.search.hypervolume_reference for each in found}
-    if len(references) > 1:
-        raise InputError("the runs' hypervolumes have different reference points and cannot be compared.")
-    results = {each.path: each.results() for each in found}
-    parabola, source = _parabola(found, results)
-    rows = efficiencies(
-        [(results[each.path], each.settings.search.strategy) for each in found], parabola, references.pop()
-    )
+    reference_point = one_reference_point(found)
+    results = [each.results() for each in found]
+    parabola, source = one_parabola(found, results)
+    strategies = [each.settings.search.strategy for each in found]
+    rows = efficiencies(list(zip(results, strategies, strict=True)), parabola, reference_point)
     if format_ == "json":
         click.echo(
             json.dumps(
@@ -50,18 +44,6 @@ def efficiency(run: tuple[str, ...], runs: Path, format_: str | None) -> None:
         pd.DataFrame([asdict(row) for row in rows]).to_csv(sys.stdout, index=False)
     else:
         click.echo(_as_text(rows, parabola, source))
-
-
-def _parabola(found: Sequence[Run], results: dict[Path, Results]) -> tuple[Parabola, str]:
-    """One parabola for all runs, and where it comes from, in words."""
-    sorted_random = [each for each in found if each.settings.search.strategy == SortedRandom.name]
-    if sorted_random:
-        names = ", ".join(each.name for each in sorted_random)
-        return common_parabola([results[each.path] for each in sorted_random]), f"fitted on the frontier of {names}"
-    for each in found:
-        if guidance := each.settings.search.guidance:
-            return Parabola(*guidance.parabola), f"that guided {each.name}, from {', '.join(guidance.sources)}"
-    return common_parabola([results[found[0].path]]), f"fitted on the frontier of {found[0].name}"
 
 
 def _as_text(rows: Sequence[Efficiency], parabola: Parabola, source: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from qsearch.analysis.choice import (
+    QUALITY,
     Choice,
     choose_at_ratio,
     choose_at_top1,
@@ -12,7 +13,6 @@ from qsearch.analysis.choice import (
     choose_trial,
 )
 from qsearch.analysis.results import Results, measured
-from qsearch.analysis.summary import QUALITY
 from qsearch.cli.runs import find_run, runs_option
 from qsearch.cli.tables import resolve_tables
 from qsearch.export.formats import FORMATS, TableSheet, export_tables, format_of, render

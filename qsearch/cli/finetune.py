@@ -85,8 +85,7 @@ def finetune(ctx: click.Context, /, run_: str, name: str | None, runs: Path, jso
 
 
 def _experiment(run: "Run", given: dict[str, Any]) -> tuple["FinetuneSettings", "Parts"]:
-    from qsearch.analysis.choice import choose_like_quality, choose_trial
-    from qsearch.analysis.summary import QUALITY
+    from qsearch.analysis.choice import QUALITY, choose_like_quality, choose_trial
     from qsearch.finetuning.experiment import FinetuneSettings, draw, parts_of
     from qsearch.run.building import build_classifier, build_codec, build_dataset, usable_cores
     from qsearch.tables import QuantTables

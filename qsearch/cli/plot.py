@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qsearch.cli.runs import check_comparable, find_run, runs_option
-from qsearch.cli.summary import measured_on
+from qsearch.cli.runs import find_run, runs_option
 from qsearch.errors import InputError
 from qsearch.registry import nearest_names
+from qsearch.run.comparable import check_comparable
 from qsearch.run.folder import Run
 from qsearch.run.validation import validations
+from qsearch.wording import measured_on
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

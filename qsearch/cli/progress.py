@@ -12,12 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from qsearch.analysis.plausibility import low_accuracy
 from qsearch.analysis.results import Results
 from qsearch.analysis.summary import summarize
-from qsearch.cli.summary import labels_predicted, measured_on
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.run.building import codec_note
+from qsearch.run.findings import labels_predicted
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
+from qsearch.wording import measured_on
 
 INTERRUPTED = 130
 """The exit status of a command that Ctrl-C or SIGTERM ended."""

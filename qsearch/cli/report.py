@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from qsearch.cli.runs import check_comparable, find_run, runs_option
-from qsearch.cli.summary import measured_on
+from qsearch.cli.runs import find_run, runs_option
+from qsearch.run.comparable import check_comparable
 
 
 @click.command()
@@ -28,5 +28,5 @@ def report(run: tuple[str, ...], runs: Path, out: Path | None) -> None:
     check_comparable(found)
     out = out or found[0].path / "report.html"
     click.echo("measuring intervals and encoding pictures ...", err=True)
-    write_report(found, out, measured_on)
+    write_report(found, out)
     click.echo(f"wrote {out}")

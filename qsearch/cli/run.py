@@ -20,12 +20,13 @@ from qsearch.cli.options import (
 )
 from qsearch.cli.progress import measure
 from qsearch.cli.runs import find_run, runs_option
-from qsearch.cli.summary import Found, as_json, as_text, found_by
+from qsearch.cli.summary import as_json, as_text
 from qsearch.disk import check_folder_name
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.pareto.bounds import window_around
 from qsearch.run.building import build_evaluator, check_search, default_workers
 from qsearch.run.confirmation import confirm
+from qsearch.run.findings import Found, found_by
 from qsearch.run.folder import Run, guided
 from qsearch.run.settings import load_settings
 from qsearch.steering import sizes_of

@@ -1,13 +1,10 @@
 """How commands name runs: a path, or a name in the folder of runs."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from qsearch.errors import InputError
 from qsearch.run.folder import SETTINGS_FILE, Run
-from qsearch.run.settings import Recorded
 
 DEFAULT_RUNS = "runs"
 
@@ -32,12 +29,3 @@ def find_run(name: str, runs: Path) -> Run:
     if len(path.parts) == 1 and not (path / SETTINGS_FILE).is_file():
         path = runs / name
     return Run.open(path)
-
-
-def check_comparable(runs: Sequence[Run]) -> None:
-    """InputError, naming the differences, where the runs were not measured under the same conditions."""
-    first = runs[0].settings.recorded or Recorded()
-    for other in runs[1:]:
-        differences = first.differences(other.settings.recorded or Recorded())
-        if differences:
-            raise InputError(f"runs {runs[0].name} and {other.name} cannot be compared: {'; '.join(differences)}.")

@@ -1,14 +1,13 @@
 """``qsearch show``: what a run found."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from qsearch.cli.runs import find_run, runs_option
-from qsearch.cli.summary import as_json, as_text, found_by
-from qsearch.cli.validated import as_lines, validated
+from qsearch.cli.summary import as_json, as_text, validated_as_json, validated_as_lines
+from qsearch.run.findings import found_by, picks_validated
 
 
 @click.command()
@@ -19,8 +18,8 @@ def show(run: str, runs: Path, json_: bool) -> None:
     """Print the summary of RUN (a name or a path), also while it runs, and what its validations say of its picks."""
     shown = find_run(run, runs)
     found = found_by(shown)
-    rows = validated(shown, found)
+    rows = picks_validated(shown, found)
     if json_:
-        click.echo(json.dumps({**as_json(shown, found), "validated": [asdict(row) for row in rows]}, indent=2))
+        click.echo(json.dumps({**as_json(shown, found), "validated": validated_as_json(rows)}, indent=2))
     else:
-        click.echo("\n".join([as_text(shown, found), *as_lines(rows)]))
+        click.echo("\n".join([as_text(shown, found), *validated_as_lines(rows)]))

@@ -1,62 +1,20 @@
 """The summary of a run, in words and as JSON."""
 
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
-import numpy as np
 
-from qsearch.analysis.optimism import SelectedGain, selected_gain
-from qsearch.analysis.summary import NEAR, QUALITY, Point, Summary, summarize
+from qsearch import wording
+from qsearch.analysis.bootstrap import Estimate
+from qsearch.analysis.choice import QUALITY
+from qsearch.analysis.gains import Gains
+from qsearch.analysis.optimism import SelectedGain
+from qsearch.analysis.summary import NEAR, Point, Summary
+from qsearch.run.findings import Found, ValidatedPicks, labels_predicted
 from qsearch.run.folder import Run
-from qsearch.run.settings import Recorded
-
-AGREEMENT = "agreement with the network's answer on the uncompressed image"
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a run has found so far, and how much of the two headline gains is owed to having picked the best."""
-
-    summary: Summary
-    at_ratio: SelectedGain | None
-    at_accuracy: SelectedGain | None
-
-
-def found_by(run: Run) -> Found:
-    """What is recorded so far, summed up."""
-    results = run.results()
-    summary = summarize(results, run.settings.search.hypervolume_reference)
-    if summary.standard is None or len(results.standard) < 2 or np.isnan(summary.standard.top1):
-        return Found(summary, None, None)
-    at_ratio, at_accuracy = selected_gain(results, "ratio"), selected_gain(results, "accuracy")
-    if at_accuracy is not None:  # which withholds a saving that few resamples know
-        summary = replace(summary, saving_percent=at_accuracy.apparent.value)
-    return Found(summary, at_ratio, at_accuracy)
-
-
-def measured_on(run: Run) -> str:
-    """What was measured, in one line: dataset, classifiers, codec."""
-    recorded = run.settings.recorded or Recorded()
-    dataset, codec = recorded.dataset, recorded.codec
-    networks = " + ".join(_short(str(classifier["name"])) for classifier in recorded.classifiers)
-    flags = "".join(f", {flag}" for flag in ("optimize", "progressive") if codec.get(flag))
-    return (
-        f"{dataset['images']} images {dataset['width']}x{dataset['height']} of {_short(dataset['name'])}, {networks}, "
-        f"{codec['name']} {codec.get('subsampling', '')}{flags}{', ' + AGREEMENT if labels_predicted(run) else ''}"
-    )
-
-
-def labels_predicted(run: Run) -> bool:
-    """Whether a run's accuracy is agreement of each network with itself."""
-    return (run.settings.recorded or Recorded()).dataset.get("labels") == "predicted"
-
-
-def _short(spec: str) -> str:
-    """``spec`` without the folders that a path in it begins with."""
-    name, colon, argument = spec.partition(":")
-    return name + colon + "/".join(Path(argument).parts[-2:]) if colon and argument else Path(spec).name
+from qsearch.wording import called, measured_on, network_names
 
 
 def as_json(run: Run, found: Found) -> dict[str, Any]:
@@ -64,6 +22,7 @@ def as_json(run: Run, found: Found) -> dict[str, Any]:
     corrected = {"at_ratio": found.at_ratio, "at_accuracy": found.at_accuracy}
     return {
         "run": run.name,
+        "uncompressed_top1": found.uncompressed_top1,
         "summary": asdict(found.summary),
         "selected": {rule: each and asdict(each) for rule, each in corrected.items()},
         "settings": msgspec.to_builtins(run.settings),
@@ -81,19 +40,30 @@ def as_text(run: Run, found: Found) -> str:
         + (f", {summary.trials_failed} failed" if summary.trials_failed else "")
         + f", {len(summary.frontier)} on the frontier",
         "",
-        *_headline(found),
-        *_networks(run, summary),
-        *_mean_gain(summary),
-        *_arms(summary),
-        "",
-        "These are the images the search chose on, so its gains flatter it: the best of many tables is partly luck.",
-        "How much of it is estimated by choosing again on resampled images. To know, measure tables on images that the",
-        "search has not seen: qsearch validate.",
+        *_uncompressed(found.uncompressed_top1),
+        *(_found(run, found) if summary.trials_done else ["No table of the search is measured yet."]),
     ]
     lines += [
         f"Changed at trial {change.at_trial}: {'; '.join(change.differences)}." for change in run.settings.changes
     ]
     return "\n".join(lines)
+
+
+def _uncompressed(top1: float | None) -> list[str]:
+    return [] if top1 is None else [f"Uncompressed:            top-1 {100 * top1:5.2f} %"]
+
+
+def _found(run: Run, found: Found) -> list[str]:
+    return [
+        *_headline(found),
+        *_networks(run, found.summary),
+        *_mean_gain(found.summary),
+        *_arms(found.summary),
+        "",
+        "These are the images the search chose on, so its gains flatter it: the best of many tables is partly luck.",
+        "How much of it is estimated by choosing again on resampled images. To know, measure tables on images that the",
+        "search has not seen: qsearch validate.",
+    ]
 
 
 def _headline(found: Found) -> list[str]:
@@ -109,13 +79,13 @@ def _headline(found: Found) -> list[str]:
         lines.append(f"Best at no lower ratio:   {_place(summary.best_at_ratio)}, {gain}")
         if not summary.best_is_near:
             lines.append(f"  no table lies near: within {100 * NEAR:g} % above quality {QUALITY}'s ratio there is none")
-        lines += _without_luck(found.at_ratio, "{:+.2f}", "points")
+        lines += _corrected(found.at_ratio, "+.2f", "points")
     if summary.best_at_accuracy is None:
         lines.append("Best at no lower top-1:   no table reaches it yet")
     else:
         lines.append(f"Best at no lower top-1:   {_place(summary.best_at_accuracy)}, {_saved(summary)}")
         if not _spends_more(summary):
-            lines += _without_luck(found.at_accuracy, "{:+.1f}", "% of bytes")
+            lines += _corrected(found.at_accuracy, "+.1f", "% of bytes")
     return lines
 
 
@@ -153,21 +123,18 @@ def _mean_gain(summary: Summary) -> list[str]:
     return lines
 
 
-def _without_luck(selected: SelectedGain | None, form: str, unit: str) -> list[str]:
+def _corrected(selected: SelectedGain | None, form: str, unit: str) -> list[str]:
     if selected is None or selected.corrected is None or selected.corrected.value is None:
         return []
-    estimate = selected.corrected
-    ends = [form.format(end) for end in (estimate.low, estimate.high) if end is not None]
-    interval = f"95 %: {ends[0]} to {ends[1]}" if len(ends) == 2 else "too close to the curve's end for an interval"
-    return [f"  without the luck of the choice: {form.format(estimate.value)} {unit} ({interval})"]
+    ends = wording.plain_interval(selected.corrected, form)
+    interval = f"95 %: {ends}" if ends else "too close to the curve's end for an interval"
+    return [f"  {wording.CORRECTED}: {selected.corrected.value:{form}} {unit} ({interval})"]
 
 
 def _networks(run: Run, summary: Summary) -> list[str]:
     """The headline's tables as each of several networks sees them."""
-    recorded = run.settings.recorded or Recorded()
-    names = [_short(str(classifier["name"])) for classifier in recorded.classifiers]
     lines = []
-    for name, seen in zip(names, summary.networks, strict=False):
+    for name, seen in zip(network_names(run), summary.networks, strict=False):
         places = [("at that ratio", seen.at_ratio_top1, seen.at_ratio_gain_points)]
         places.append(("at that accuracy", seen.at_accuracy_top1, seen.at_accuracy_gain_points))
         parts = [] if seen.standard_top1 is None else [f"quality {QUALITY} {100 * seen.standard_top1:.2f} %"]
@@ -182,7 +149,7 @@ def _arms(summary: Summary) -> list[str]:
     if not summary.arms:
         return []
     width = max(len(arm.name) for arm in summary.arms)
-    lines = ["", "Who proposed what:"]
+    lines = ["", "Arm by arm of the strategy:"]
     for arm in summary.arms:
         best = "" if arm.best is None else f", best {_place(arm.best)}, {arm.best_gain_points:+.2f} points"
         lines.append(f"  {arm.name:{width}}  {arm.trials:4d} trials, {100 * arm.share:4.1f} %{best}")
@@ -190,12 +157,50 @@ def _arms(summary: Summary) -> list[str]:
 
 
 def _place(point: Point) -> str:
-    return f"ratio {point.ratio:6.2f}, top-1 {100 * point.top1:5.2f} % ({_called(point.label)})"
-
-
-def _called(label: str) -> str:
-    return label if ":" in label else f"trial {label}"
+    return f"{wording.place(point)} ({called(point.label)})"
 
 
 def _interpolated(value: float | None, words: str) -> str:
     return "outside the measured standard curve" if value is None else words.format(value)
+
+
+def validated_as_json(rows: Sequence[ValidatedPicks]) -> list[dict[str, Any]]:
+    """What validations say of the picks, for programs."""
+    return [
+        {
+            "validation": row.validation.name,
+            "measured_on": measured_on(row.validation),
+            "classifier": row.classifier,
+            "at_ratio": _gains_as_json(row.at_ratio),
+            "at_accuracy": _gains_as_json(row.at_accuracy),
+        }
+        for row in rows
+    ]
+
+
+def _gains_as_json(gains: Gains | None) -> dict[str, Any] | None:
+    return None if gains is None else asdict(gains)
+
+
+def validated_as_lines(rows: Sequence[ValidatedPicks]) -> list[str]:
+    """For people; nothing where there is no validation."""
+    lines = ["", "On images the search has not seen (95 % intervals):"] if rows else []
+    for row in rows:
+        images = measured_on(row.validation)
+        lines.append(f"  {images}" + (f": {row.classifier}" if len(network_names(row.validation)) > 1 else ""))
+        if row.at_ratio is not None:
+            gain = _estimate(row.at_ratio.gain_points, "+.2f")
+            lines.append(f"    best at quality {QUALITY}'s ratio:     {gain} points")
+        if row.at_accuracy is not None:
+            saving = _estimate(row.at_accuracy.saving_percent, "+.1f")
+            lines.append(f"    best at quality {QUALITY}'s accuracy: {saving} % of bytes saved")
+        if row.at_ratio is None and row.at_accuracy is None:
+            lines.append("    neither pick was measured there")
+    return lines
+
+
+def _estimate(estimate: Estimate, form: str) -> str:
+    if estimate.value is None:
+        return "outside the measured standard curve, so no"
+    ends = wording.plain_interval(estimate, form)
+    return format(estimate.value, form) + (f" ({ends})" if ends else "")

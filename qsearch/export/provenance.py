@@ -1,8 +1,7 @@
 """What a table of a run says of itself when it leaves the run."""
 
-from qsearch.analysis.choice import Choice
+from qsearch.analysis.choice import QUALITY, Choice
 from qsearch.analysis.results import Results, measured
-from qsearch.analysis.summary import QUALITY
 from qsearch.export.formats import TableSheet
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from qsearch import wording
 from qsearch.analysis.gains import bootstrap_gains
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
-from qsearch.report import words
 from qsearch.tables import QuantTables
 
 Rows = tuple[tuple[str, str], ...]
@@ -76,18 +76,18 @@ def table_parts(tables: QuantTables) -> tuple[tuple[str, tuple[int, ...]], ...]:
 
 
 def _images(trial: Trial) -> str:
-    return words.count(measured(trial).images, "image")
+    return wording.count(measured(trial).images, "image")
 
 
 def _place(trial: Trial, networks: Sequence[str]) -> Rows:
     measurement = measured(trial)
     rows = [
-        ("ratio", f"{words.ratio(measurement.ratio)} ({measurement.bpp:.3f} bits per pixel)"),
-        ("top-1", f"{words.per_cent(measurement.top1)} (top-5 {words.per_cent(measurement.top5)})"),
+        ("ratio", f"{wording.ratio(measurement.ratio)} ({measurement.bpp:.3f} bits per pixel)"),
+        ("top-1", f"{wording.per_cent(measurement.top1)} (top-5 {wording.per_cent(measurement.top5)})"),
     ]
     if len(networks) > 1:
         alone = (measurement.of_network(index).top1 for index in range(len(networks)))
-        rows += [(name, words.per_cent(top1)) for name, top1 in zip(networks, alone, strict=True)]
+        rows += [(name, wording.per_cent(top1)) for name, top1 in zip(networks, alone, strict=True)]
     if measurement.mean_psnr_db is not None:
         rows.append(("PSNR", f"{measurement.mean_psnr_db:.2f} dB on average"))
     return tuple(rows)
@@ -99,6 +99,6 @@ def _gains(results: Results, trial: Trial) -> Rows:
     except InputError as error:
         return (("gain", f"not known: {error}"),)
     return (
-        ("gain at equal ratio", words.points_estimate(gains.gain_points)),
-        ("bytes saved at equal top-1", words.saving_estimate(gains.saving_percent)),
+        ("gain at equal ratio", wording.points_estimate(gains.gain_points)),
+        ("bytes saved at equal top-1", wording.saving_estimate(gains.saving_percent)),
     )

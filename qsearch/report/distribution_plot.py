@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.distribution import Distribution, distribution
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
@@ -16,8 +17,6 @@ from qsearch.report.axes import new_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-QUALITY = 50
-"""The standard quality around whose ratio tables are counted unless the user says otherwise."""
 MOST_BARS = 41
 OUTCOMES = (("better", "#0072B2"), ("tied", "#999999"), ("worse", "#D55E00"))
 """What may become of a table, and its colour."""

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, ParamSpec, TypeVar
 
+from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.comparison import Comparison, compare
 from qsearch.analysis.gains import Gains, bootstrap_gains
 from qsearch.analysis.optimism import SelectedGain, selected_gain
 from qsearch.analysis.paper_ttest import PaperTTest, paper_ttest
 from qsearch.analysis.results import Results, measured, of_network
-from qsearch.analysis.summary import QUALITY
 from qsearch.analysis.transfer import Transfer, transfer
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
@@ -17,6 +17,7 @@ from qsearch.report.cards import measured_again
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
 from qsearch.run.validation import looks, validations
+from qsearch.wording import measured_on, network_names
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -98,8 +99,8 @@ class Significance:
     rows: tuple[tuple[str, str, Comparison, Part[PaperTTest]], ...]
 
 
-def searched(run: Run, describe: Callable[[Run], str]) -> Searched:
-    """Everything about ``run``; ``describe`` says in a line what a run measured.
+def searched(run: Run) -> Searched:
+    """Everything about ``run``.
 
     InputError where it has no trial or no standard curve yet, and without a classifier.
     """
@@ -109,11 +110,11 @@ def searched(run: Run, describe: Callable[[Run], str]) -> Searched:
     if not measured(results.done[0]).ranks.size:
         raise InputError(f"run {results.name} was measured without a classifier, and a report is about accuracy.")
     at_ratio, at_accuracy = selected_gain(results, "ratio"), selected_gain(results, "accuracy")
-    found = [part(_validation, run, results, kept, at_ratio, describe) for kept in validations(run)]
+    found = [part(_validation, run, results, kept, at_ratio) for kept in validations(run)]
     return Searched(
         run=run,
         results=results,
-        measured_on=describe(run),
+        measured_on=measured_on(run),
         networks=network_names(run),
         at_ratio=at_ratio,
         at_accuracy=at_accuracy,
@@ -122,15 +123,7 @@ def searched(run: Run, describe: Callable[[Run], str]) -> Searched:
     )
 
 
-def network_names(run: Run) -> tuple[str, ...]:
-    """The classifiers of ``run`` by name, without folders."""
-    recorded = run.settings.recorded or Recorded()
-    return tuple(str(each["name"]).replace("\\", "/").rpartition("/")[2] for each in recorded.classifiers)
-
-
-def _validation(
-    run: Run, results: Results, kept: Run, picked: SelectedGain | None, describe: Callable[[Run], str]
-) -> Validation:
+def _validation(run: Run, results: Results, kept: Run, picked: SelectedGain | None) -> Validation:
     again = kept.results()
     networks = network_names(kept)
     trial = None if picked is None else measured_again(again, results.trial(picked.label))
@@ -142,7 +135,7 @@ def _validation(
     return Validation(
         run=kept,
         results=again,
-        measured_on=describe(kept),
+        measured_on=measured_on(kept),
         images=int(recorded.dataset["images"]),
         looks=looks(run, str(recorded.dataset["digest"])),
         rows=tuple(transfer(results, again)),
@@ -171,7 +164,7 @@ def _significance(
     run: Run,
     results: Results,
     tables: Sequence[tuple[str, str, Trial]],
-    measured_on: str,
+    images: str,
     *,
     searched_here: bool = False,
 ) -> Significance:
@@ -188,4 +181,4 @@ def _significance(
             tables, measurements, compare(baseline, measurements), strict=True
         )
     )
-    return Significance(measured_on, network_names(run), searched_here, baseline, rows)
+    return Significance(images, network_names(run), searched_here, baseline, rows)

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from qsearch import wording
 from qsearch.analysis.bootstrap import Estimate
+from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.optimism import SelectedGain
 from qsearch.analysis.results import measured
-from qsearch.analysis.summary import QUALITY
 from qsearch.analysis.transfer import Transfer
-from qsearch.report import words
 from qsearch.report.findings import Searched, Validation
 
 RULES = {
@@ -50,20 +50,13 @@ def _validated(run: Searched, validation: Validation) -> Group:
         row = None if selected is None else validation.row(selected.label)
         if row is not None:
             findings.append(_finding(rule, _of_rule(rule, row), tuple(_transfer_remarks(row, validation))))
-    title = f"Run {run.results.name}, on {words.count(validation.images, 'image')} that its tables were not picked on"
+    title = f"Run {run.results.name}, on {wording.count(validation.images, 'image')} that its tables were not picked on"
     return Group(title, True, validation.measured_on, tuple(findings))
 
 
 def _transfer_remarks(row: Transfer, validation: Validation) -> Iterator[str]:
-    yield f"Trial {row.label}: ratio {words.ratio(row.ratio)}, top-1 {words.per_cent(row.top1)} here."
-    yield f"Validation {validation.name}, {look_words(validation.looks)}."
-
-
-def look_words(looks: int) -> str:
-    """How often these images were looked at, and what that means."""
-    if looks <= 1:
-        return "the first look at these images"
-    return f"{looks} looks at these images so far: each makes the next choice less honest"
+    yield f"Trial {row.label}: ratio {wording.ratio(row.ratio)}, top-1 {wording.per_cent(row.top1)} here."
+    yield f"Validation {validation.name}, {wording.uses(validation.looks)}."
 
 
 def _searched(run: Searched) -> Group:
@@ -76,16 +69,16 @@ def _searched(run: Searched) -> Group:
 
 def _search_remarks(run: Searched, selected: SelectedGain) -> Iterator[str]:
     measurement = measured(run.trial(selected))
-    place = f"ratio {words.ratio(measurement.ratio)}, top-1 {words.per_cent(measurement.top1)}"
-    tables = words.count(selected.candidates, "table")
+    place = f"ratio {wording.ratio(measurement.ratio)}, top-1 {wording.per_cent(measurement.top1)}"
+    tables = wording.count(selected.candidates, "table")
     yield f"Trial {selected.label}: {place}; picked as the best of {tables} on these same images, which flatters it."
     if selected.corrected is None or selected.optimism is None:
         yield "By how much cannot be told: every resample put a table outside the standard curve."
         return
     in_points = selected.rule == "ratio"
-    luck = (words.points if in_points else words.saving)(selected.optimism)
-    rest = (words.points_estimate if in_points else words.saving_estimate)(selected.corrected)
-    yield f"The luck of picking is about {luck}; without it, expected on other images like these: {rest}."
+    luck = (wording.points if in_points else wording.saving)(selected.optimism)
+    rest = (wording.points_estimate if in_points else wording.saving_estimate)(selected.corrected)
+    yield f"Picking adds about {luck}; {wording.CORRECTED}, expected on other images like these: {rest}."
 
 
 def _of_rule(rule: str, row: Transfer) -> Estimate:
@@ -95,5 +88,5 @@ def _of_rule(rule: str, row: Transfer) -> Estimate:
 def _finding(rule: str, estimate: Estimate, remarks: tuple[str, ...]) -> Finding:
     if estimate.value is None:
         return Finding("not known", RULES[rule], "", "It lies outside the measured standard curve.", remarks)
-    figure, decimals = (words.points(estimate.value), 2) if rule == "ratio" else (words.saving(estimate.value), 1)
-    return Finding(figure, RULES[rule], words.interval(estimate, decimals), words.verdict(estimate), remarks)
+    figure, decimals = (wording.points(estimate.value), 2) if rule == "ratio" else (wording.saving(estimate.value), 1)
+    return Finding(figure, RULES[rule], wording.interval(estimate, decimals), wording.verdict(estimate), remarks)

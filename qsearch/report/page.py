@@ -1,13 +1,14 @@
 """The report: one self-contained HTML page about runs, their validations and the tables they found."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from qsearch import wording
 from qsearch.analysis.distribution import Distribution, distribution
 from qsearch.analysis.efficiency import Efficiency, common_parabola, efficiencies
 from qsearch.analysis.paper_ttest import WARNING
@@ -16,13 +17,12 @@ from qsearch.analysis.summary import gain_points, saving_percent
 from qsearch.disk import replacing
 from qsearch.errors import InputError
 from qsearch.pareto.fitness import GOOD_GAP
-from qsearch.report import words
 from qsearch.report.cards import Card, card_key, measured_again, search_card, standard_card
 from qsearch.report.charts import Bars, Chart, bars, frontier_chart, psnr_chart, validation_chart
 from qsearch.report.conditions import conditions
 from qsearch.report.distribution_plot import default_window
-from qsearch.report.findings import Part, Searched, network_names, part, searched, significances
-from qsearch.report.headline import headline, look_words
+from qsearch.report.findings import Part, Searched, part, searched, significances
+from qsearch.report.headline import headline
 from qsearch.report.pictures import Gallery, gallery
 from qsearch.run.folder import Run
 
@@ -30,31 +30,31 @@ ASSETS = resources.files("qsearch.report") / "assets"
 SCRIPTS = ("svg.js", "view.js", "heat_map.js", "panel.js", "chart_input.js", "chart.js", "bars.js", "page.js")
 
 
-def write_report(runs: Sequence[Run], path: Path, describe: Callable[[Run], str]) -> None:
+def write_report(runs: Sequence[Run], path: Path) -> None:
     """Writes the report of ``runs``, measured alike, to ``path``, whole or not at all.
 
-    ``describe`` says in a line what a run measured. InputError for another suffix than .html, where a run has nothing
-    to report yet, and where two have one name; DiskError where the disk refuses.
+    InputError for another suffix than .html, where a run has nothing to report yet, and where two have one name;
+    DiskError where the disk refuses.
     """
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"a report is written as .html, got {path.name!r}.")
-    page = render_report(runs, describe).encode("utf-8")
+    page = render_report(runs).encode("utf-8")
     with replacing(path) as file:
         file.write(page)
 
 
-def render_report(runs: Sequence[Run], describe: Callable[[Run], str]) -> str:
+def render_report(runs: Sequence[Run]) -> str:
     """The report of ``runs``, measured alike, as the text of an HTML page that needs nothing else."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     _check_names(runs)
-    found = [searched(run, describe) for run in runs]
+    found = [searched(run) for run in runs]
     results = [each.results for each in found]
     charts = _charts(found)
     environment = Environment(
         loader=FunctionLoader(_asset), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals.update(words=words, look_words=look_words, GOOD_GAP=GOOD_GAP, TTEST_WARNING=WARNING)
+    environment.globals.update(wording=wording, GOOD_GAP=GOOD_GAP, TTEST_WARNING=WARNING)
     drawn: dict[str, Any] = {"charts": charts, "bars": _bars(results), "cards": _cards(found)}
     return environment.get_template("page.html").render(
         runs=found,
@@ -135,7 +135,7 @@ def _cards(runs: Sequence[Searched]) -> dict[str, Card]:
     cards = {}
     for each in runs:
         results = each.results
-        validated = [(kept.name, kept.results, network_names(kept.run)) for kept in each.validations]
+        validated = [(kept.name, kept.results, wording.network_names(kept.run)) for kept in each.validations]
         picked = {selected.label for selected in (each.at_ratio, each.at_accuracy) if selected is not None}
         frontier = {trial.label for trial in results.frontier}
         for trial in results.done:
@@ -149,7 +149,7 @@ def _cards(runs: Sequence[Searched]) -> dict[str, Card]:
 
 @dataclass(frozen=True)
 class FrontierRow:
-    """A table of a frontier in words."""
+    """A table of a frontier in wording."""
 
     label: str
     ratio: str
@@ -167,10 +167,10 @@ def _frontier_rows(results: Results) -> list[FrontierRow]:
         rows.append(
             FrontierRow(
                 trial.label,
-                words.ratio(measurement.ratio),
-                words.per_cent(measurement.top1),
-                "" if gain is None else words.points(gain),
-                "" if saved is None else words.saving(saved),
+                wording.ratio(measurement.ratio),
+                wording.per_cent(measurement.top1),
+                "" if gain is None else wording.points(gain),
+                "" if saved is None else wording.saving(saved),
                 trial.tables.digest[:12],
             )
         )
@@ -207,5 +207,5 @@ def _without_paths(sentence: str, run: Run) -> str:
     """A sentence about a dataset or a network that is gone, without the user's folders."""
     for spec in (run.settings.dataset.spec, *(each.spec for each in run.settings.classifiers)):
         path = spec.partition(":")[2] or spec
-        sentence = sentence.replace(path, words.without_folders(path))
+        sentence = sentence.replace(path, wording.without_folders(path))
     return sentence

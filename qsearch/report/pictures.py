@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.results import Results, measured
-from qsearch.analysis.summary import QUALITY
 from qsearch.classifiers.base import Classifier
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.base import Dataset

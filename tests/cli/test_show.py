@@ -7,7 +7,7 @@ from pathlib import Path
 from qsearch.analysis.gains import bootstrap_gains
 from qsearch.report.cards import search_card
 from qsearch.run.folder import Run
-from tests.conftest import Finished
+from tests.conftest import FAKE, Finished
 from tests.made_up_runs import done, make_run
 
 Cli = Callable[..., Finished]
@@ -19,11 +19,11 @@ def test_a_table_far_from_the_ratio_is_not_called_near_it_and_more_bytes_are_not
     """Quality 50 has ratio 20 and 70 %: one table is far beyond its ratio, the other more accurate and larger."""
     make_run(tmp_path / "runs/few", [done(0, 23, 0.66), done(1, 18, 0.76)])
     shown = cli("show", "few").stdout
-    assert "Best at no lower ratio:   ratio  23.00, top-1 66.00 % (trial 0)" in shown
+    assert "Best at no lower ratio:   ratio  23.00 (1.04 bpp), top-1 66.00 % (trial 0)" in shown
     assert "no table lies near: within 3 % above quality 50's ratio there is none" in shown
     assert (
-        "Best at no lower top-1:   ratio  18.00, top-1 76.00 % (trial 1), but 11.1 % more bytes than quality 50"
-        in shown
+        "Best at no lower top-1:   ratio  18.00 (1.33 bpp), top-1 76.00 % (trial 1), but 11.1 % more bytes than "
+        "quality 50" in shown
     )
     assert "saved" not in shown
     assert "fewer bytes" not in shown.partition("Frontier")[0]
@@ -49,3 +49,18 @@ def test_it_states_the_gains_that_validations_and_reports_state(cli: Cli, demo: 
     assert (selected["apparent"]["low"], selected["apparent"]["high"]) == (gain.low, gain.high)
     rows = dict(search_card(results, trial, ["one"], []).sections[0].rows)
     assert f"{gain.low:+.2f}".replace("-", "\N{MINUS SIGN}") in rows["gain at equal ratio"]
+
+
+def test_what_is_not_compressed_is_stated_and_nothing_is_said_of_gains_before_the_first_table(
+    cli: Cli, tmp_path: Path
+) -> None:
+    assert cli("run", "--name", "whole", "--trials", "2", *FAKE).status == 0
+    uncompressed = Run.open(tmp_path / "runs/whole").results().uncompressed
+    assert uncompressed is not None
+    assert f"Uncompressed:            top-1 {100 * uncompressed.top1:5.2f} %" in cli("show", "whole").stdout
+    make_run(tmp_path / "runs/empty", [])
+    shown = cli("show", "empty").stdout
+    assert "No table of the search is measured yet." in shown
+    assert "luck" not in shown
+    assert "hypervolume" not in shown.lower()
+    assert "Frontier" not in shown

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from qsearch.analysis.choice import pick
 from qsearch.run.folder import Run
 from qsearch.run.validation import looks, validations
 from tests.conftest import FAKE, Finished
@@ -33,7 +34,7 @@ def test_the_frontier_is_measured_and_kept_with_the_run(cli: Cli, demo: Path) ->
     assert sorted(validated.standard) == sorted(searched.standard)
     assert validated.standard[50] != searched.standard[50]
     assert (kept.path / "validation.png").is_file()
-    assert "Look 1 at these images." in finished.stdout
+    assert "First use of these images." in finished.stdout
 
 
 def test_it_is_as_if_the_tables_had_been_searched_there(cli: Cli, demo: Path) -> None:
@@ -79,12 +80,19 @@ def test_tables_that_no_search_found(cli: Cli, demo: Path) -> None:
     assert by_label["published:luo-2021"]["searched_gain_points"] is None
 
 
-def test_only_the_tables_near_a_ratio(cli: Cli, demo: Path) -> None:
-    finished = cli("validate", "demo", *OTHERS, "--top", "1", "--ratio", "2", "--json")
-    (network,) = json.loads(finished.stdout)["networks"]
-    frontier = Run.open(demo).results().frontier
-    nearest = min(frontier, key=lambda trial: abs(trial.measurement.ratio - 2 if trial.measurement else 9))
-    assert [table["label"] for table in network["tables"]] == [nearest.label]
+def test_the_tables_near_a_ratio_and_the_picks(cli: Cli, demo: Path) -> None:
+    finished = cli("validate", "demo", *OTHERS, "--top", "1", "--ratio", "2")
+    run = Run.open(demo)
+    results = run.results()
+    nearest = min(results.frontier, key=lambda trial: abs(trial.measurement.ratio - 2 if trial.measurement else 9))
+    chosen = [pick(results, "ratio"), pick(results, "accuracy")]
+    picked = {trial.label for trial in chosen if trial is not None}
+    assert picked
+    (kept,) = validations(run)
+    assert {trial.label for trial in kept.results().done} == {nearest.label, *picked}
+    explained = [line[0] for line in finished.stdout.splitlines() if line[:2] in ("* ", "+ ")]
+    for mark in explained:
+        assert any(mark in line.split()[0] for line in finished.stdout.splitlines() if line.startswith("  ")), mark
 
 
 def test_several_networks_each_have_their_gains(cli: Cli, demo: Path) -> None:

@@ -7,7 +7,6 @@ import msgspec
 import pytest
 
 from qsearch.classifiers import CLASSIFIERS
-from qsearch.cli.summary import measured_on
 from qsearch.datasets import DATASETS
 from qsearch.report.page import write_report
 from qsearch.run.building import build_evaluator
@@ -40,7 +39,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> R
             patch.delitem(vars(registry), "_entry_points", raising=False)
         runs = (search(folder / "sorted", "sorted-random"), search(folder / "uniform", "uniform-random"))
         validate(runs[0])
-        write_report(runs, folder / "report.html", measured_on)
+        write_report(runs, folder / "report.html")
         for registry in (CLASSIFIERS, DATASETS):
             vars(registry).pop("_entry_points", None)
     return Reported(runs, folder / "report.html")

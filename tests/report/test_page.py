@@ -8,21 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from qsearch import wording
 from qsearch.analysis.gains import bootstrap_gains
 from qsearch.analysis.results import measured
 from qsearch.analysis.summary import summarize
 from qsearch.errors import DiskError, InputError
-from qsearch.report import words
 from qsearch.report.page import as_script_data, render_report, write_report
 from qsearch.run.folder import Run
 from tests.made_up_runs import make_run
 from tests.report.conftest import Reported
 
 MOST_BYTES = 3_000_000
-
-
-def described(run: Run) -> str:
-    return f"the images of {run.name}"
 
 
 def text_of(page: str) -> str:
@@ -57,15 +53,15 @@ def test_the_headline_is_the_validated_gain_with_its_interval(page: str, reporte
     assert gain.value is not None
     text = text_of(page)
     first = text.index(f"Run {run.name}, on 15 images that its tables were not picked on")
-    assert text.index(plain(words.points(gain.value))) > first
-    assert plain(words.interval(gain, 2)) in text
+    assert text.index(plain(wording.points(gain.value))) > first
+    assert plain(wording.interval(gain, 2)) in text
     assert first < text.index(f"Run {run.name}, on the images it searched")
-    assert "the first look at these images" in text
+    assert "first use of these images" in text
     assert "which flatters it" in text
 
 
 def test_without_a_validation_it_warns(tmp_path: Path) -> None:
-    page = text_of(render_report([Run.open(make_run(tmp_path / "demo"))], described))
+    page = text_of(render_report([Run.open(make_run(tmp_path / "demo"))]))
     assert "None of these tables was measured on images that its search had not seen" in page
     assert "demo has no validation yet" in page
     assert "PSNR against ratio" not in page
@@ -75,8 +71,8 @@ def test_a_second_look_is_counted(tmp_path: Path, reported: Reported) -> None:
     shutil.copytree(reported.runs[0].path, tmp_path / "again")
     log = tmp_path / "again" / "validations" / "looks.jsonl"
     log.write_text(2 * log.read_text())
-    page = text_of(render_report([Run.open(tmp_path / "again")], described))
-    assert "2 looks at these images so far: each makes the next choice less honest" in page
+    page = text_of(render_report([Run.open(tmp_path / "again")]))
+    assert "use 2 of these images" in page
 
 
 def test_every_frontier_table_is_in_the_page_with_its_entries(page: str, reported: Reported) -> None:
@@ -101,7 +97,7 @@ def test_every_trial_is_a_point(page: str, reported: Reported) -> None:
 
 
 def test_settings_and_digests_are_listed_but_folders_are_not(tmp_path: Path) -> None:
-    page = render_report([Run.open(make_run(tmp_path / "demo"))], described)
+    page = render_report([Run.open(make_run(tmp_path / "demo"))])
     assert "/home/ann" not in page
     assert "folder:photos" in page
     assert "0" * 64 in page
@@ -110,7 +106,7 @@ def test_settings_and_digests_are_listed_but_folders_are_not(tmp_path: Path) -> 
 
 
 def test_pictures_that_cannot_be_made_are_said_to_be_missing(tmp_path: Path) -> None:
-    page = text_of(render_report([Run.open(make_run(tmp_path / "demo"))], described))
+    page = text_of(render_report([Run.open(make_run(tmp_path / "demo"))]))
     assert "Made without pictures: the weights of textures-cnn are not those that were measured any more." in page
 
 
@@ -135,7 +131,7 @@ def test_pictures_are_counted_by_what_became_of_them(page: str, reported: Report
 
 def test_names_never_become_markup(tmp_path: Path) -> None:
     name = "<img src=x onerror=alert(1)>&\"'"
-    page = render_report([Run.open(make_run(tmp_path / name))], described)
+    page = render_report([Run.open(make_run(tmp_path / name))])
     assert "<img" not in page
     assert name in text_of(page)
 
@@ -156,23 +152,23 @@ def test_it_is_one_small_file_that_asks_for_nothing(page: str) -> None:
 
 def test_the_same_runs_make_the_same_page(reported: Reported) -> None:
     runs = list(reported.runs)
-    assert render_report(runs, described) == render_report(runs, described)
+    assert render_report(runs) == render_report(runs)
 
 
 def test_a_run_without_trials_has_no_report(tmp_path: Path) -> None:
     run = Run.open(make_run(tmp_path / "empty", search=()))
     with pytest.raises(InputError, match="run empty has no finished trial yet"):
-        write_report([run], tmp_path / "report.html", described)
+        write_report([run], tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
 
 
 def test_runs_of_one_name_are_refused(reported: Reported) -> None:
     with pytest.raises(InputError, match="2 of the runs are called sorted"):
-        render_report([reported.runs[0], reported.runs[1], reported.runs[0]], described)
+        render_report([reported.runs[0], reported.runs[1], reported.runs[0]])
 
 
 def test_places_it_cannot_be_written_to(tmp_path: Path, reported: Reported) -> None:
     with pytest.raises(InputError, match=r"a report is written as \.html, got 'report\.pdf'"):
-        write_report(reported.runs, tmp_path / "report.pdf", described)
+        write_report(reported.runs, tmp_path / "report.pdf")
     with pytest.raises(DiskError, match="cannot be written"):
-        write_report(reported.runs, tmp_path / "nowhere" / "report.html", described)
+        write_report(reported.runs, tmp_path / "nowhere" / "report.html")

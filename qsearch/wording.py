@@ -1,13 +1,70 @@
-"""Words: numbers and estimates as a reader should see them."""
+"""Wording: numbers, places, estimates and what was measured, as command line, plots and page put them."""
 
 import re
+from pathlib import Path
 
 from qsearch.analysis.bootstrap import LEVEL, Estimate
+from qsearch.analysis.summary import Point
+from qsearch.evaluation.measurement import Measurement
+from qsearch.run.findings import labels_predicted
+from qsearch.run.folder import Run
+from qsearch.run.settings import Recorded
 
 _ABSOLUTE_PATH = re.compile(r"(^|:)(?:[A-Za-z]:)?[\\/](?:[^:]*[\\/])?([^\\/:]+)[\\/]?$")
 SPACE = "\N{NO-BREAK SPACE}"
 """Between a number and its unit."""
 UNKNOWN = "not known: it lies outside the measured standard curve"
+CORRECTED = "corrected for selection"
+"""Of a gain, less what it owes to having been picked as the best of many on the same images."""
+AGREEMENT = "agreement with the network's answer on the uncompressed image"
+
+
+def measured_on(run: Run) -> str:
+    """What was measured, in one line: images, networks, encoder."""
+    recorded = run.settings.recorded or Recorded()
+    dataset, codec = recorded.dataset, recorded.codec
+    flags = "".join(f", {flag}" for flag in ("optimize", "progressive") if codec.get(flag))
+    return (
+        f"{dataset['images']} images {dataset['width']}x{dataset['height']} of {short_spec(dataset['name'])}, "
+        f"{' + '.join(network_names(run))}, {codec['name']} {codec.get('subsampling', '')}{flags}"
+        f"{', ' + AGREEMENT if labels_predicted(run) else ''}"
+    )
+
+
+def network_names(run: Run) -> tuple[str, ...]:
+    """The networks of ``run``, without the folders that a path begins with."""
+    recorded = run.settings.recorded or Recorded()
+    return tuple(short_spec(str(network["name"])) for network in recorded.classifiers)
+
+
+def short_spec(spec: str) -> str:
+    """A dataset or network as the user named it, without all but the last folders of a path in it."""
+    name, colon, argument = spec.partition(":")
+    return name + colon + "/".join(Path(argument).parts[-2:]) if colon and argument else Path(spec).name
+
+
+def called(label: str) -> str:
+    """A table by its label in a run: ``trial 17``, or ``standard:50``."""
+    return label if ":" in label else f"trial {label}"
+
+
+def place(point: Point | Measurement) -> str:
+    """Where a table lies, in plain letters."""
+    return f"ratio {point.ratio:6.2f} ({point.bpp:.2f} bpp), top-1 {100 * point.top1:5.2f} %"
+
+
+def plain_interval(estimate: Estimate, form: str) -> str:
+    """The ends of an interval in plain letters, each in ``form``; empty where one is not known."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{estimate.low:{form}} to {estimate.high:{form}}"
+
+
+def uses(number: int) -> str:
+    """How often images served to measure a run's tables on, and what that means."""
+    if number <= 1:
+        return "first use of these images"
+    return f"use {number} of these images: choosing by them again and again makes them search images"
 
 
 def ratio(value: float) -> str:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from qsearch import wording
 from qsearch.analysis.bootstrap import Estimate
-from qsearch.report import words
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -24,24 +24,24 @@ MINUS = "\N{MINUS SIGN}"
     ],
 )
 def test_absolute_paths_lose_their_folders(path: str, short: str) -> None:
-    assert words.without_folders(path) == short
+    assert wording.without_folders(path) == short
 
 
 def test_differences_have_a_sign_and_zero_has_no_minus() -> None:
-    assert plain(words.points(1.204)) == "+1.20 points"
-    assert plain(words.points(-0.5)) == f"{MINUS}0.50 points"
-    assert plain(words.saving(-0.04)) == "+0.0 %"
+    assert plain(wording.points(1.204)) == "+1.20 points"
+    assert plain(wording.points(-0.5)) == f"{MINUS}0.50 points"
+    assert plain(wording.saving(-0.04)) == "+0.0 %"
 
 
 def test_an_estimate_has_its_interval_or_says_why_not() -> None:
     estimate, bare = Estimate(1.0, -0.5, 2.5, 2000), Estimate(1.0, None, None, 2000, 300)
     unknown = Estimate(None, None, None, 2000, 2000)
-    assert plain(words.points_estimate(estimate)) == f"+1.00 points (95 % interval {MINUS}0.50 to +2.50)"
-    assert plain(words.points_estimate(bare)) == "+1.00 points (no interval: unknown in 300 of 2000 resamples)"
-    assert words.saving_estimate(unknown).startswith("not known")
-    assert plain(words.short_points(estimate)) == f"+1.00 ({MINUS}0.50 to +2.50)"
-    assert plain(words.short_saving(bare)) == "+1.0 % (?)"
-    assert words.short_saving(unknown) == "?"
+    assert plain(wording.points_estimate(estimate)) == f"+1.00 points (95 % interval {MINUS}0.50 to +2.50)"
+    assert plain(wording.points_estimate(bare)) == "+1.00 points (no interval: unknown in 300 of 2000 resamples)"
+    assert wording.saving_estimate(unknown).startswith("not known")
+    assert plain(wording.short_points(estimate)) == f"+1.00 ({MINUS}0.50 to +2.50)"
+    assert plain(wording.short_saving(bare)) == "+1.0 % (?)"
+    assert wording.short_saving(unknown) == "?"
 
 
 def plain(text: str) -> str:
@@ -60,4 +60,4 @@ def plain(text: str) -> str:
     ],
 )
 def test_the_verdict_is_the_intervals(low: float | None, high: float | None, verdict: str) -> None:
-    assert words.verdict(Estimate(1.0, low, high, 2000)) == verdict
+    assert wording.verdict(Estimate(1.0, low, high, 2000)) == verdict

@@ -1,0 +1,48 @@
+"""Comparable runs: whether several may stand side by side, and the one fitness that all are measured by."""
+
+from collections.abc import Sequence
+
+from qsearch.analysis.efficiency import common_parabola
+from qsearch.analysis.results import Results
+from qsearch.errors import InputError
+from qsearch.pareto.fitness import Parabola
+from qsearch.run.folder import Run
+from qsearch.run.settings import Recorded
+from qsearch.strategies.sorted_random import SortedRandom
+
+
+def check_comparable(runs: Sequence[Run]) -> None:
+    """InputError, naming the differences, where the runs were not measured under the same conditions."""
+    first = runs[0].settings.recorded or Recorded()
+    for other in runs[1:]:
+        differences = first.differences(other.settings.recorded or Recorded())
+        if differences:
+            raise InputError(f"runs {runs[0].name} and {other.name} cannot be compared: {'; '.join(differences)}.")
+
+
+def one_reference_point(runs: Sequence[Run]) -> tuple[float, float]:
+    """The reference point (ratio, top-1) of all hypervolumes; InputError where the runs have different ones."""
+    first, *others = {run.settings.search.hypervolume_reference for run in runs}
+    if others:
+        raise InputError("the runs' hypervolumes have different reference points and cannot be compared.")
+    return first
+
+
+def one_parabola(runs: Sequence[Run], results: Sequence[Results]) -> tuple[Parabola, str]:
+    """One parabola for all runs, given with their results, and where it comes from, in words.
+
+    It is fitted on the frontier of the sorted-random runs among them; without one it is that which a run was guided
+    by, else that of the first run's own frontier.
+    """
+    sorted_random = [
+        (run, found)
+        for run, found in zip(runs, results, strict=True)
+        if run.settings.search.strategy == SortedRandom.name
+    ]
+    if sorted_random:
+        names = ", ".join(run.name for run, _ in sorted_random)
+        return common_parabola([found for _, found in sorted_random]), f"fitted on the frontier of {names}"
+    for run in runs:
+        if guidance := run.settings.search.guidance:
+            return Parabola(*guidance.parabola), f"that guided {run.name}, from {', '.join(guidance.sources)}"
+    return common_parabola([results[0]]), f"fitted on the frontier of {runs[0].name}"

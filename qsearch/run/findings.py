@@ -1,0 +1,160 @@
+"""Findings: what a run found, and what its validations say of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from qsearch.analysis.choice import QUALITY, pick
+from qsearch.analysis.gains import Gains, bootstrap_gains
+from qsearch.analysis.optimism import SelectedGain, selected_gain
+from qsearch.analysis.results import Results, measured, of_network
+from qsearch.analysis.summary import Point, Summary, summarize
+from qsearch.analysis.transfer import Transfer, transfer
+from qsearch.errors import InputError
+from qsearch.evaluation.measurement import Trial
+from qsearch.run.folder import Run
+from qsearch.run.settings import Recorded
+from qsearch.run.validation import looks, validations
+from qsearch.tables import QuantTables
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a run has found so far, and how much of the two headline gains is owed to having picked the best.
+
+    uncompressed_top1: (0..1) on the images as they are, or None where that was not measured.
+    """
+
+    summary: Summary
+    at_ratio: SelectedGain | None
+    at_accuracy: SelectedGain | None
+    uncompressed_top1: float | None
+
+
+@dataclass(frozen=True)
+class Picks:
+    """The labels of a search's two picks: its best at no lower ratio and at no lower top-1 than quality 50."""
+
+    at_ratio: str | None
+    at_accuracy: str | None
+
+
+@dataclass(frozen=True)
+class ValidatedPicks:
+    """What one network says of a run's picks on a validation's images; None for a pick that was not measured there."""
+
+    validation: Run
+    classifier: str
+    at_ratio: Gains | None
+    at_accuracy: Gains | None
+
+
+@dataclass(frozen=True)
+class NetworkTransfer:
+    """The validated tables, by rising ratio, as one network sees them."""
+
+    classifier: str
+    tables: tuple[Transfer, ...]
+
+
+@dataclass(frozen=True)
+class ValidationFindings:
+    """What a validation says of a run's tables.
+
+    use: how often tables of the run were measured on these images, this time included.
+    uncompressed_top1: by network, top-1 (0..1) on the images as they are; empty where that was not measured.
+    """
+
+    picks: Picks
+    use: int
+    networks: tuple[NetworkTransfer, ...]
+    uncompressed_top1: tuple[float, ...]
+
+
+def found_by(run: Run) -> Found:
+    """What is recorded so far, summed up."""
+    results = run.results()
+    summary = summarize(results, run.settings.search.hypervolume_reference)
+    uncompressed = results.uncompressed
+    uncompressed_top1 = None if uncompressed is None or not uncompressed.networks else uncompressed.top1
+    if summary.standard is None or len(results.standard) < 2 or np.isnan(summary.standard.top1):
+        return Found(summary, None, None, uncompressed_top1)
+    at_ratio, at_accuracy = selected_gain(results, "ratio"), selected_gain(results, "accuracy")
+    if at_accuracy is not None:  # which withholds a saving that few resamples know
+        summary = replace(summary, saving_percent=at_accuracy.apparent.value)
+    return Found(summary, at_ratio, at_accuracy, uncompressed_top1)
+
+
+def labels_predicted(run: Run) -> bool:
+    """Whether a run's accuracy is agreement of each network with itself."""
+    return (run.settings.recorded or Recorded()).dataset.get("labels") == "predicted"
+
+
+def picks_of(results: Results) -> Picks:
+    """The two tables that ``results`` would take home."""
+    chosen = pick(results, "ratio"), pick(results, "accuracy")
+    return Picks(*(None if trial is None else trial.label for trial in chosen))
+
+
+def tables_to_validate(results: Results, top: int | None = None, ratio: float | None = None) -> dict[str, QuantTables]:
+    """The frontier's tables by label; with ``top``, so many nearest to ``ratio``, and the run's picks in any case.
+
+    ``ratio`` is by default that of standard quality 50. InputError where there is no frontier, or no such ratio.
+    """
+    trials: Sequence[Trial] = results.frontier
+    if not trials:
+        raise InputError(f"run {results.name} has no frontier yet: resume it first.")
+    if top is not None:
+        middle = results.standard[QUALITY].ratio if ratio is None and QUALITY in results.standard else ratio
+        if middle is None:
+            raise InputError(f"--top needs --ratio: run {results.name} has not measured standard quality {QUALITY}.")
+        nearest = sorted(trials, key=lambda trial: abs(measured(trial).ratio - middle))[:top]
+        picked = [trial for trial in (pick(results, "ratio"), pick(results, "accuracy")) if trial is not None]
+        trials = [*nearest, *picked]
+    return {trial.label: trial.tables for trial in trials}
+
+
+def picks_validated(run: Run, found: Found) -> list[ValidatedPicks]:
+    """A row per validation kept with ``run`` and network of it; those without a standard curve yet are left out."""
+    rows = []
+    for validation in validations(run):
+        results = validation.results()
+        if len(results.standard) < 2:
+            continue
+        recorded = validation.settings.recorded or Recorded()
+        for index, classifier in enumerate(recorded.classifiers):
+            seen = of_network(results, index, str(classifier["name"]))
+            gains = (_gains(seen, point) for point in (found.summary.best_at_ratio, found.summary.best_at_accuracy))
+            rows.append(ValidatedPicks(validation, seen.name, *gains))
+    return rows
+
+
+def validation_findings(run: Run, validation: Run) -> ValidationFindings:
+    """What ``validation`` says of the tables of ``run``, network by network.
+
+    InputError where the validation has not measured the standard curve yet.
+    """
+    searched, validated = run.results(), validation.results()
+    recorded = validation.settings.recorded or Recorded()
+    same_networks = [each.spec for each in run.settings.classifiers] == [
+        each.spec for each in validation.settings.classifiers
+    ]
+    networks = []
+    for index, network in enumerate(str(classifier["name"]) for classifier in recorded.classifiers):
+        before = of_network(searched, index, network) if same_networks else searched
+        networks.append(NetworkTransfer(network, tuple(transfer(before, of_network(validated, index, network)))))
+    uncompressed = validated.uncompressed
+    return ValidationFindings(
+        picks=picks_of(searched),
+        use=looks(run, str(recorded.dataset["digest"])),
+        networks=tuple(networks),
+        uncompressed_top1=()
+        if uncompressed is None
+        else tuple(uncompressed.of_network(index).top1 for index in range(uncompressed.networks)),
+    )
+
+
+def _gains(results: Results, point: Point | None) -> Gains | None:
+    trial = next((trial for trial in results.done if point is not None and trial.label == point.label), None)
+    return None if trial is None else bootstrap_gains(results, trial)
