@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = runs/demo
 
-.PHONY: demo test sanitize setup clean
+.PHONY: demo test sanitize bench setup clean
 
 demo: setup
 	@if [ -e $(RUN)/run.toml ]; then $(VENV)/bin/qsearch resume $(RUN); \
@@ -29,6 +29,9 @@ $(VENV)/.complete: pyproject.toml constraints.txt $(wildcard qsearch/coefficient
 	$(VENV)/bin/pip install --quiet --upgrade pip
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
+
+bench: setup
+	$(VENV)/bin/python -m benchmarks.bench
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis qsearch/coefficients/*.so

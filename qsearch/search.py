@@ -21,6 +21,8 @@ DEFAULT_LOOK_AHEAD = 4
 """Trials of an adaptive strategy that may be outstanding; recorded with a run, for it decides what is asked."""
 MAX_FAILURES_IN_A_ROW = 10
 MAX_SCREENED_IN_A_ROW = 1000
+PATIENCE_S = 60.0
+"""After so long without any outcome the search says what it waits for."""
 
 
 def run_search(
@@ -33,7 +35,9 @@ def run_search(
     look_ahead: int = DEFAULT_LOOK_AHEAD,
     qualities: Sequence[int] = REFERENCE_QUALITIES,
     gate: Gate | None = None,
+    retry_failed: bool = False,
     on_trial: Callable[[Trial], None] = lambda trial: None,
+    on_wait: Callable[[str, float], None] = lambda label, waited_s: None,
 ) -> None:
     """Brings ``archive`` to ``trials`` search trials of ``strategy``, with the uncompressed images and the standard
     tables at ``qualities`` as its reference.
@@ -44,6 +48,10 @@ def run_search(
 
     gate: says which proposals are measured, and at what scale. Those it refuses are recorded as screened, with their
     sizes, and do not count as trials; a strategy is told of them, and learns nothing but that.
+    retry_failed: failed trials are evaluated again and replaced. InputError where the strategy has proposed others
+    knowing that they failed.
+    on_wait: hears, once a minute in which no trial finishes, which one has been at it longest, and for how long nothing
+    finished.
 
     Raises RunError after ten failures in a row, or a thousand refused proposals, where the strategy proposes no tables
     of its box, or where the archive can no longer be written; InputError where the strategy no longer proposes what the
@@ -55,7 +63,7 @@ def run_search(
         )
     own, limit = trials - first, strategy.trial_limit()
     own = own if limit is None else min(own, limit)
-    loop = _Loop(strategy, executor, archive, first, own, limit, look_ahead, gate, on_trial)
+    loop = _Loop(strategy, executor, archive, first, own, limit, look_ahead, gate, retry_failed, on_trial, on_wait)
     loop.load(qualities)
     loop.run()
 
@@ -107,7 +115,9 @@ class _Loop:
     limit: int | None
     look_ahead: int
     gate: Gate | None
+    retry_failed: bool
     on_trial: Callable[[Trial], None]
+    on_wait: Callable[[str, float], None]
 
     recorded: dict[int, Trial] = field(default_factory=dict)
     """The strategy's trials in the archive, by its own numbers."""
@@ -129,12 +139,27 @@ class _Loop:
             if trial.status == "done" and trial.measurement is not None:
                 self.known[Task(trial.quantizer)] = trial.measurement
         self.recorded = {trial.number - self.first: self._own(trial) for trial in search if trial.number >= self.first}
+        if self.retry_failed:
+            self._forget_failed(reference)
         self._replay()
         if UNCOMPRESSED_NUMBER not in reference:
             self._propose(_Proposal("reference", UNCOMPRESSED_NUMBER, "uncompressed", UNCOMPRESSED))
         for quality in qualities:
             if quality not in reference:
                 self._propose(_Proposal("reference", quality, "standard", QuantTables.standard(quality)))
+
+    def _forget_failed(self, reference: dict[int, Trial]) -> None:
+        """Takes failed trials as not recorded, so that they are proposed again."""
+        told = self.strategy.told_before(max(self.recorded, default=0), self.look_ahead)
+        for number in [number for number, trial in self.recorded.items() if trial.status == "failed"]:
+            if number < told:
+                raise InputError(
+                    f"{self.strategy.name} chose later tables knowing that trial {self.first + number} failed, so that "
+                    "it cannot be tried again here: start a new run."
+                )
+            del self.recorded[number]
+        for number in [number for number, trial in reference.items() if trial.status == "failed"]:
+            del reference[number]
 
     def _own(self, trial: Trial) -> Trial:
         """A search trial as the strategy knows it."""
@@ -158,9 +183,16 @@ class _Loop:
             self._ask_while_possible()
             if not self.waiting:
                 break
-            for outcome in self.executor.collect():
+            for outcome in self._collect():
                 self._settle(outcome)
         self._tell(len(self.recorded))
+
+    def _collect(self) -> list[Outcome]:
+        start = time.monotonic()
+        while not (outcomes := self.executor.collect(PATIENCE_S)):
+            oldest = next(iter(self.waiting.values()))[0]
+            self.on_wait(oldest.trial(Outcome(oldest.task, None, "", 0.0)).label, time.monotonic() - start)
+        return outcomes
 
     def _ask_while_possible(self) -> None:
         # Twice the capacity in flight keeps every worker busy while results are written.
@@ -278,7 +310,7 @@ class _Loop:
 
     def _keep(self, trial: Trial) -> Trial:
         """Records ``trial`` and goes on with it as it is read back, its arrays on the disk."""
-        trial = self.archive.add(trial)
+        trial = self.archive.add(trial, retried=self.retry_failed)
         if trial.series == "search":
             own = self._own(trial)
             self.recorded[own.number] = own

@@ -42,7 +42,7 @@ class Gate(Protocol):
 
 @dataclass(frozen=True)
 class RatioWindow:
-    """Admits the tables whose compression ratio, by the exact sizes of all files, lies in a window, both ends included."""
+    """Admits tables whose compression ratio, by the exact sizes of all files, lies in a window, ends included."""
 
     evaluator: Evaluator
     low: float

@@ -299,6 +299,7 @@ class DatasetContract:
     def test_sources_are_the_files_of_the_images(self, dataset: Dataset) -> None:
         """One for each image, and there; or none, where they are not known."""
         assert len(dataset.sources) in (0, len(dataset))
+        assert len(dataset.source_identities) in (0, len(dataset))
         assert all(Path(source).is_file() for source in dataset.sources)
 
     def test_travels_to_workers_as_it_is(self, dataset: Dataset) -> None:
@@ -308,6 +309,7 @@ class DatasetContract:
         data = pickle.dumps(dataset)
         copy: Dataset = pickle.loads(data)
         assert (copy.digest, copy.truth, copy.class_names) == (dataset.digest, dataset.truth, dataset.class_names)
+        assert copy.source_identities == dataset.source_identities
         np.testing.assert_array_equal(copy.images, dataset.images)
         np.testing.assert_array_equal(copy.labels, dataset.labels)
         if isinstance(dataset.images, np.memmap):

@@ -282,3 +282,78 @@ def test_the_default_look_ahead_is_recorded_with_runs() -> None:
     from qsearch.run.settings import SearchSettings
 
     assert SearchSettings().look_ahead == DEFAULT_LOOK_AHEAD
+
+
+class Stuck(Shuffled):
+    """Answers nothing the first two times that it is asked."""
+
+    waits = 2
+
+    def collect(self, patience_s: float | None = None) -> list[Outcome]:
+        assert patience_s is not None
+        if self.waits:
+            self.waits -= 1
+            return []
+        return super().collect(patience_s)
+
+
+def test_what_hangs_is_told() -> None:
+    heard: list[str] = []
+    with Archive.in_memory() as archive:
+        run_search(
+            sorted_random(),
+            Stuck(),
+            archive,
+            trials=2,
+            qualities=(),
+            on_wait=lambda label, waited_s: heard.append(label),
+        )
+        assert archive.count("search") == 2
+    assert heard == ["uncompressed", "uncompressed"]
+
+
+class TestRetryFailed:
+    """Trials that failed are evaluated again, and replay holds."""
+
+    def failed(self, archive: Archive) -> list[int]:
+        return [trial.number for trial in archive.trials("search") if trial.status == "failed"]
+
+    def search(self, archive: Archive, strategy: Strategy, evaluate: Evaluate, **how: Any) -> None:
+        run_search(strategy, Shuffled(evaluate=evaluate), archive, trials=20, qualities=QUALITIES, **how)
+
+    def test_the_archive_is_that_of_a_run_without_failures(self) -> None:
+        with Archive.in_memory() as archive, Archive.in_memory() as whole:
+            self.search(archive, sorted_random(), synthetic_with_failures)
+            failed = self.failed(archive)
+            assert failed
+            self.search(archive, sorted_random(), synthetic_measurement, retry_failed=True)
+            self.search(whole, sorted_random(), synthetic_measurement)
+            for mine, theirs in zip(archive.trials("search"), whole.trials("search"), strict=True):
+                assert (mine.quantizer, mine.measurement) == (theirs.quantizer, theirs.measurement)
+                assert mine.reason == ("The attempt before failed: as planned" if mine.number in failed else "")
+            assert archive.problems() == []
+
+    def test_one_that_fails_again_stays_failed(self) -> None:
+        with Archive.in_memory() as archive:
+            self.search(archive, sorted_random(), synthetic_with_failures)
+            failed = self.failed(archive)
+            for _ in range(2):
+                self.search(archive, sorted_random(), synthetic_with_failures, retry_failed=True)
+            assert self.failed(archive) == failed
+            reasons = {trial.reason for trial in archive.trials("search") if trial.status == "failed"}
+            assert reasons == {"as planned The attempt before failed: as planned"}
+
+    def test_without_being_asked_nothing_is_retried(self) -> None:
+        with Archive.in_memory() as archive:
+            self.search(archive, sorted_random(), synthetic_with_failures)
+            failed = self.failed(archive)
+            self.search(archive, sorted_random(), synthetic_measurement)
+            assert self.failed(archive) == failed
+
+    def test_a_failure_that_a_strategy_learned_of_stays(self) -> None:
+        with Archive.in_memory() as archive:
+            self.search(archive, adaptive(), synthetic_with_failures)
+            failed = self.failed(archive)
+            with pytest.raises(InputError, match=rf"knowing that trial {failed[0]} failed"):
+                self.search(archive, adaptive(), synthetic_measurement, retry_failed=True)
+            assert self.failed(archive) == failed

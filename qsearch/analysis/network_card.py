@@ -30,6 +30,14 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
+class Flips:
+    """Of ``images`` images, how many have another first answer than the same network gives in float32."""
+
+    images: int
+    flipped: int
+
+
+@dataclass(frozen=True)
 class NetworkCard:
     """What ``qsearch classifier show`` says.
 
@@ -44,10 +52,15 @@ class NetworkCard:
     settings: dict[str, str | int | float | bool]
     images_per_s: float | None
     accuracy: Accuracy | None
+    flips: Flips | None = None
 
 
-def network_card(classifier: Classifier, dataset: Dataset | None = None) -> NetworkCard:
+def network_card(
+    classifier: Classifier, dataset: Dataset | None = None, reference: Classifier | None = None
+) -> NetworkCard:
     """The card of ``classifier``, with its accuracy on ``dataset`` where one is given.
+
+    reference: the same network in float32, whose first answers on the dataset are compared.
 
     InputError where the dataset's classes or sizes do not suit it.
     """
@@ -61,6 +74,7 @@ def network_card(classifier: Classifier, dataset: Dataset | None = None) -> Netw
         settings=classifier.settings(),
         images_per_s=None if images is None else images_per_s(classifier, images),
         accuracy=accuracy,
+        flips=None if reference is None or dataset is None else flips_of(classifier, reference, dataset),
     )
 
 
@@ -76,6 +90,15 @@ def accuracy_on(classifier: Classifier, dataset: Dataset) -> Accuracy:
         ]
     )
     return Accuracy(dataset.name, len(dataset), float((ranks < 1).mean()), float((ranks < 5).mean()))
+
+
+def flips_of(classifier: Classifier, reference: Classifier, dataset: Dataset) -> Flips:
+    """How many first answers of ``classifier`` on ``dataset`` are others than those of ``reference``."""
+    flipped = 0
+    for start in range(0, len(dataset), BATCH):
+        images = dataset.images[start : start + BATCH]
+        flipped += int((classifier.logits(images).argmax(axis=1) != reference.logits(images).argmax(axis=1)).sum())
+    return Flips(len(dataset), flipped)
 
 
 def images_per_s(classifier: Classifier, images: npt.NDArray[np.uint8], timed_s: float = TIMED_S) -> float:

@@ -71,10 +71,17 @@ def selected_gain(
     standard = results.standard.get(quality)
     if standard is None or not results.done:
         return None
-    done = results.done
-    picked = place_of_pick(done, rule, standard)
+    picked = place_of_pick(results.done, rule, standard)
     if picked is None:
         return None
+    with results.search.at_hand(), results.reference.at_hand():
+        return _selected_gain(results, rule, standard, picked, resamples, seed)
+
+
+def _selected_gain(
+    results: Results, rule: Rule, standard: Measurement, picked: int, resamples: int, seed: int
+) -> SelectedGain:
+    done = results.done
     trial = done[picked]
     gains = bootstrap_gains(results, trial, seed=seed)
     apparent = gains.gain_points if rule == "ratio" else gains.saving_percent
@@ -204,7 +211,7 @@ class _Contenders:
 
 def _hits(measurement: Measurement) -> npt.NDArray[np.int64]:
     """[N], how many networks are right."""
-    return np.count_nonzero(measurement.ranks == 0, axis=0)
+    return np.asarray(np.count_nonzero(measurement.ranks == 0, axis=0), dtype=np.int64)
 
 
 class _Images:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from qsearch.codecs.base import Codec
-from qsearch.datasets.pixels import prepared_pixels
+from qsearch.datasets.pixels import prepared_image
 from qsearch.errors import InputError
 from qsearch.evaluation.measures import psnr
 from qsearch.tables import QuantTables
@@ -97,9 +97,10 @@ def measure_rate_distortion(
 
 def _measure(path: Path, codec: Codec, tables: list[QuantTables]) -> list[tuple[float, float]] | str:
     """Bits per pixel and PSNR in dB of one image at each of ``tables``, or why it cannot be read."""
-    pixels = prepared_pixels(path, None, "crop")
-    if isinstance(pixels, str):
-        return f"{path.name} is {pixels}" if " " not in pixels else f"{path.name}: {pixels}"
+    found = prepared_image(path, None, "crop")
+    if isinstance(found, str):
+        return f"{path.name} is {found}" if " " not in found else f"{path.name}: {found}"
+    pixels = found.pixels
     answers = []
     for one in tables:
         encoded = codec.encode(pixels[None], [one])

@@ -3,8 +3,8 @@
 import os
 import sqlite3
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,7 @@ from qsearch.archive.older import READERS
 from qsearch.archive.rows import DamagedRowError, checksum, text
 from qsearch.datasets.base import ImageIdentity
 from qsearch.disk import LOCK_FILE
-from qsearch.errors import InputError, RunError
+from qsearch.errors import InputError, QSearchError, RunError
 from qsearch.evaluation.measurement import Measurement, Series, Trial
 from qsearch.evaluation.measures import MEASURES, Array
 from qsearch.evaluation.trials import Columns, Trials
@@ -30,6 +30,8 @@ _COLUMNS = (
     "series", "number", "strategy", "origin", "quantizer", "proposed", "status", "reason", "images", "pixels",
     "networks", "measures", "decision_s", "evaluation_s", "checksum",
 )  # fmt: skip
+
+_BEFORE = " The attempt before failed: "
 
 
 class Archive:
@@ -115,12 +117,16 @@ class Archive:
             archive.add_all(trials)
         return new
 
-    def add(self, trial: Trial) -> Trial:
+    def add(self, trial: Trial, *, retried: bool = False) -> Trial:
         """Records ``trial`` for good and returns it as it is read back, its arrays left on the disk.
 
+        retried: it may take the place of a failure of the same number, in one transaction; that is the one thing that
+        is ever replaced, and the reason of the failure is kept with the trial.
         RunError where it is recorded already, or the disk refuses.
         """
         with explained(self.path), self._connection:
+            if retried:
+                trial = self._take_place_of_failure(trial)
             self._insert(trial)
         return self._lightened(trial)
 
@@ -129,6 +135,16 @@ class Archive:
         with explained(self.path), self._connection:
             for trial in trials:
                 self._insert(trial)
+
+    def _take_place_of_failure(self, trial: Trial) -> Trial:
+        where = "WHERE series = ? AND number = ? AND status = 'failed'"
+        key = (trial.series, int(trial.number))
+        failed = self._connection.execute(f"SELECT reason FROM trials {where}", key).fetchone()
+        if failed is None:
+            return trial
+        self._connection.execute(f"DELETE FROM trials {where}", key)
+        before = failed[0].partition(_BEFORE)[0]
+        return replace(trial, reason=f"{trial.reason}{_BEFORE}{before}".strip())
 
     def _insert(self, trial: Trial) -> None:
         measurement = trial.measurement
@@ -227,7 +243,8 @@ class Archive:
             }
             for row in found:
                 _check_row(row)
-            return Trials(_columns_of(found, quantizers), lambda index: self._trial(found[index], quantizers))
+            columns = _columns_of(found, quantizers)
+            return Trials(columns, lambda index: self._trial(found[index], quantizers), at_hand=self._arrays.at_hand)
 
     def _row(self, series: Series, number: int) -> dict[str, Any]:
         query = "SELECT * FROM trials WHERE series = ? AND number = ?"
@@ -327,27 +344,40 @@ class Archive:
 
     def problems(self) -> list[str]:
         """Everything that is not as it was written, a phrase each; empty where all is well."""
-        found: list[str] = []
-        with explained(self.path):
-            found += [line for (line,) in self._connection.execute("PRAGMA integrity_check") if line != "ok"]
-        for what, check in (("images", lambda: self.images(all_generations=True)), ("trials", self._check_trials)):
-            try:
-                check()
-            except InputError as error:
-                found.append(f"{what}: {error}")
-        return found
+        try:
+            return list(self._problems())
+        except QSearchError as error:  # nothing more can be read
+            return [str(error)]
 
-    def _check_trials(self) -> None:
-        series: Series
-        for series in ("reference", "search"):
-            for trial in self.trials(series):
-                if trial.measurement is None:
-                    continue
-                arrays = {name: trial.measurement[name] for name in trial.measurement.measures}
-                again = Measurement(trial.measurement.pixels, arrays)
-                for name, sums in again.totals().items():
-                    if not np.array_equal(sums, trial.measurement.totals()[name], equal_nan=True):
-                        raise InputError(f"trial {trial.label}: the total {name} is not that of its images.")
+    def _problems(self) -> Iterator[str]:
+        with explained(self.path):
+            yield from (line for (line,) in self._connection.execute("PRAGMA integrity_check") if line != "ok")
+            for row in self._connection.execute("SELECT * FROM images ORDER BY generation, position").fetchall():
+                if checksum(*row[:-1]) != row[-1]:
+                    yield f"image {row[1]} of generation {row[0]} is not what was written"
+            found = _dictionaries(self._connection, "SELECT * FROM trials ORDER BY series, number", ())
+            quantizers = {row[0]: row[1:] for row in self._connection.execute("SELECT * FROM quantizers")}
+            query = "SELECT DISTINCT series, number FROM arrays EXCEPT SELECT series, number FROM trials"
+            yield from (
+                f"arrays of {series} trial {number}, which is not there"
+                for series, number in self._connection.execute(query)
+            )
+        for row in found:
+            try:
+                with explained(self.path):
+                    _check_row(row)
+                    self._check_trial(self._trial(row, quantizers))
+            except QSearchError as error:
+                yield f"{row['series']} trial {row['number']}: {error}"
+
+    def _check_trial(self, trial: Trial) -> None:
+        """InputError where a total is not that of the images, or one of the arrays cannot be read."""
+        if trial.measurement is None:
+            return
+        arrays = {name: trial.measurement[name] for name in trial.measurement.measures}
+        for name, sums in Measurement(trial.measurement.pixels, arrays).totals().items():
+            if not np.array_equal(sums, trial.measurement.totals()[name], equal_nan=True):
+                raise InputError(f"the total {name} is not that of its images.")
 
     def close(self) -> None:
         """Frees the file; nothing is lost without it. Trials read from it go on reading their arrays."""
@@ -390,6 +420,19 @@ class _ArrayReader:
     path: Path
     reopen: Callable[[], sqlite3.Connection]
     connection: sqlite3.Connection | None
+
+    @contextmanager
+    def at_hand(self) -> Iterator[None]:
+        """One connection for all that is read in the block."""
+        if self.connection is not None:
+            yield
+            return
+        with closing(self.reopen()) as connection:
+            self.connection = connection
+            try:
+                yield
+            finally:
+                self.connection = None
 
     def read(self, series: Series, number: int, measure: str, images: int, networks: int) -> Array:
         """The array of one measure of one trial. InputError where it is damaged."""

@@ -57,7 +57,12 @@ class NetworkOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     device: Annotated[Device, msgspec.Meta(description="Where the network runs; auto: a GPU where there is one.")] = (
         "auto"
     )
-    precision: Annotated[Precision, msgspec.Meta(description="Of the arithmetic on a GPU.")] = "float32"
+    precision: Annotated[
+        Precision,
+        msgspec.Meta(
+            description="Of the arithmetic; bfloat16 is faster where the processor has it, and flips some answers."
+        ),
+    ] = "float32"
     mean: Annotated[
         Channels | None,
         msgspec.Meta(

@@ -70,7 +70,7 @@ class InferenceClassifier(Classifier):
         engine = self._engines.get((height, width))
         if engine is None:
             if self.device == "cpu":
-                engine = OpenVinoEngine(self.network, height, width, self.threads)
+                engine = OpenVinoEngine(self.network, height, width, self.threads, self.precision)
             else:
                 engine = TorchEngine(self.network, self.device, self.precision)
             self._engines[height, width] = engine

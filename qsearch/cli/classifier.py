@@ -39,7 +39,11 @@ def show(spec: str, json_: bool, **given: Any) -> None:
     note = None if images is None else better_normalisation(network, images)
     if note is not None:
         click.echo(note, err=True)
-    card = network_card(network, images)
+    reference = None
+    if wanted.precision != "float32" and images is not None:
+        exact = msgspec.structs.replace(wanted, precision="float32")
+        reference = build_classifier(exact, usable_cores(), trust_pickle=given["trust_pickle"])
+    card = network_card(network, images, reference)
     click.echo(json.dumps(msgspec.to_builtins(asdict(card)), indent=2) if json_ else _as_text(card, usable_cores()))
 
 
@@ -67,6 +71,8 @@ def _as_text(card: "NetworkCard", threads: int) -> str:
             f"top-1 {100 * found.top1:.2f} %, top-5 {100 * found.top5:.2f} % on the {found.images} images of "
             f"{found.dataset}, uncompressed"
         )
+    if card.flips is not None:
+        lines["Flips"] = f"{card.flips.flipped} of {card.flips.images} first answers are others than in float32"
     width = max(map(len, lines)) + 2
     return "\n".join(f"{label + ':':{width}}{value}" for label, value in lines.items())
 

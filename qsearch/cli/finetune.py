@@ -67,6 +67,8 @@ def finetune(ctx: click.Context, /, run_: str, name: str | None, runs: Path, jso
 
     run = find_run(run_, runs)
     settings, parts = _experiment(run, given)
+    for note in parts.notes:
+        click.echo(note, err=True)
     folder, settings = open_experiment(run, name or _name(settings), settings)
     try:
         with Progress() as progress:

@@ -19,6 +19,8 @@ COMMANDS = {
     "run": "qsearch.cli.run:run",
     "resume": "qsearch.cli.run:resume",
     "validate": "qsearch.cli.validate:validate",
+    "measure": "qsearch.cli.measure:measure",
+    "verify": "qsearch.cli.verify:verify",
     "show": "qsearch.cli.show:show",
     "trials": "qsearch.cli.trials:trials",
     "plot": "qsearch.cli.plot:plot",

@@ -131,6 +131,10 @@ class SearchProgress:
             self._progress.say(f"trial {trial.label} failed: {trial.reason}")
         self._progress(self._stage, self._done, self._total, self._gain)
 
+    def waiting(self, label: str, waited_s: float) -> None:
+        """Nothing has finished for ``waited_s``."""
+        self._progress.say(f"no trial has finished for {waited_s:.0f} s; at it longest: trial {label}")
+
     def _say_if_implausible(self, uncompressed: Measurement) -> None:
         if labels_predicted(self._run):
             return
@@ -156,7 +160,9 @@ def measure(run: Run, evaluator: Evaluator, workers: int, *, trials: int | None 
     click.echo(f"{run.path}: {measured_on(run)}, {workers} worker{'s' * (workers > 1)}", err=True)
     with SearchProgress(run, trials or run.settings.search.trials) as progress:
         try:
-            run.resume(workers=workers, trials=trials, evaluator=evaluator, on_trial=progress, **how)
+            run.resume(
+                workers=workers, trials=trials, evaluator=evaluator, on_trial=progress, on_wait=progress.waiting, **how
+            )
         except KeyboardInterrupt:
             return INTERRUPTED
     return 0

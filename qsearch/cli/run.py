@@ -25,7 +25,8 @@ from qsearch.disk import check_folder_name
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.pareto.bounds import window_around
 from qsearch.run.building import build_evaluator, check_search, default_workers
-from qsearch.run.findings import found_by
+from qsearch.run.confirmation import confirm
+from qsearch.run.findings import Found, found_by
 from qsearch.run.folder import Run, guided
 from qsearch.run.settings import load_settings
 from qsearch.steering import sizes_of
@@ -100,6 +101,7 @@ def run(
 @click.argument("run_", metavar="RUN")
 @click.option("--trials", type=click.IntRange(min=1), help="Go on to so many trials in all.  [default: as set]")
 @click.option("--allow-changed", is_flag=True, help="Go on although dataset, classifier or codec changed; recorded.")
+@click.option("--retry-failed", is_flag=True, help="Evaluate failed trials again, and replace them.")
 @trust_option
 @workers_option
 @runs_option
@@ -132,10 +134,19 @@ def _search(
 ) -> None:
     interrupted = measure(run, evaluator, workers, **how)
     found = found_by(run)
+    _confirm_picks(run, found, evaluator)
     click.echo(json.dumps(as_json(run, found), indent=2) if json_ else "\n" + as_text(run, found))
     if interrupted:
         click.echo(f"interrupted; go on with: qsearch resume {run.path}", err=True)
         ctx.exit(interrupted)
+
+
+def _confirm_picks(run: Run, found: Found, evaluator: Evaluator) -> None:
+    """The tables that the summary names, through Pillow's real files, before it names them."""
+    picked = {pick.label for pick in (found.summary.best_at_ratio, found.summary.best_at_accuracy) if pick is not None}
+    results = run.results()
+    if confirm(run, [results.trial(label) for label in sorted(picked)], evaluator.dataset):
+        click.echo(f"confirmed by Pillow's files: {', '.join(f'trial {label}' for label in sorted(picked))}", err=True)
 
 
 def _free_name(runs: Path, strategy: str) -> str:

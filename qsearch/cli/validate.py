@@ -78,11 +78,19 @@ def validate(
         raise click.UsageError("--ratio goes with --top.")
     searched = run.results()
     wanted = _wanted(run, split, given)
-    chosen = {spec: resolve_tables(spec, runs).tables for spec in tables} or tables_to_validate(searched, top, ratio)
+    sheets = {spec: resolve_tables(spec, runs) for spec in tables}
+    chosen = {spec: sheet.tables for spec, sheet in sheets.items()} or tables_to_validate(searched, top, ratio)
     settings = validation_settings(run, chosen, wanted)
     workers = workers or default_workers(settings)
     evaluator = build_evaluator(settings, workers, trust_pickle=given["trust_pickle"])
-    validation = open_validation(run, name or _name(settings), settings, evaluator)
+    validation = open_validation(
+        run,
+        name or _name(settings),
+        settings,
+        evaluator,
+        others=[Run.open(path) for path in dict.fromkeys(sheet.run for sheet in sheets.values()) if path is not None],
+        on_note=lambda note: click.echo(note, err=True),
+    )
     interrupted = measure(validation, evaluator, workers, executor=executor, timeout_s=timeout_s)
     if interrupted:
         click.echo("interrupted; give the same command again to go on.", err=True)

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from qsearch.datasets.identity import SourceIdentity, identity_of, pixel_digest
 from qsearch.errors import InputError
 from qsearch.text import check_utf8
 
@@ -30,6 +31,8 @@ class Dataset:
     notes: what the user should know of how it was made, one sentence each (files skipped, ...).
     truth: what the classifiers' answers are compared with.
     sources: the paths of the files that the images were made from, one each, or empty where that is not known.
+    source_identities: what they were made from is known again by, one each; empty where they were made from nothing
+        else, and are their own sources.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     truth: Truth = "labels"
     sources: tuple[str, ...] = ()
+    source_identities: tuple[SourceIdentity, ...] = ()
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.shape[3] != 3 or self.images.dtype != np.uint8 or not self.images.size:
@@ -52,6 +56,11 @@ class Dataset:
             raise InputError(
                 f"dataset {self.name}: {len(self.images)} images come with as many labels and names, "
                 f"got {len(self.labels)} and {len(self.image_names)}."
+            )
+        if len(self.source_identities) not in (0, len(self.images)):
+            raise InputError(
+                f"dataset {self.name}: {len(self.images)} images come with as many source identities or none, "
+                f"got {len(self.source_identities)}."
             )
         if self.labels.min() < 0 or self.labels.max() >= len(self.class_names):
             raise InputError(
@@ -96,7 +105,8 @@ class Dataset:
         if isinstance(images, np.memmap):
             images = _MappedFile(str(images.filename), images.offset, images.shape)
         rest = (self.labels, self.class_names, self.image_names, self.digest, self.notes, self.truth)
-        return (_unpickle, (self.name, images, rest))  # without the sources, which no worker needs
+        # Without the sources' paths, which no worker needs.
+        return (_unpickle, (self.name, images, (*rest, (), self.source_identities)))
 
 
 @dataclass(frozen=True)
@@ -116,8 +126,8 @@ def _unpickle(name: str, images: Any, rest: tuple[Any, ...]) -> Dataset:
 class ImageIdentity:
     """What tells an image from others: its name, its class, and SHA-256 (hexadecimal) of shape and pixels.
 
-    file_digest: SHA-256 of the file it was made from; source_digest: of shape and pixels before preparation;
-    perceptual_hash: 64 bits, 16 hexadecimal digits, that look alike for images that do. Empty where not known.
+    The others are those of :class:`~qsearch.datasets.identity.SourceIdentity`; empty where an older version did not
+    write them down.
     """
 
     name: str
@@ -130,11 +140,10 @@ class ImageIdentity:
 
 def identities(dataset: Dataset) -> list[ImageIdentity]:
     """The identity of each image of ``dataset``, in its order."""
+    sources = dataset.source_identities or [identity_of(image) for image in dataset.images]
     return [
-        ImageIdentity(
-            name, dataset.class_names[label], hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
-        )
-        for name, label, image in zip(dataset.image_names, dataset.labels, dataset.images, strict=True)
+        ImageIdentity(name, dataset.class_names[label], pixel_digest(image), *source)
+        for name, label, image, source in zip(dataset.image_names, dataset.labels, dataset.images, sources, strict=True)
     ]
 
 

@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.datasets.base import Dataset, digest_of
+from qsearch.datasets.identity import SourceIdentity
 from qsearch.disk import keep_in_use, replacing, writing
 from qsearch.errors import InputError
 
-FORMAT = 2
+FORMAT = 3
 IMAGES_FOLDER, NETWORKS_FOLDER, DOWNLOADS_FOLDER, METADATA_FOLDER = "images", "networks", "downloads", "imagenetv2"
 """What lies in the cache folder."""
 KEY = re.compile(r"[\w.-]{1,150}", re.ASCII)
@@ -42,6 +43,7 @@ class PreparedImages:
     image_names: tuple[str, ...]
     notes: tuple[str, ...] = ()
     digest: str = ""
+    source_identities: tuple[SourceIdentity, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.digest:
@@ -49,7 +51,16 @@ class PreparedImages:
 
     def named(self, name: str) -> Dataset:
         """The dataset of these images under the name the user gave it."""
-        return Dataset(name, self.images, self.labels, self.class_names, self.image_names, self.digest, self.notes)
+        return Dataset(
+            name,
+            self.images,
+            self.labels,
+            self.class_names,
+            self.image_names,
+            self.digest,
+            self.notes,
+            source_identities=self.source_identities,
+        )
 
 
 def cache_folder() -> Path:
@@ -125,6 +136,7 @@ class _Entry:
                 tuple(description["image_names"]),
                 tuple(description["notes"]),
                 str(description["digest"]),
+                tuple(SourceIdentity(*identity) for identity in description["source_identities"]),
             )
             untouched = description["pixels_stamp"] == file_stamp(self.pixels)
             prepared.named(self.key)  # refuses what does not fit together
@@ -147,6 +159,7 @@ class _Entry:
             "class_names": prepared.class_names,
             "labels": prepared.labels.tolist(),
             "image_names": prepared.image_names,
+            "source_identities": prepared.source_identities,
         }
         description["checksum"] = _checksum(description)
         with replacing(self.description, CACHE_ADVICE) as file:

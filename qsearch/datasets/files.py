@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 from qsearch.datasets.base import Dataset, DatasetOptions, Truth
 from qsearch.datasets.cache import PreparedImages, cached_pixels
-from qsearch.datasets.pixels import image_formats, prepared_pixels
+from qsearch.datasets.identity import SourceIdentity
+from qsearch.datasets.pixels import PreparedImage, image_formats, prepared_image
 from qsearch.errors import InputError
 from qsearch.text import check_utf8
 
-FORMAT = 2
+FORMAT = 3
 FITS = ("crop", "stretch")
 LARGEST_SIDE = 65500
 """Pixels; libjpeg encodes no more."""
@@ -50,9 +51,9 @@ class _Draw:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """Files that can be used, with their pixels [H, W, 3], and others that were tried before, each with the reason."""
+    """Files that can be used, with what they give, and others that were tried before, each with the reason."""
 
-    usable: list[tuple[str, npt.NDArray[np.uint8]]]
+    usable: list[tuple[str, PreparedImage]]
     unusable: list[str]
 
 
@@ -179,17 +180,19 @@ def _key(kind: str, listing: Listing, draws: list[_Draw], options: DatasetOption
 def _prepare(listing: Listing, draws: list[_Draw], options: DatasetOptions) -> PreparedImages:
     images: npt.NDArray[np.uint8] | None = None
     kept: list[tuple[str, int]] = []
+    source_identities: list[SourceIdentity] = []
     unusable: list[str] = []
     sizes: Counter[str] = Counter()
     for draw, drawn in zip(draws, _draw_all(listing, draws, options), strict=True):
         unusable += drawn.unusable
-        for name, pixels in drawn.usable:
+        for name, (pixels, source_identity) in drawn.usable:
             sizes[_size(pixels)] += 1
             if images is None:
                 images = _room_for(sum(each.count for each in draws), pixels)
             if len(sizes) == 1:
                 images[len(kept)] = pixels
             kept.append((name, draw.label))
+            source_identities.append(source_identity)
     tried = _count(len(kept) + len(unusable), "image file")
     if unusable and not options.skip_unreadable:
         raise InputError(
@@ -210,7 +213,8 @@ def _prepare(listing: Listing, draws: list[_Draw], options: DatasetOptions) -> P
         _refuse_short(listing, counts.tolist(), options.per_class)
     images = images[: len(kept)]
     notes = (*_notes_on_files(listing, len(kept), unusable, options), *_notes_on_images(images))
-    return PreparedImages(images, labels, listing.class_names, tuple(name for name, _ in kept), notes)
+    names = tuple(name for name, _ in kept)
+    return PreparedImages(images, labels, listing.class_names, names, notes, source_identities=tuple(source_identities))
 
 
 def _room_for(count: int, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -238,7 +242,7 @@ def _draw_all(listing: Listing, draws: list[_Draw], options: DatasetOptions) -> 
 def _drawn(root: Path, draw: _Draw, options: DatasetOptions) -> _Drawn:
     found = _Drawn([], [])
     for name in draw.candidates:
-        result = prepared_pixels(root / name, options.size, options.fit)
+        result = prepared_image(root / name, options.size, options.fit)
         if isinstance(result, str):
             found.unusable.append(f"{name} ({result})")
             continue

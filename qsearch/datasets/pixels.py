@@ -1,12 +1,15 @@
 """One image file to the RGB pixels a dataset holds, whatever Pillow reads: turned upright, opaque, 8 bits."""
 
+import hashlib
+import io
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from qsearch.datasets.identity import SourceIdentity, identity_of
 from qsearch.datasets.preparation import resize_and_crop, shorter_side, stretch
 
 if TYPE_CHECKING:
@@ -43,14 +46,24 @@ def open_image(source: Path | BinaryIO) -> "Image":
     return Image.open(source, formats=image_formats())
 
 
-def prepared_pixels(path: Path, size: int | None, fit: str) -> npt.NDArray[np.uint8] | str:
-    """The pixels uint8 [H, W, 3] of an image file, or the reason why there are none.
+class PreparedImage(NamedTuple):
+    """Pixels uint8 [H, W, 3] of a dataset, and what the file they come from is known by."""
 
-    size: side in pixels of the square they are brought to, or None; fit: ``crop`` (Li 2020) or ``stretch``.
+    pixels: npt.NDArray[np.uint8]
+    identity: SourceIdentity
+
+
+def prepared_image(path: Path, size: int | None, fit: str) -> PreparedImage | str:
+    """What an image file gives, or the reason why it gives nothing.
+
+    size: side in pixels of the square the image is brought to, or None; fit: ``crop`` (Li 2020) or ``stretch``.
     """
     try:
-        with open_image(path) as image:
-            return np.asarray(_sized(read_rgb(image), size, fit))
+        data = path.read_bytes()
+        with open_image(io.BytesIO(data)) as image:
+            source = read_rgb(image)
+        pixels = np.asarray(_sized(source, size, fit))
+        return PreparedImage(pixels, identity_of(np.asarray(source), hashlib.sha256(data).hexdigest()))
     except Exception as error:  # on damaged files Pillow's readers raise nearly everything
         return why_unreadable(path, error)
 

@@ -36,6 +36,7 @@ def half_of(dataset: Dataset, split: str) -> Dataset:
         tuple(dataset.image_names[index] for index in chosen),
         (*dataset.notes, f"{len(chosen)} of {len(dataset)} images: half {number} by {kind}."),
         prepared.digest,
+        tuple(dataset.source_identities[index] for index in chosen) if dataset.source_identities else (),
     )
     half = named.named(f"{dataset.name}, half {number} by {kind}")
     sources = tuple(dataset.sources[index] for index in chosen) if dataset.sources else ()

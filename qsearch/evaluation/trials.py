@@ -1,6 +1,7 @@
 """Trials: many trials as one sequence, with what a summary needs of them as columns."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -44,11 +45,20 @@ class Trials(Sequence[Trial]):
     """Trials in the order of their numbers. Each is made when it is asked for; columns are there at once."""
 
     def __init__(
-        self, columns: Columns, build: Callable[[int], Trial], rows: npt.NDArray[np.int64] | None = None
+        self,
+        columns: Columns,
+        build: Callable[[int], Trial],
+        rows: npt.NDArray[np.int64] | None = None,
+        at_hand: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        """``build`` makes the trial of a row; ``rows`` [n] are those of the ``columns``, by default 0, 1, ..."""
+        """``build`` makes the trial of a row; ``rows`` [n] are those of the ``columns``, by default 0, 1, ...
+
+        at_hand: see :attr:`at_hand`.
+        """
         self.columns = columns
         self._build = build
+        self.at_hand = at_hand
+        """A context in which the arrays of many trials are read at less cost than one by one."""
         self._rows = np.arange(len(columns.numbers)) if rows is None else rows
 
     @classmethod
@@ -75,7 +85,7 @@ class Trials(Sequence[Trial]):
 
     def at(self, which: npt.NDArray[Any]) -> "Trials":
         """The trials at positions ``which``, or where it is true."""
-        return Trials(self.columns.at(which), self._build, self._rows[which])
+        return Trials(self.columns.at(which), self._build, self._rows[which], self.at_hand)
 
     def done(self) -> "Trials":
         """Those that have a measurement by the networks, where there are networks."""

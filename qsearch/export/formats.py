@@ -23,12 +23,14 @@ class TableSheet:
     title: their name in one line (``trial 17 of run demo``).
     origin: sentences that say where they come from.
     codec: the encoder settings they were measured with or made for; None where nobody said.
+    run: the folder of the run that they were taken from; None where it was none.
     """
 
     tables: QuantTables
     title: str
     origin: tuple[str, ...] = ()
     codec: CodecSettings | None = None
+    run: Path | None = None
 
     @property
     def encoder(self) -> CodecSettings:

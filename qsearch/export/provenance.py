@@ -27,7 +27,7 @@ def sheet_of(run: Run, results: Results, choice: Choice) -> TableSheet:
     if trial.series == "search":
         origin.append("The search chose on these images, which flatters its tables: measure them on others.")
     title = f"trial {trial.label} of run {run.name}" if trial.series == "search" else f"{trial.label} of run {run.name}"
-    return TableSheet(trial.tables, title, tuple(origin), settings.codec)
+    return TableSheet(trial.tables, title, tuple(origin), settings.codec, run.path)
 
 
 def _images(recorded: Recorded) -> str:

@@ -24,7 +24,7 @@ from qsearch.evaluation.measures import true_class_ranks
 from qsearch.finetuning.training import Examples, Schedule, repeatable, train
 from qsearch.run.folder import Run
 from qsearch.run.settings import ClassifierSettings, CodecSettings, DatasetSettings
-from qsearch.run.validation import refuse_overlap
+from qsearch.run.validation import refuse_overlap, same_images
 from qsearch.tables import QuantTables
 
 FOLDER = "finetune"
@@ -95,7 +95,10 @@ class FinetuneResult:
 
 @dataclass(frozen=True)
 class Parts:
-    """What an experiment is made of, built: the network, its training images, the held-out ones, the encoder."""
+    """What an experiment is made of, built: the network, its training images, the held-out ones, the encoder.
+
+    notes: what the user should look at, as :func:`qsearch.run.validation.refuse_overlap` says it.
+    """
 
     network: TorchNetwork
     device: str
@@ -104,6 +107,7 @@ class Parts:
     held_out: Dataset
     held_out_labels: Any
     codec: Codec
+    notes: tuple[str, ...] = ()
 
     @property
     def recorded(self) -> dict[str, Any]:
@@ -129,14 +133,13 @@ def parts_of(classifier: Classifier, train_on: Dataset, held_out: Dataset, codec
         if dataset.truth != "labels":
             raise InputError(f"{dataset.name} has no labels: choose images with classes.")
     held = identities(held_out)
-    trained = {image.digest: image.name for image in identities(train_on)}
-    shared = [image.name for image in held if image.digest in trained]
+    shared = same_images(held, identities(train_on))
     if shared:
         raise InputError(
             f"{len(shared)} of the {len(held)} held-out images are also trained on ({shared[0]}, for one): hold out "
             "others with --held-out."
         )
-    refuse_overlap(run, held)
+    notes = refuse_overlap([run], held)
     return Parts(
         network=network,
         device=classifier.device,
@@ -145,6 +148,7 @@ def parts_of(classifier: Classifier, train_on: Dataset, held_out: Dataset, codec
         held_out=held_out,
         held_out_labels=align_labels(held_out, classifier),
         codec=codec,
+        notes=tuple(notes),
     )
 
 
@@ -266,7 +270,12 @@ def draw(dataset: Dataset, count: int, seed: int) -> Dataset:
     drawn = Dataset.from_arrays(
         dataset.images[chosen], dataset.labels[chosen], dataset.class_names, f"{count} of {dataset.name}"
     )
-    return replace(drawn, image_names=tuple(dataset.image_names[index] for index in chosen))
+    known = dataset.source_identities
+    return replace(
+        drawn,
+        image_names=tuple(dataset.image_names[index] for index in chosen),
+        source_identities=tuple(known[index] for index in chosen) if known else (),
+    )
 
 
 def experiments(run: Run) -> list[str]:

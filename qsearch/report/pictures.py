@@ -151,6 +151,7 @@ def _true_classes(dataset: Dataset, classifier: Classifier, indices: npt.NDArray
         images=dataset.images[indices],
         labels=dataset.labels[indices],
         image_names=tuple(dataset.image_names[index] for index in indices),
+        source_identities=(),
     )
     return list(map(_class_names(dataset, classifier), truth_of(chosen, classifier).tolist()))
 

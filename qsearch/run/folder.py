@@ -106,10 +106,14 @@ class Run:
         timeout_s: float | None = None,
         trials: int | None = None,
         allow_changed: bool = False,
+        retry_failed: bool = False,
         evaluator: Evaluator | None = None,
         on_trial: Callable[[Trial], None] = lambda trial: None,
+        on_wait: Callable[[str, float], None] = lambda label, waited_s: None,
     ) -> None:
         """Goes on to ``trials`` search trials (default: as many as set), with ``workers`` of the ``executor``.
+
+        The rest is as :func:`run_search` says.
 
         Raises InputError where dataset, classifiers or codec are no longer those of the run, unless
         ``allow_changed``, which is recorded; and RunError where another process is at it, or as :func:`run_search`
@@ -122,27 +126,28 @@ class Run:
             if trials is not None and trials < (recorded := archive.count("search")):
                 raise InputError(f"{self.path} has {recorded} trials already: go on to more than {trials}.")
             if trials is not None and trials != self.settings.search.trials:
-                self._save(search=check_search(msgspec.structs.replace(self.settings.search, trials=trials)))
+                self.save(search=check_search(msgspec.structs.replace(self.settings.search, trials=trials)))
             gpus = gpus_for(self.settings)
             with executor_for(evaluator, workers, name=executor, gpus=gpus, timeout_s=timeout_s) as executing:
-                self._search(evaluator, executing, archive, on_trial)
+                self._search(
+                    evaluator, executing, archive, retry_failed=retry_failed, on_trial=on_trial, on_wait=on_wait
+                )
 
-    def _search(
-        self, evaluator: Evaluator, executor: Executor, archive: Archive, on_trial: Callable[[Trial], None]
-    ) -> None:
+    def _search(self, evaluator: Evaluator, executor: Executor, archive: Archive, **how: Any) -> None:
         wanted = self.settings.search
         conditions: dict[str, Any] = {
             "look_ahead": wanted.look_ahead,
             "qualities": wanted.qualities,
-            "on_trial": on_trial,
+            **how,
         }
-        if wanted.warm_up and wanted.guidance is None:
+        if wanted.warm_up and (wanted.guidance is None or how["retry_failed"]):
             warm_up = SortedRandom(SearchSpace.full(wanted.layout), wanted.seed)
             run_search(warm_up, executor, archive, trials=wanted.warm_up, **conditions)
+        if wanted.warm_up and wanted.guidance is None:
             learned = guidance(
                 [self.results()], wanted.layout, around=wanted.around, window=wanted.window, sigma=wanted.sigma
             )
-            self._save(search=with_guidance(wanted, learned))
+            self.save(search=with_guidance(wanted, learned))
         strategy = build_strategy(self.settings.search)
         gate = gate_for(evaluator, wanted.ratio, wanted.ratio_window)
         run_search(strategy, executor, archive, trials=wanted.trials, first=wanted.warm_up, gate=gate, **conditions)
@@ -159,9 +164,10 @@ class Run:
             )
         archive.add_images(identities(evaluator.dataset))
         change = Change(at_trial=archive.count("search"), differences=differences)
-        self._save(recorded=now, changes=(*self.settings.changes, change))
+        self.save(recorded=now, changes=(*self.settings.changes, change))
 
-    def _save(self, **changes: Any) -> None:
+    def save(self, **changes: Any) -> None:
+        """Writes the settings with ``changes``; for who holds the lock of the folder."""
         self.settings = msgspec.structs.replace(self.settings, **changes)
         save_settings(self.settings, self.path / SETTINGS_FILE)
 
@@ -188,4 +194,8 @@ def guided(settings: RunSettings, sources: Sequence[Run], evaluator: Evaluator) 
         window=wanted.window,
         sigma=wanted.sigma,
     )
-    return msgspec.structs.replace(settings, search=with_guidance(wanted, learned))
+    search = with_guidance(wanted, learned)
+    assert search.guidance is not None  # it was just put there
+    paths = tuple(str(source.path.resolve()) for source in sources)
+    found = msgspec.structs.replace(search.guidance, paths=paths)
+    return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, guidance=found))

@@ -28,12 +28,15 @@ Quality = Annotated[int, msgspec.Meta(ge=1, le=100)]
 class GuidanceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The box and the fitness an informed strategy searches with, and where they come from.
 
+    sources: the names of the runs; paths: where they lay, in the same order; none where it is the run itself, or an
+        earlier version did not write them down.
     parabola: (a, b, c) of the whole frontier; see :class:`qsearch.pareto.fitness.Parabola`.
     local_fit: (center, low, high, a, b, c) of the frontier near the window, which the strategy optimises; see
         :class:`qsearch.pareto.fitness.LocalFit`. None in a run of a version that optimised the parabola: it goes on so.
     """
 
     sources: tuple[str, ...]
+    paths: tuple[str, ...] = ()
     window: tuple[float, float]
     sigma: float
     parabola: tuple[float, float, float]

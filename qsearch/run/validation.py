@@ -1,23 +1,27 @@
 """Validation: tables of a run measured on other images, other splits or other networks, and kept with the run."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
 from qsearch.codecs.auto import described
 from qsearch.datasets.base import ImageIdentity, identities
+from qsearch.datasets.identity import look_alikes
 from qsearch.disk import append_line, check_folder_name
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
-from qsearch.run.folder import Run
+from qsearch.run.folder import SETTINGS_FILE, Run
 from qsearch.run.settings import RunSettings, SearchSettings, files_of
 from qsearch.strategies.listed import Listed
 from qsearch.tables import QuantTables
 
 FOLDER = "validations"
 LOOKS_FILE = "looks.jsonl"
+NAMED = 3
+"""How many images that look alike a sentence names before it counts the rest."""
 
 
 def validation_settings(run: Run, tables: dict[str, QuantTables], settings: RunSettings) -> RunSettings:
@@ -36,11 +40,21 @@ def validation_settings(run: Run, tables: dict[str, QuantTables], settings: RunS
     return msgspec.structs.replace(settings, search=search, codec=run.settings.codec, recorded=None, changes=())
 
 
-def open_validation(run: Run, name: str, settings: RunSettings, evaluator: Evaluator) -> Run:
+def open_validation(
+    run: Run,
+    name: str,
+    settings: RunSettings,
+    evaluator: Evaluator,
+    *,
+    others: Sequence[Run] = (),
+    on_note: Callable[[str], None] = lambda note: None,
+) -> Run:
     """The validation ``name`` of ``run``, made where there is none yet; it measures with :meth:`Run.resume`.
 
-    A new one counts as a look at its images. Raises InputError where the images overlap with those the run searched
-    on, where the encoder is not the run's, and where a validation of that name measures something else.
+    A new one counts as a look at its images. others: further runs that tables come from. ``on_note`` hears of images
+    that may have been seen (:func:`refuse_overlap`). Raises InputError where images overlap with those that one of
+    these runs searched on, where the encoder is not the run's, and where a validation of that name measures something
+    else.
     """
     codec = files_of(described(evaluator.codec))
     recorded = run.settings.recorded
@@ -60,22 +74,93 @@ def open_validation(run: Run, name: str, settings: RunSettings, evaluator: Evalu
                 f"validation {name} of run {run.name} measures other tables or images: choose another --name."
             )
         return found
-    refuse_overlap(run, identities(evaluator.dataset))
+    for note in refuse_overlap([run, *others], identities(evaluator.dataset)):
+        on_note(note)
     made = Run.create(path, settings, evaluator)
     _log_look(run, name, evaluator.dataset.digest, len(settings.search.options["tables"]))
     return made
 
 
-def refuse_overlap(run: Run, images: Sequence[ImageIdentity]) -> None:
-    """InputError where some of ``images`` are among those ``run`` searched on, found by the digests of their pixels."""
-    with run.archive() as archive:
-        searched = {image.digest: image.name for image in archive.images()}
-    shared = [image.name for image in images if image.digest in searched]
-    if shared:
-        raise InputError(
-            f"{len(shared)} of {len(images)} images are among those that run {run.name} searched on ({shared[0]}, for "
-            "one): validate on images it has not seen."
+def refuse_overlap(runs: Sequence[Run], images: Sequence[ImageIdentity]) -> list[str]:
+    """InputError where some of ``images`` are among those that tables of ``runs`` were searched on.
+
+    All images count that one of ``runs``, or a run that guided it, ever searched on, in whatever size: they are known
+    by their files, by their decoded pixels and by those that were prepared of them. Returns a sentence for each thing
+    that this cannot tell: images that look alike, and runs that are not to be found or do not know their images well
+    enough.
+    """
+    searched, notes = _with_guiding(runs)
+    for run in searched:
+        with run.archive() as archive:
+            seen = archive.images(all_generations=True)
+        shared = same_images(images, seen)
+        if shared:
+            raise InputError(
+                f"{len(shared)} of {len(images)} images are among those that run {run.name} searched on ({shared[0]}, "
+                "for one): validate on images it has not seen."
+            )
+        notes += _doubts(run.name, seen, images)
+    return list(dict.fromkeys(notes))
+
+
+def same_images(images: Sequence[ImageIdentity], others: Sequence[ImageIdentity]) -> list[str]:
+    """The names of those of ``images`` that share their file or their pixels, before or after preparation."""
+    known = {digest for other in others for digest in _digests(other)}
+    return [image.name for image in images if not known.isdisjoint(_digests(image))]
+
+
+def _digests(image: ImageIdentity) -> set[str]:
+    return {image.digest, image.source_digest, image.file_digest} - {""}
+
+
+def _doubts(name: str, seen: Sequence[ImageIdentity], images: Sequence[ImageIdentity]) -> list[str]:
+    """What images that differ in file and pixels do not yet tell, a sentence each."""
+    if not seen:
+        return [f"run {name} does not say which images it searched on: see that it was not on these."]
+    notes = []
+    if any(not image.source_digest for image in seen):
+        notes.append(
+            f"run {name} is of a version that knew images only as they were prepared: those it searched on are not "
+            "recognised in another size."
         )
+    pairs = look_alikes([image.perceptual_hash for image in images], [image.perceptual_hash for image in seen])
+    if pairs:
+        named = ", ".join(f"{images[mine].name} like {seen[theirs].name}" for mine, theirs in pairs[:NAMED])
+        more = f" and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
+        notes.append(
+            f"{len(pairs)} of {len(images)} images look like some that run {name} searched on ({named}{more}): see "
+            "that they are not the same photographs."
+        )
+    return notes
+
+
+def _with_guiding(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """``runs``, those that guided them, and those that guided these; and a sentence for each that is not found."""
+    found: dict[Path, Run] = {}
+    notes: list[str] = []
+    waiting = list(runs)
+    while waiting:
+        run = waiting.pop(0)
+        if found.setdefault(run.path.resolve(), run) is not run:
+            continue
+        parent = run.path.resolve().parent
+        if parent.name == FOLDER and (parent.parent / SETTINGS_FILE).is_file():  # its tables were found by another run
+            waiting.append(Run.open(parent.parent))
+        guidance = run.settings.search.guidance
+        if guidance is None or run.settings.search.warm_up:  # which guided itself
+            continue
+        paths = guidance.paths or ("",) * len(guidance.sources)
+        for name, path in zip(guidance.sources, paths, strict=False):
+            places = [Path(path)] if path else []
+            place = next((one for one in (*places, parent / name) if (one / SETTINGS_FILE).is_file()), None)
+            if place is None:
+                notes.append(
+                    f"run {run.name} was guided by run {name}, which is not found: see that it did not search on these "
+                    "images."
+                )
+            else:
+                waiting.append(Run.open(place))
+    return list(found.values()), notes
 
 
 def validations(run: Run) -> list[Run]:

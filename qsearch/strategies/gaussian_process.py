@@ -84,8 +84,8 @@ class GaussianProcess:
         if factor is None:
             covariance = self.cross(points)
             covariance[np.diag_indices(len(points))] = prior.amplitude**2 + prior.noise**2
-            factor = np.linalg.cholesky(covariance)
-        self._factor = factor
+            factor = np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
+        self._factor: Floats = factor
 
     def observing(self, point: Floats, value: float) -> "GaussianProcess":
         """The posterior after one more observation, ``value`` at ``point`` [d].

@@ -4,15 +4,15 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from qsearch.classifiers import engines
-from qsearch.classifiers.base import ClassifierOptions
-from qsearch.classifiers.engines import TorchEngine
+from qsearch.classifiers.base import ClassifierOptions, Precision
+from qsearch.classifiers.engines import TorchEngine, cpu_has_bfloat16
 from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.network import NetworkInput, TorchNetwork, normalised
 from qsearch.datasets.preparation import resize_and_crop
@@ -236,10 +236,24 @@ class TestDevices:
         ],
         indirect=["gpus"],
     )
-    def test_what_cannot_be_is_refused(self, gpus: None, device: str, precision: str, sentence: str) -> None:
+    def test_what_cannot_be_is_refused(
+        self, gpus: None, device: str, precision: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("qsearch.classifiers.engines.cpu_has_bfloat16", lambda: False)
         options = ClassifierOptions(device=device, precision=precision)  # type: ignore[arg-type]
         with pytest.raises(InputError, match=sentence):
             InferenceClassifier(network(NetworkInput(32, 32)), options)
+
+    @pytest.mark.skipif(not cpu_has_bfloat16(), reason="this CPU does not compute in bfloat16")
+    def test_bfloat16_on_a_cpu_is_near_float32(self) -> None:
+        exact, rough = (
+            InferenceClassifier(network(NetworkInput(32, 32)), ClassifierOptions(device="cpu", precision=precision))
+            for precision in get_args(Precision)
+        )
+        images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
+        difference = np.abs(exact.logits(images) - rough.logits(images)).max()
+        assert 0 < difference < 0.05 * np.abs(exact.logits(images)).max()
+        assert rough.settings()["precision"] == "bfloat16"
 
     def test_settings_name_what_logits_depend_on(self) -> None:
         settings = InferenceClassifier(network(NetworkInput(32, 32, 37)), details={"weights": "own"}).settings()

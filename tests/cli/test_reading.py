@@ -40,7 +40,7 @@ def test_show_prints_the_summary_and_the_same_as_json(cli: Cli, demo: Path) -> N
     assert found["summary"]["trials_done"] == len(run.results().done)
     assert found["summary"]["trials_failed"] == 8 - len(run.results().done)
     assert [point["label"] for point in found["summary"]["frontier"]] == [t.label for t in run.results().frontier]
-    assert found["settings"]["recorded"]["codec"]["name"] == "pillow"
+    assert found["settings"]["recorded"]["codec"]["name"] == "coefficient"
 
 
 def test_trials_as_json_hold_every_trial(cli: Cli, demo: Path) -> None:

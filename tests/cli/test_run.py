@@ -28,7 +28,7 @@ def test_a_run_ends_with_what_it_found(cli: Cli, tmp_path: Path) -> None:
     finished = cli("run", "--name", "demo", "--trials", "12", "--seed", "5", *FAKE)
     assert finished.status == 0
     assert "Run demo: sorted-random, seed 5, layout shared" in finished.stdout
-    assert "15 images 24x24 of fake, fake, pillow 4:2:0" in finished.stdout
+    assert "15 images 24x24 of fake, fake, coefficient 4:2:0" in finished.stdout
     assert "12 of 12 trials done (12 distinct)" in finished.stdout
     assert re.search(r"Standard quality 50: +ratio +\d+\.\d\d, top-1 +\d+\.\d\d %", finished.stdout)
     assert "Best at no lower ratio:" in finished.stdout
@@ -215,3 +215,17 @@ def test_a_network_that_is_mostly_wrong_uncompressed_is_told(cli: Cli, monkeypat
     monkeypatch.setattr(fakes.FakeClassifier, "logits", lambda self, images: -answer(self, images))
     wrong = cli("run", "--name", "wrong", "--trials", "2", *FAKE).stderr
     assert re.search(r"fake is right on \d+\.\d % of the uncompressed images only: .*--class-names.*--mean", wrong)
+
+
+def test_failed_trials_are_tried_again(cli: Cli, tmp_path: Path) -> None:
+    serial = ("--workers", "1", "--executor", "serial")
+    cli("run", "--name", "half", "--trials", "20", "--dataset", "fake", "--classifier", "fake:fail=4", *serial)
+    run = tmp_path / "runs" / "half"
+    failed = [trial.label for trial in trials(run) if trial.status == "failed"]
+    assert failed
+    settings = run / "run.toml"
+    settings.write_text(settings.read_text().replace("fake:fail=4", "fake"))
+    finished = cli("resume", "half", "--retry-failed", *serial)
+    assert finished.status == 0, finished.stderr
+    assert {trial.status for trial in trials(run)} == {"done"}
+    assert [trial.label for trial in trials(run) if "The attempt before failed" in trial.reason] == failed

@@ -145,7 +145,7 @@ class TestDrawing:
 class TestCache:
     def test_files_are_read_once(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         first = load(root, 16)
-        monkeypatch.setattr(files, "prepared_pixels", refuse)
+        monkeypatch.setattr(files, "prepared_image", refuse)
         again = load(root, 16)
         assert isinstance(again.images, np.memmap)
         assert (again.digest, again.notes) == (first.digest, first.notes)

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from PIL import EpsImagePlugin, Image
 
 from qsearch.datasets.files import image_suffixes
-from qsearch.datasets.pixels import UnusableImageError, image_formats, prepared_pixels, read_rgb
+from qsearch.datasets.pixels import UnusableImageError, image_formats, prepared_image, read_rgb
 from qsearch.encode.image import encode_file
 from qsearch.tables import QuantTables
 
 
 def pixels_of(path: Path) -> npt.NDArray[np.uint8]:
-    pixels = prepared_pixels(path, None, "crop")
-    assert not isinstance(pixels, str), pixels
-    return pixels
+    found = prepared_image(path, None, "crop")
+    assert not isinstance(found, str), found
+    return found.pixels
 
 
 def corners(pixels: npt.NDArray[np.uint8]) -> list[list[int]]:
@@ -106,7 +106,7 @@ def test_floats_from_0_to_255(tmp_path: Path) -> None:
 @pytest.mark.parametrize("values", [[-1.0, 0.5], [0.0, 300.0], [0.0, float("nan")]])
 def test_floats_of_no_known_scale_are_refused(tmp_path: Path, values: list[float]) -> None:
     Image.fromarray(np.array([values], dtype=np.float32)).save(tmp_path / "float.tif")
-    assert "expected 0 to" in str(prepared_pixels(tmp_path / "float.tif", None, "crop"))
+    assert "expected 0 to" in str(prepared_image(tmp_path / "float.tif", None, "crop"))
 
 
 def test_cmyk_jpeg_is_not_inverted(tmp_path: Path) -> None:
@@ -149,8 +149,8 @@ def test_damage_is_told_not_raised(tmp_path: Path, suffix: str, data: st.DataObj
     for position in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=8)):
         content[position] = data.draw(st.integers(0, 255))
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
-    result = prepared_pixels(path, 8, "crop")
-    assert result if isinstance(result, str) else result.shape == (8, 8, 3)
+    result = prepared_image(path, 8, "crop")
+    assert result if isinstance(result, str) else result.pixels.shape == (8, 8, 3)
 
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n%%EndComments\nshowpage\n%%EOF\n"
@@ -168,7 +168,7 @@ def test_no_image_runs_a_program(tmp_path: Path, name: str, monkeypatch: pytest.
     monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)
     path = tmp_path / name
     path.write_bytes(EPS)
-    assert prepared_pixels(path, None, "crop") == "not an image"
+    assert prepared_image(path, None, "crop") == "not an image"
     with pytest.raises(UnusableImageError, match="not an image"):
         encode_file(path, tmp_path / "out.jpg", QuantTables.standard(50))
     assert not ran.exists()

@@ -204,8 +204,9 @@ def test_a_run_interrupted_about_its_warm_up_ends_as_one_that_never_was(tmp_path
 
 def test_a_run_that_optimised_the_parabola_goes_on_with_it(tmp_path: Path) -> None:
     """Guidance without a local fit, as versions wrote it that had none."""
-    box = {"lower": tuple([10] * 64), "upper": tuple([60] * 64)}
-    old = GuidanceSettings(sources=("x",), window=(19, 21), sigma=0.5, parabola=(-1e-4, -2e-3, 0.64), **box)
+    old = GuidanceSettings(
+        sources=("x",), window=(19, 21), sigma=0.5, parabola=(-1e-4, -2e-3, 0.64), lower=(10,) * 64, upper=(60,) * 64
+    )
     new = msgspec.structs.replace(old, local_fit=(20.0, 18.0, 22.0, -0.5, -0.3, 0.6))
     wanted = SearchSettings(strategy="bayesian", guidance=old)
     save_settings(RunSettings(search=wanted), tmp_path / "run.toml")

@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.datasets.cache import PreparedImages, cached_pixels
+from qsearch.datasets.identity import SourceIdentity, identity_of
 from qsearch.datasets.imagenetv2.manifest import MANIFEST_FILE, Entry, read_manifest, read_settings
-from qsearch.datasets.pixels import open_image
+from qsearch.datasets.pixels import open_image, prepared_image
 from qsearch.errors import InputError
 
 
@@ -50,13 +52,24 @@ def _prepare(folder: Path, entries: Sequence[Entry], size: int) -> PreparedImage
     wnids = sorted({entry.wnid for entry in entries})
     labels = np.array([wnids.index(entry.wnid) for entry in entries], dtype=np.int64)
     images = np.empty((len(entries), size, size, 3), dtype=np.uint8)
+    source_identities = []
     for image, entry in zip(images, entries, strict=True):
         path = folder / entry.prepared
         if hashlib.sha256(path.read_bytes()).hexdigest() != entry.prepared_sha256:
             raise InputError(f"{path} is not the file in the manifest: remove it and give the build command again.")
         with open_image(path) as prepared:
             image[...] = np.asarray(prepared)
-    return PreparedImages(images, labels, tuple(wnids), tuple(entry.candidate for entry in entries), _notes(entries))
+        source_identities.append(_source_identity(folder, entry, image))
+    names = tuple(entry.candidate for entry in entries)
+    return PreparedImages(
+        images, labels, tuple(wnids), names, _notes(entries), source_identities=tuple(source_identities)
+    )
+
+
+def _source_identity(folder: Path, entry: Entry, image: npt.NDArray[np.uint8]) -> SourceIdentity:
+    """Of the photograph where the build kept it, else of the image that was prepared of it."""
+    original = "not kept" if entry.original is None else prepared_image(folder / entry.original, None, "crop")
+    return identity_of(image, entry.prepared_sha256) if isinstance(original, str) else original.identity
 
 
 def _notes(entries: Sequence[Entry]) -> tuple[str, ...]:
