@@ -1,5 +1,6 @@
 """``qsearch curve``: tables scaled over qualities against the standard ones, as rate and PSNR, on unlabelled images."""
 
+import itertools
 import json
 import math
 from collections.abc import Callable
@@ -8,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
 from qsearch.analysis.rate_distortion import (
     QUALITIES,
@@ -18,6 +17,7 @@ from qsearch.analysis.rate_distortion import (
     measure_rate_distortion,
     saving_percent,
 )
+from qsearch.cli.progress import Progress
 from qsearch.cli.runs import runs_option
 from qsearch.cli.tables import TABLES_HELP, resolve_tables
 from qsearch.codecs.base import SUBSAMPLINGS, EncoderOptions, Subsampling
@@ -60,14 +60,14 @@ def curve(
     files = _image_files(images)
     families: dict[str, Callable[[int], QuantTables]] = {STANDARD: QuantTables.standard}
     families.update({spec: _family(spec, runs) for spec in tables})
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("measuring", total=len(files))
+    done = itertools.count(1)
+    with Progress() as progress:
         curves = measure_rate_distortion(
             files,
             PillowCodec(EncoderOptions(subsampling=subsampling)),
             families,
             workers=workers or usable_cores(),
-            on_image=lambda: bar.advance(task),
+            on_image=lambda: progress("measuring", next(done), len(files)),
         )
     standard, *others = curves
     measured_on = (

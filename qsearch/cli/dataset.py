@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from qsearch.cli.dataset_show import show
-from qsearch.cli.stages import StageProgress
+from qsearch.cli.progress import Progress
 from qsearch.datasets.imagenetv2.publication import CLASSES, IMAGES_PER_CLASS, PUBLIC_SETS, Addresses
 
 FETCHED = {f"imagenetv2-{sampling}": sampling for sampling in PUBLIC_SETS}
@@ -111,7 +111,7 @@ def build_imagenetv2(
     )
     sources = Sources(_addresses(ctx, hub), metadata, flickr_key or None, public_images, unreachable_as_missing)
     downloader = Downloader(Politeness(connections=connections))
-    with StageProgress() as progress:
+    with Progress() as progress:
         built = build_(out, settings, sources, downloader, progress)
     click.echo(
         f"{out}: {built.originals + built.public} images, {built.originals} from the original photographs and "
@@ -137,7 +137,7 @@ def fetch(ctx: click.Context, name: str, out: Path | None, hub: str | None) -> N
     from qsearch.datasets.download import Downloader
     from qsearch.datasets.imagenetv2.public_images import downloads_folder, fetch_tarball
 
-    with StageProgress() as progress:
+    with Progress() as progress:
         path = fetch_tarball(FETCHED[name], out or downloads_folder(), Downloader(), _addresses(ctx, hub), progress)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,8 +1,6 @@
 """``qsearch encode``: image files and folders of them to JPEG files at given tables."""
 
 import json
-import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 import click
 
 from qsearch.cli.declared import given_fields, options_for
+from qsearch.cli.progress import INTERRUPTED, Progress
 from qsearch.cli.runs import runs_option
 from qsearch.cli.tables import TABLES_HELP, resolve_tables
 from qsearch.codecs.base import EncoderOptions
@@ -20,8 +19,6 @@ from qsearch.run.building import usable_cores
 from qsearch.run.settings import CodecSettings
 
 FAILED = 1
-INTERRUPTED = 130
-PLAIN_LINE_EVERY_S = 10.0
 
 
 @click.command()
@@ -97,25 +94,13 @@ def _codec(default: CodecSettings, given: dict[str, Any]) -> PillowCodec:
 
 
 def _with_progress(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:
-    """``outcomes``, failures told on stderr as they come, beside a bar, or a plain line now and then elsewhere."""
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import track
-
-        console = Console(stderr=True)
-        for outcome in track(outcomes, "encoding", total, console=console):
+    """``outcomes``, failures told on stderr as they come."""
+    with Progress() as progress:
+        for done, outcome in enumerate(outcomes, start=1):
             if outcome.status == "failed":
-                console.print(_failure(outcome), markup=False, highlight=False, soft_wrap=True)
+                progress.say(_failure(outcome))
+            progress("encoding", done, total)
             yield outcome
-        return
-    line_at = time.monotonic()
-    for done, outcome in enumerate(outcomes, start=1):
-        if outcome.status == "failed":
-            click.echo(_failure(outcome), err=True)
-        if time.monotonic() - line_at >= PLAIN_LINE_EVERY_S:
-            line_at = time.monotonic()
-            click.echo(f"{done}/{total} files", err=True)
-        yield outcome
 
 
 def _failure(outcome: Outcome) -> str:

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from qsearch.cli.options import network_options, preparation_options, settings_of_classifier, settings_of_dataset
-from qsearch.cli.progress import INTERRUPTED
+from qsearch.cli.progress import INTERRUPTED, Progress
 from qsearch.cli.runs import find_run, runs_option
 from qsearch.errors import InputError
 
@@ -63,7 +63,6 @@ def finetune(ctx: click.Context, /, run_: str, name: str | None, runs: Path, jso
     The same training at standard quality 50 is what it is compared with, image by image, on images that neither saw
     nor the search chose on. Interrupted or killed, the same command goes on after the last whole epoch.
     """
-    from qsearch.cli.stages import StageProgress
     from qsearch.finetuning.experiment import open_experiment, run_experiment
 
     run = find_run(run_, runs)
@@ -72,7 +71,7 @@ def finetune(ctx: click.Context, /, run_: str, name: str | None, runs: Path, jso
         click.echo(note, err=True)
     folder, settings = open_experiment(run, name or _name(settings), settings)
     try:
-        with StageProgress() as progress:
+        with Progress() as progress:
             result = run_experiment(folder, settings, parts, progress)
     except KeyboardInterrupt:
         click.echo("interrupted; give the same command again to go on.", err=True)

@@ -6,9 +6,8 @@ from pathlib import Path
 import click
 
 from qsearch.cli.options import trust_option, workers_option
-from qsearch.cli.progress import INTERRUPTED
+from qsearch.cli.progress import INTERRUPTED, Progress
 from qsearch.cli.runs import find_run, runs_option
-from qsearch.cli.stages import StageProgress
 from qsearch.evaluation.measures import MEASURES
 from qsearch.run.measuring import add_measures
 from qsearch.run.validation import validations
@@ -42,7 +41,7 @@ def measure(
     run = find_run(run_, runs)
     for each in [run, *(validations(run) if with_validations else [])]:
         try:
-            with StageProgress() as progress:
+            with Progress() as progress:
                 measured = add_measures(
                     each,
                     names,

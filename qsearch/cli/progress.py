@@ -1,4 +1,4 @@
-"""Progress of a search: a bar on a terminal, a plain line every so often elsewhere; always on stderr."""
+"""Progress: bars on a terminal, a plain line every so often elsewhere; always on stderr."""
 
 import sys
 import time
@@ -7,8 +7,10 @@ from typing import Any, Self
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 
+from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.plausibility import low_accuracy
 from qsearch.analysis.results import Results
 from qsearch.analysis.summary import summarize
@@ -17,8 +19,7 @@ from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.run.building import codec_note
 from qsearch.run.findings import labels_predicted
 from qsearch.run.folder import Run
-from qsearch.run.settings import Recorded
-from qsearch.wording import measured_on
+from qsearch.wording import measured_on, network_names
 
 INTERRUPTED = 130
 """The exit status of a command that Ctrl-C or SIGTERM ended."""
@@ -27,90 +28,126 @@ GAIN_EVERY_S = 1.0
 """The best gain needs a frontier over all trials: now and then is enough."""
 
 
-class SearchProgress:
-    """Hears of trials and shows where a run stands, reference curve included. A context manager."""
+class Progress:
+    """Hears how far stages of work are and shows it. A context manager."""
 
-    def __init__(self, run: Run, trials: int) -> None:
-        self._run = run
-        reference, search = run.trials()
-        self._reference, self._search = list(reference), list(search)
-        self._total = 1 + len(run.settings.search.qualities) + trials
-        self._reference_point = run.settings.search.hypervolume_reference
-        self._start = time.monotonic()
-        self._new = 0
-        self._gain = ""
-        self._gain_at = self._line_at = self._start
-        self._bar: Progress | None = None
+    def __init__(self) -> None:
+        self._bars: Bars | None = None
         if sys.stderr.isatty():
-            self._bar = Progress(
-                TextColumn("{task.description}"),
+            self._bars = Bars(
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[speed]}"),
                 TimeRemainingColumn(compact=True),
-                TextColumn("{task.fields[gain]}"),
+                TextColumn("{task.fields[note]}", markup=False),
                 console=Console(stderr=True),
             )
-            self._task = self._bar.add_task("tables", total=self._total, completed=self._done, speed="", gain="")
-
-    @property
-    def _done(self) -> int:
-        """Tables of the reference curve and of the search."""
-        return len(self._reference) + sum(trial.status != "screened" for trial in self._search)
+        self._stages: dict[str, Any] = {}
+        self._begun: dict[str, tuple[float, int]] = {}
+        self._line_at = time.monotonic()
 
     def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
+        if self._bars is not None:
+            self._bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        if self._bars is not None:
+            self._bars.stop()
+
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """``stage`` is ``done`` of ``total``; 0 where that is not known."""
+        if self._bars is not None:
+            if stage not in self._stages:
+                self._stages[stage] = self._bars.add_task(stage, note=note)
+            self._bars.update(self._stages[stage], completed=done, total=total or None, note=note)
+            return
+        now = time.monotonic()
+        begins = stage not in self._begun
+        if begins:
+            self._begun[stage] = now, done
+        if begins or (total and done == total) or now - self._line_at >= PLAIN_LINE_EVERY_S:
+            self._line_at = now
+            self.say(", ".join(filter(None, (_how_far(stage, done, total), self._time_left(stage, done, total), note))))
+
+    def say(self, line: str) -> None:
+        """Prints ``line`` as it is, above the bars where there are any."""
+        if self._bars is None:
+            click.echo(line, err=True)
+        else:  # a failure's reason may hold what rich takes for markup
+            self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def _time_left(self, stage: str, done: int, total: int) -> str:
+        begun_at, begun_with = self._begun[stage]
+        passed_s, new = time.monotonic() - begun_at, done - begun_with
+        return f"{(total - done) * passed_s / new:.0f} s left" if new > 0 and done < total else ""
+
+
+def _how_far(stage: str, done: int, total: int) -> str:
+    return f"{stage}: {done} of {total}" if total else f"{stage} ..."
+
+
+class SearchProgress:
+    """Hears of trials and shows where a run stands, reference tables included. A context manager."""
+
+    def __init__(self, run: Run, trials: int) -> None:
+        self._run = run
+        reference, search = run.trials()
+        self._reference, self._search = list(reference), list(search)
+        standard = len(run.settings.search.qualities)
+        self._total = 1 + standard + trials
+        self._stage = f"1 uncompressed + {standard} standard + {trials} trials"
+        self._reference_point = run.settings.search.hypervolume_reference
+        self._gain = ""
+        self._gain_at = time.monotonic()
+        self._progress = Progress()
+
+    @property
+    def _done(self) -> int:
+        """What is measured of all: images uncompressed, standard tables, trials."""
+        return len(self._reference) + sum(trial.status != "screened" for trial in self._search)
+
+    def __enter__(self) -> Self:
+        self._progress.__enter__()
+        self._progress(self._stage, self._done, self._total)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.__exit__(kind, error, trace)
 
     def __call__(self, trial: Trial) -> None:
         """One more trial is recorded."""
         (self._search if trial.series == "search" else self._reference).append(trial)
-        self._new += 1
         now = time.monotonic()
-        speed = f"{self._new / max(now - self._start, 1e-9):.2f} trials/s"
         if now - self._gain_at >= GAIN_EVERY_S or self._done == self._total:
             self._gain, self._gain_at = self._best_gain(), now
         if trial.measurement is not None and trial.label == "uncompressed":
             self._say_if_implausible(trial.measurement)
         if trial.status == "failed":
-            self._say(f"trial {trial.label} failed: {trial.reason}")
-        if self._bar is not None:
-            self._bar.update(self._task, completed=self._done, speed=speed, gain=self._gain)
-        elif now - self._line_at >= PLAIN_LINE_EVERY_S or self._done == self._total:
-            self._line_at = now
-            left_s = (self._total - self._done) * (now - self._start) / self._new
-            self._say(f"{self._done}/{self._total} tables, {speed}, {left_s:.0f} s left, {self._gain}")
+            self._progress.say(f"trial {trial.label} failed: {trial.reason}")
+        self._progress(self._stage, self._done, self._total, self._gain)
 
     def waiting(self, label: str, waited_s: float) -> None:
         """Nothing has finished for ``waited_s``."""
-        self._say(f"no trial has finished for {waited_s:.0f} s; at it longest: trial {label}")
+        self._progress.say(f"no trial has finished for {waited_s:.0f} s; at it longest: trial {label}")
 
     def _say_if_implausible(self, uncompressed: Measurement) -> None:
         if labels_predicted(self._run):
             return
-        for index, network in enumerate((self._run.settings.recorded or Recorded()).classifiers):
-            note = low_accuracy(str(network["name"]), uncompressed.of_network(index).top1)
+        for index, network in enumerate(network_names(self._run)):
+            note = low_accuracy(network, uncompressed.of_network(index).top1)
             if note is not None:
-                self._say(note)
+                self._progress.say(note)
 
     def _best_gain(self) -> str:
         summary = summarize(Results("", self._reference, self._search), self._reference_point)
         if summary.gain_points is None:
             return "no gain yet"
-        return f"{summary.gain_points:+.2f} points at quality 50's ratio"
-
-    def _say(self, line: str) -> None:
-        if self._bar is None:
-            click.echo(line, err=True)
-        else:  # as it is: a reason may hold what rich takes for markup
-            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        return f"{summary.gain_points:+.2f} points at quality {QUALITY}'s ratio"
 
 
 def measure(run: Run, evaluator: Evaluator, workers: int, *, trials: int | None = None, **how: Any) -> int:

@@ -74,7 +74,7 @@ def test_failures_are_told_with_status_1_and_the_rest_is_done(call: Call, photos
     (photos / "broken.png").write_bytes(b"no")
     finished = call("encode", "--tables", "standard:40", "photos", "out", "--json")
     assert finished.returncode == 1
-    assert finished.stderr.splitlines()[-1] == "failed: photos/broken.png: not an image"
+    assert "failed: photos/broken.png: not an image" in finished.stderr.splitlines()
     said = {entry["source"]: entry["status"] for entry in json.loads(finished.stdout)["files"]}
     assert said == {"photos/broken.png": "failed", "photos/cats/a.png": "encoded", "photos/cats/b.jpg": "encoded"}
     assert (tmp_path / "out" / "cats" / "b.jpg").is_file()
