@@ -80,7 +80,7 @@ def test_unspoilt_it_is_what_was_written(sound: Path) -> None:
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=400,
+    max_examples=150,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
