@@ -50,7 +50,7 @@ def called(label: str) -> str:
 
 def place(point: Point | Measurement) -> str:
     """Where a table lies, in plain letters."""
-    return f"ratio {point.ratio:6.2f} ({point.bpp:.2f} bpp), top-1 {100 * point.top1:5.2f} %"
+    return f"ratio {point.ratio:.2f} ({point.bpp:.2f} bpp), top-1 {100 * point.top1:.2f} %"
 
 
 def plain_interval(estimate: Estimate, form: str) -> str:

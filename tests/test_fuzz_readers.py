@@ -36,8 +36,8 @@ from qsearch.datasets.imagenetv2.manifest import (
 )
 from qsearch.datasets.imagenetv2.public_images import public_images
 from qsearch.errors import QSearchError
-from qsearch.export.files import read_tables
 from qsearch.export.formats import FORMATS, TableSheet, render
+from qsearch.export.reading import read_tables
 from qsearch.run.folder import Run
 from qsearch.run.settings import CodecSettings, Recorded, RunSettings, save_settings
 from qsearch.run.validation import FOLDER, LOOKS_FILE, looks

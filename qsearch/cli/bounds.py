@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from qsearch.analysis.guidance import Guidance, guidance
+from qsearch.cli import completion
 from qsearch.cli.options import guidance_options
 from qsearch.cli.runs import find_run, runs_option
 from qsearch.run.comparable import check_comparable
@@ -17,7 +18,7 @@ DEFAULTS = SearchSettings()
 
 
 @click.command()
-@click.argument("run", metavar="RUN...", nargs=-1, required=True)
+@click.argument("run", metavar="RUN...", shell_complete=completion.runs, nargs=-1, required=True)
 @guidance_options
 @runs_option
 @click.option("--json", "json_", is_flag=True, help="As JSON.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from qsearch.cli import completion
 from qsearch.cli.options import network_options, preparation_options, settings_of_classifier, settings_of_dataset
 from qsearch.errors import InputError
 from qsearch.registry import nearest_names
@@ -22,9 +23,13 @@ def classifier() -> None:
 
 
 @classifier.command()
-@click.argument("spec", metavar="CLASSIFIER")
+@click.argument("spec", metavar="CLASSIFIER", shell_complete=completion.registered("classifiers"))
 @network_options
-@click.option("--dataset", help="Measure top-1 on these images, uncompressed: textures:test, folder:PATH, ...")
+@click.option(
+    "--dataset",
+    shell_complete=completion.registered("datasets"),
+    help="Measure top-1 on these images, uncompressed: textures:test, folder:PATH, ...",
+)
 @preparation_options
 @click.option("--json", "json_", is_flag=True, help="As JSON, every class name included.")
 def show(spec: str, json_: bool, **given: Any) -> None:

@@ -2,25 +2,26 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
 
+from qsearch import wording
 from qsearch.analysis.bootstrap import RESAMPLES, Estimate
-from qsearch.analysis.choice import QUALITY, choose_like_quality, choose_trial
+from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.comparison import Comparison, PairedTest, compare
 from qsearch.analysis.paper_ttest import SAMPLES, WARNING, PaperTTest, paper_ttest
-from qsearch.analysis.results import Results, measured
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.analysis.results import measured
+from qsearch.cli import completion
+from qsearch.cli.runs import runs_option
+from qsearch.cli.tables import run_table
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.run.comparable import check_comparable
-from qsearch.run.folder import SETTINGS_FILE, Run
-from qsearch.run.settings import Recorded
-from qsearch.wording import measured_on
+from qsearch.run.folder import Run
+from qsearch.wording import measured_on, network_names
 
-BEST = "best"
 WIDTH = 118
 
 
@@ -36,8 +37,8 @@ class _Table:
 
 
 @click.command("compare")
-@click.argument("baseline", metavar="BASELINE")
-@click.argument("table", metavar="TABLE...", nargs=-1, required=True)
+@click.argument("baseline", metavar="BASELINE", shell_complete=completion.tables)
+@click.argument("table", metavar="TABLE...", shell_complete=completion.tables, nargs=-1, required=True)
 @runs_option
 @click.option(
     "--paper-ttest", "t_test", is_flag=True, help="Add the t-test of Li 2020, Table 1, for comparison with its numbers."
@@ -50,8 +51,9 @@ def compare_(
 ) -> None:
     """Compare each TABLE with BASELINE on the images that both were measured on, without encoding anything anew.
 
-    A table is called RUN:TRIAL (demo:17, runs/demo:17), RUN:best (the most accurate at no lower ratio than standard
-    quality 50), RUN:standard:75, or standard:75 for the first run named. p-values are corrected for all tests made.
+    A table is called RUN:TRIAL (demo:17, runs/demo:17), RUN or RUN:best (the most accurate at no lower ratio than
+    standard quality 50), RUN:standard:75, or standard:75 for the first run named. p-values are corrected for all
+    tests made.
 
     \b
     qsearch compare standard:50 demo:17 demo:23
@@ -67,37 +69,12 @@ def compare_(
 
 
 def _find_tables(names: Sequence[str], runs: Path) -> list[_Table]:
-    split = [_split(name, runs) for name in names]
-    default = next((run for run, _ in split if run is not None), None)
+    named = [None if name.startswith("standard:") else run_table(name, runs) for name in names]
+    default = next((each for each in named if each is not None), None)
     if default is None:
-        raise InputError(f"none of {', '.join(names)} names a run: say RUN:TRIAL, or RUN:standard:50.")
-    results: dict[Path, Results] = {}
-    tables = []
-    for named, label in split:
-        run = named or default
-        if run.path not in results:
-            results[run.path] = run.results()
-        tables.append(_Table(f"{run.name}:{label}", run, _trial(results[run.path], label)))
-    return tables
-
-
-def _split(name: str, runs: Path) -> tuple[Run | None, str]:
-    """The run and the label of a table called RUN:LABEL; no run for ``standard:50``."""
-    if name.startswith("standard:"):
-        return None, name
-    ends = [index for index, character in enumerate(name) if character == ":"]
-    if not ends:
-        raise InputError(f"a table is called RUN:TRIAL, RUN:{BEST} or standard:{QUALITY}, got {name!r}.")
-    # A path may have colons of its own, and so may a label: the first split that finds a run is meant.
-    for end in ends:
-        if any((folder / SETTINGS_FILE).is_file() for folder in (Path(name[:end]), runs / name[:end])):
-            return find_run(name[:end], runs), name[end + 1 :]
-    return find_run(name[: ends[0]], runs), name[ends[0] + 1 :]
-
-
-def _trial(results: Results, label: str) -> Trial:
-    choice = choose_like_quality(results, QUALITY) if label == BEST else choose_trial(results, label)
-    return choice.trial
+        raise InputError(f"none of {', '.join(names)} names a run: say RUN:TRIAL, or RUN:standard:{QUALITY}.")
+    tables = [each or replace(default, label=name) for name, each in zip(names, named, strict=True)]
+    return [_Table(each.name, each.run, each.choice.trial) for each in tables]
 
 
 def _paper_ttests(tables: Sequence[_Table], seed: int) -> list[PaperTTest]:
@@ -120,6 +97,7 @@ def _as_json(tables: Sequence[_Table], compared: Sequence[Comparison], t_tests: 
         "table": baseline.name,
         "trial": baseline.trial.label,
         "ratio": measurement.ratio,
+        "bpp": measurement.bpp,
         "top1": measurement.top1,
     }
     return json.dumps({"baseline": place, "comparisons": rows, "notes": _notes(tables)}, indent=2)
@@ -131,7 +109,7 @@ def _as_text(tables: Sequence[_Table], compared: Sequence[Comparison], t_tests: 
     lines = [f"Measured on {measured_on(baseline.run)}", f"Baseline {_titled(baseline)}"]
     for index, (table, comparison) in enumerate(zip(others, compared, strict=True)):
         lines += ["", _titled(table), f"  top-1     {_points(comparison.difference_points)}"]
-        for name, test in zip(_networks(table.run), comparison.tests, strict=True):
+        for name, test in zip(network_names(table.run), comparison.tests, strict=True):
             lines += _test(test, name if len(comparison.tests) > 1 else "", tests)
         lines.append(f"  bytes     {_ratio(comparison.byte_ratio)}")
         if t_tests is not None:
@@ -143,11 +121,7 @@ def _as_text(tables: Sequence[_Table], compared: Sequence[Comparison], t_tests: 
 def _titled(table: _Table) -> str:
     measurement = table.measurement
     called = "" if table.name.endswith(f":{table.trial.label}") else f" (trial {table.trial.label})"
-    return f"{table.name}{called}: ratio {measurement.ratio:.2f}, top-1 {100 * measurement.top1:.2f} %"
-
-
-def _networks(run: Run) -> list[str]:
-    return [str(classifier["name"]) for classifier in (run.settings.recorded or Recorded()).classifiers]
+    return f"{table.name}{called}: {wording.place(measurement)}"
 
 
 def _points(difference: Estimate) -> str:

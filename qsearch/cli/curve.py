@@ -17,6 +17,7 @@ from qsearch.analysis.rate_distortion import (
     measure_rate_distortion,
     saving_percent,
 )
+from qsearch.cli import completion
 from qsearch.cli.progress import Progress
 from qsearch.cli.runs import runs_option
 from qsearch.cli.tables import TABLES_HELP, resolve_tables
@@ -32,7 +33,14 @@ STANDARD = "standard"
 
 
 @click.command()
-@click.option("--tables", multiple=True, required=True, metavar="TABLES", help=f"Repeatable: {TABLES_HELP}.")
+@click.option(
+    "--tables",
+    shell_complete=completion.tables,
+    multiple=True,
+    required=True,
+    metavar="TABLES",
+    help=f"Repeatable: {TABLES_HELP}.",
+)
 @click.option("--images", type=click.Path(path_type=Path), required=True, help="A folder of images, of any sizes.")
 @click.option("--bpp", multiple=True, type=float, default=(0.5, 1.0, 2.0), show_default=True, help="Compare PSNR here.")
 @click.option("--psnr", multiple=True, type=float, default=(34.0, 36.0, 38.0), show_default=True, help="Compare rates.")

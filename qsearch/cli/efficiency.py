@@ -9,13 +9,14 @@ from pathlib import Path
 import click
 
 from qsearch.analysis.efficiency import GOOD_POINTS, Efficiency, efficiencies
+from qsearch.cli import completion
 from qsearch.cli.runs import find_run, runs_option
 from qsearch.pareto.fitness import GOOD_GAP, Parabola
 from qsearch.run.comparable import check_comparable, one_parabola, one_reference_point
 
 
 @click.command()
-@click.argument("run", metavar="RUN...", nargs=-1, required=True)
+@click.argument("run", metavar="RUN...", shell_complete=completion.runs, nargs=-1, required=True)
 @runs_option
 @click.option("--csv", "format_", flag_value="csv", help="As comma-separated values.")
 @click.option("--json", "format_", flag_value="json", help="As JSON.")

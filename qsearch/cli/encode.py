@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from qsearch.cli import completion
 from qsearch.cli.declared import given_fields, options_for
 from qsearch.cli.progress import INTERRUPTED, Progress
 from qsearch.cli.runs import runs_option
@@ -24,7 +25,9 @@ FAILED = 1
 @click.command()
 @click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
 @click.argument("destination", metavar="[DST]", required=False, type=click.Path(path_type=Path))
-@click.option("--tables", "spec", metavar="TABLES", required=True, help=f"{TABLES_HELP}.")
+@click.option(
+    "--tables", "spec", shell_complete=completion.tables, metavar="TABLES", required=True, help=f"{TABLES_HELP}."
+)
 @options_for(EncoderOptions)
 @click.option("--strip", is_flag=True, help="Drop EXIF and colour profile; the image is turned upright and made sRGB.")
 @click.option("--overwrite", is_flag=True, help="Encode again what is there already.")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from qsearch import wording
 from qsearch.analysis.choice import (
     QUALITY,
     Choice,
@@ -13,15 +14,16 @@ from qsearch.analysis.choice import (
     choose_trial,
 )
 from qsearch.analysis.results import Results, measured
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli import completion
+from qsearch.cli.runs import find_run, is_run, runs_option
 from qsearch.cli.tables import resolve_tables
 from qsearch.export.formats import FORMATS, TableSheet, export_tables, format_of, render
 from qsearch.export.provenance import sheet_of
 
 
 @click.command()
-@click.argument("source", metavar="[RUN|TABLES]", required=False)
-@click.option("--trial", metavar="N", help="This trial of the run.")
+@click.argument("source", metavar="[RUN|TABLES]", shell_complete=completion.tables, required=False)
+@click.option("--trial", shell_complete=completion.trials, metavar="N", help="This trial of the run.")
 @click.option("--ratio", type=float, metavar="R", help="The most accurate table that compresses by R or more.")
 @click.option("--top1", metavar="A", help="The table of highest ratio with a top-1 of A (57% or 0.57) or more.")
 @click.option(
@@ -48,7 +50,7 @@ def export(
     """Write tables as a file for another encoder, with a header that says where they come from and how to use it.
 
     RUN is a name or a path; its table is picked from the frontier. TABLES are standard:Q, published:NAME[:Q],
-    RUN:TRIAL, or a file to convert.
+    RUN:best, RUN:TRIAL, or a file to convert.
     """
     selectors = {"--trial": trial, "--ratio": ratio, "--top1": top1, "--like-quality": like_quality}
     given = [name for name, value in selectors.items() if value is not None]
@@ -60,24 +62,18 @@ def export(
         raise click.UsageError(f"give --format ({', '.join(FORMATS)}) or --out FILE.")
     format_ = format_ or format_of(out or Path())
     spec = source or f"published:{published}"
-    if not _is_run(spec, runs):
-        if given:
-            raise click.UsageError(f"{given[0]} chooses a table of a run, and {spec} is not one.")
+    if is_run(spec, runs):
+        sheet = _chosen(spec, runs, trial, ratio, top1, like_quality)
+    elif given:
+        raise click.UsageError(f"{given[0]} chooses a table of a run, and {spec} is not one.")
+    else:
         sheet = resolve_tables(spec, runs)
         click.echo(sheet.title, err=True)
-    else:
-        sheet = _chosen(spec, runs, trial, ratio, top1, like_quality)
     if out is None:
         click.echo(render(sheet, format_), nl=False)
     else:
         export_tables(sheet, format_, out)
         click.echo(f"wrote {out}", err=True)
-
-
-def _is_run(spec: str, runs: Path) -> bool:
-    """Whether ``spec`` names a run; what names nothing at all is taken for one, whose absence is then explained."""
-    path = Path(spec)
-    return path.is_dir() or (runs / spec).is_dir() or not (":" in spec or path.is_file())
 
 
 def _chosen(
@@ -110,6 +106,6 @@ def _share(text: str) -> float:
 def _explained(results: Results, choice: Choice) -> str:
     measurement = measured(choice.trial)
     return (
-        f"{results.name}:{choice.trial.label}, {choice.reason}: ratio {measurement.ratio:.2f}, "
-        f"top-1 {100 * measurement.top1:.2f} % on the images of the search, which chose on them"
+        f"{results.name}:{choice.trial.label}, {choice.reason}: {wording.place(measurement)} on the images of the "
+        "search, which chose on them"
     )

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from qsearch.cli import completion
 from qsearch.cli.options import network_options, preparation_options, settings_of_classifier, settings_of_dataset
 from qsearch.cli.progress import INTERRUPTED, Progress
 from qsearch.cli.runs import find_run, runs_option
-from qsearch.errors import InputError
+from qsearch.cli.tables import RunTable, run_table
 
 if TYPE_CHECKING:
     from qsearch.finetuning.experiment import FinetuneResult, FinetuneSettings, Parts, Row
@@ -24,12 +25,31 @@ EMBEDDED = ("textures:train", "textures:test")
 
 
 @click.command()
-@click.argument("run_", metavar="RUN")
-@click.option("--trial", metavar="N", help="The found table.  [default: the best at the ratio of standard quality 50]")
-@click.option("--dataset", help="Train on these images.  [default: textures:train for a run on textures]")
-@click.option("--held-out", metavar="DATASET", help="Measure on these.  [default: textures:test for a run on textures]")
+@click.argument("run_", metavar="RUN[:TRIAL]", shell_complete=completion.tables)
+@click.option(
+    "--trial",
+    shell_complete=completion.trials,
+    metavar="N",
+    help="The found table, as RUN:N.  [default: RUN:best, at the ratio of standard quality 50]",
+)
+@click.option(
+    "--dataset",
+    shell_complete=completion.registered("datasets"),
+    help="Train on these images.  [default: textures:train for a run on textures]",
+)
+@click.option(
+    "--held-out",
+    shell_complete=completion.registered("datasets"),
+    metavar="DATASET",
+    help="Measure on these.  [default: textures:test for a run on textures]",
+)
 @preparation_options
-@click.option("--classifier", "spec", help="textures-cnn, torchvision:NAME or timm:NAME.  [default: the run's]")
+@click.option(
+    "--classifier",
+    "spec",
+    shell_complete=completion.registered("classifiers"),
+    help="textures-cnn, torchvision:NAME or timm:NAME.  [default: the run's]",
+)
 @network_options
 @click.option(
     "--train-images",
@@ -65,8 +85,9 @@ def finetune(ctx: click.Context, /, run_: str, name: str | None, runs: Path, jso
     """
     from qsearch.finetuning.experiment import open_experiment, run_experiment
 
-    run = find_run(run_, runs)
-    settings, parts = _experiment(run, given)
+    table = run_table(run_, runs) if given["trial"] is None else RunTable.of(find_run(run_, runs), given["trial"])
+    run = table.run
+    settings, parts = _experiment(table, given)
     for note in parts.notes:
         click.echo(note, err=True)
     folder, settings = open_experiment(run, name or _name(settings), settings)
@@ -83,46 +104,17 @@ def finetune(ctx: click.Context, /, run_: str, name: str | None, runs: Path, jso
         click.echo(_as_text(run, folder, settings, result))
 
 
-def _experiment(run: "Run", given: dict[str, Any]) -> tuple["FinetuneSettings", "Parts"]:
-    from qsearch.analysis.choice import QUALITY, choose_like_quality, choose_trial
-    from qsearch.finetuning.experiment import FinetuneSettings, draw, parts_of
-    from qsearch.run.building import build_classifier, build_codec, build_dataset, usable_cores
-    from qsearch.tables import QuantTables
+def _experiment(table: RunTable, given: dict[str, Any]) -> tuple["FinetuneSettings", "Parts"]:
+    from qsearch.finetuning.preparing import Training, prepare
+    from qsearch.run.building import usable_cores
 
-    results = run.results()
-    choice = choose_trial(results, given["trial"]) if given["trial"] else choose_like_quality(results, QUALITY)
-    found, standard = choice.trial.tables, QuantTables.standard(QUALITY)
-    if found == standard:
-        raise InputError(
-            f"trial {choice.trial.label} is standard quality {QUALITY} itself: choose another with --trial."
-        )
-    network = _network(run, given)
-    if network.precision != "float32":
-        raise InputError("fine-tuning trains in float32: leave --precision out.")
-    searched = run.settings.dataset
+    searched = table.run.settings.dataset
     prepared = {**given, "size": given["size"] or searched.size, "fit": given["fit"] or searched.fit}
-    train_on, held_out = (settings_of_dataset({**prepared, "dataset": spec}) for spec in _images(run, given))
-    classifier = build_classifier(network, usable_cores(), trust_pickle=given["trust_pickle"])
-    parts = parts_of(
-        classifier,
-        draw(build_dataset(train_on), given["train_images"], given["seed"]),
-        build_dataset(held_out),
-        build_codec(run.settings.codec),
-        run,
-    )
-    settings = FinetuneSettings(
-        classifier=network,
-        dataset=train_on,
-        held_out=held_out,
-        codec=run.settings.codec,
-        found=_called(choice.trial.label),
-        standard=f"standard:{QUALITY}",
-        tables=(found.to_bytes().hex(), standard.to_bytes().hex()),
-        threads=given["threads"] or usable_cores(),
-        recorded=parts.recorded,
-        **{name: given[name] for name in ("train_images", "epochs", "batch", "learning_rate", "seed")},
-    )
-    return settings, parts
+    train_on, held_out = (settings_of_dataset({**prepared, "dataset": spec}) for spec in _images(table.run, given))
+    same_names = ("train_images", "epochs", "batch", "learning_rate", "seed")
+    training = Training(threads=given["threads"] or usable_cores(), **{name: given[name] for name in same_names})
+    network = _network(table.run, given)
+    return prepare(table.run, table.choice, network, train_on, held_out, training, trust_pickle=given["trust_pickle"])
 
 
 def _network(run: "Run", given: dict[str, Any]) -> Any:
@@ -142,10 +134,6 @@ def _images(run: "Run", given: dict[str, Any]) -> tuple[str, str]:
     if train_on is None or held_out is None:
         raise click.UsageError("say which images to train on and which to measure on: --dataset D --held-out D.")
     return train_on, held_out
-
-
-def _called(label: str) -> str:
-    return label if ":" in label else f"trial {label}"
 
 
 def _name(settings: "FinetuneSettings") -> str:

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from qsearch.cli.runs import runs_option
+from qsearch.cli.runs import run_names, runs_option
 from qsearch.errors import QSearchError
 from qsearch.registry import Registry
-from qsearch.run.folder import SETTINGS_FILE, Run
+from qsearch.run.folder import Run
 from qsearch.text import one_line
 
 
@@ -37,7 +37,7 @@ def list_(what: str, runs: Path, json_: bool) -> None:
     }
     options = {name: taken for name in found.get("strategies", ()) if (taken := _options(name))}
     if what in ("all", "runs"):
-        found["runs"] = {path.parent.name: _state(path.parent) for path in sorted(runs.glob(f"[!.]*/{SETTINGS_FILE}"))}
+        found["runs"] = {name: _state(runs / name) for name in run_names(runs)}
     if json_:
         click.echo(json.dumps({**found, **({"options": options} if options else {})}, indent=2, default=str))
         return

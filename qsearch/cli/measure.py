@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from qsearch.cli import completion
 from qsearch.cli.options import trust_option, workers_option
 from qsearch.cli.progress import INTERRUPTED, Progress
 from qsearch.cli.runs import find_run, runs_option
@@ -14,7 +15,7 @@ from qsearch.run.validation import validations
 
 
 @click.command()
-@click.argument("run_", metavar="RUN")
+@click.argument("run_", metavar="RUN", shell_complete=completion.runs)
 @click.option("--add", "names", multiple=True, required=True, metavar="MEASURE", help=f"{', '.join(MEASURES.names())}.")
 @click.option("--validations", "with_validations", is_flag=True, help="Measure RUN's validations too.")
 @trust_option

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from qsearch.classifiers.base import NetworkOptions
+from qsearch.cli import completion
 from qsearch.cli.declared import assignment, field_names, given_fields, options_for
 from qsearch.codecs.base import EncoderOptions
 from qsearch.datasets.base import DatasetOptions
@@ -35,7 +36,11 @@ def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 search_options = _options(
-    click.option("--strategy", help=f"Who proposes tables; see 'qsearch list'.  [default: {DEFAULTS.search.strategy}]"),
+    click.option(
+        "--strategy",
+        shell_complete=completion.registered("strategies"),
+        help=f"Who proposes tables; see 'qsearch list'.  [default: {DEFAULTS.search.strategy}]",
+    ),
     click.option("--trials", type=click.IntRange(min=1), help=f"Tables to try.  [default: {DEFAULTS.search.trials}]"),
     click.option(
         "--seed",
@@ -91,7 +96,14 @@ guidance_options = _options(
     ),
 )
 informed_options = _options(
-    click.option("--from", "from", metavar="RUN", multiple=True, help="A run whose frontier gives bounds and fitness."),
+    click.option(
+        "--from",
+        "from",
+        shell_complete=completion.runs,
+        metavar="RUN",
+        multiple=True,
+        help="A run whose frontier gives bounds and fitness.",
+    ),
     click.option(
         "--warm-up",
         type=click.IntRange(min=1),
@@ -106,7 +118,9 @@ dataset_own_option = click.option(
 preparation_options = _options(options_for(DatasetOptions), dataset_own_option)
 dataset_options = _options(
     click.option(
-        "--dataset", help=f"textures[:SPLIT], folder:PATH, ...; see 'qsearch list'.  [default: {DEFAULTS.dataset.spec}]"
+        "--dataset",
+        shell_complete=completion.registered("datasets"),
+        help=f"textures[:SPLIT], folder:PATH, ...; see 'qsearch list'.  [default: {DEFAULTS.dataset.spec}]",
     ),
     preparation_options,
     click.option(
@@ -124,6 +138,7 @@ network_options = _options(options_for(NetworkOptions), trust_option)
 classifier_options = _options(
     click.option(
         "--classifier",
+        shell_complete=completion.registered("classifiers"),
         multiple=True,
         help="textures-cnn, torchvision:NAME, timm:NAME, FILE.onnx, FILE.pt2; of several, the mean accuracy.  "
         f"[default: {DEFAULTS.classifiers[0].spec}]",
@@ -142,6 +157,7 @@ measuring_options = _options(
     classifier_options,
     click.option(
         "--codec",
+        shell_complete=completion.registered("codecs"),
         help="What encodes and decodes: auto takes coefficient where it gives the installed Pillow's files and pixels, "
         f"to the bit, else pillow; see 'qsearch list'.  [default: {DEFAULTS.codec.name}]",
     ),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from qsearch.cli import completion
 from qsearch.cli.runs import find_run, runs_option
 from qsearch.errors import InputError
 from qsearch.registry import nearest_names
@@ -22,7 +23,7 @@ FILES = {"frontier": "pareto", "distribution": "distribution", "psnr": "psnr", "
 
 
 @click.command()
-@click.argument("run", metavar="RUN...", nargs=-1, required=True)
+@click.argument("run", metavar="RUN...", shell_complete=completion.runs, nargs=-1, required=True)
 @runs_option
 @click.option(
     "--kind",

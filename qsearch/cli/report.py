@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
+from qsearch.cli import completion
 from qsearch.cli.runs import find_run, runs_option
 from qsearch.run.comparable import check_comparable
 
 
 @click.command()
-@click.argument("run", metavar="RUN...", nargs=-1, required=True)
+@click.argument("run", metavar="RUN...", shell_complete=completion.runs, nargs=-1, required=True)
 @runs_option
 @click.option(
     "--out",

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from qsearch.analysis.plausibility import better_normalisation
+from qsearch.cli import completion
 from qsearch.cli.options import (
     DEFAULTS,
     informed_options,
@@ -98,7 +99,7 @@ def run(
 
 
 @click.command()
-@click.argument("run_", metavar="RUN")
+@click.argument("run_", metavar="RUN", shell_complete=completion.runs)
 @click.option("--trials", type=click.IntRange(min=1), help="Go on to so many trials in all.  [default: as set]")
 @click.option("--allow-changed", is_flag=True, help="Go on although dataset, classifier or codec changed; recorded.")
 @click.option("--retry-failed", is_flag=True, help="Evaluate failed trials again, and replace them.")

@@ -23,6 +23,16 @@ def runs_option(function: click.decorators.FC) -> click.decorators.FC:
     )(function)
 
 
+def is_run(name: str, runs: Path) -> bool:
+    """Whether a user calls a run ``name``: by its path, or as a folder in ``runs``."""
+    return bool(name) and any((folder / SETTINGS_FILE).is_file() for folder in (Path(name), runs / name))
+
+
+def run_names(runs: Path) -> list[str]:
+    """The runs in the folder ``runs``."""
+    return [path.parent.name for path in sorted(runs.glob(f"[!.]*/{SETTINGS_FILE}"))]
+
+
 def find_run(name: str, runs: Path) -> Run:
     """The run a user calls ``name``: a path, else a folder in ``runs``. InputError where there is none."""
     path = Path(name)

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import click
 
+from qsearch.cli import completion
 from qsearch.cli.runs import find_run, runs_option
 from qsearch.cli.summary import as_json, as_text, validated_as_json, validated_as_lines
 from qsearch.run.findings import found_by, picks_validated
 
 
 @click.command()
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", shell_complete=completion.runs)
 @runs_option
 @click.option("--json", "json_", is_flag=True, help="Summary, frontier, validations and settings as JSON.")
 def show(run: str, runs: Path, json_: bool) -> None:

@@ -1,18 +1,54 @@
-"""How commands name tables: standard:Q, published:NAME[:Q], RUN:TRIAL, or a file."""
+"""How commands name tables: standard:Q, published:NAME[:Q], RUN, RUN:best, RUN:TRIAL, or a file."""
 
-import re
+from dataclasses import dataclass
 from pathlib import Path
 
-from qsearch.analysis.choice import choose_trial
-from qsearch.cli.runs import find_run
+from qsearch.analysis.choice import QUALITY, Choice, choose_like_quality, choose_trial
+from qsearch.analysis.results import Results
+from qsearch.cli.runs import find_run, is_run, run_names
 from qsearch.errors import InputError
-from qsearch.export.files import read_tables
 from qsearch.export.formats import TableSheet
 from qsearch.export.provenance import sheet_of
-from qsearch.export.published import published_source, published_tables
+from qsearch.export.published import AS_PUBLISHED, published_source, published_tables
+from qsearch.export.reading import read_tables
+from qsearch.registry import nearest_names
+from qsearch.run.folder import Run
 from qsearch.tables import QuantTables
 
-TABLES_HELP = "standard:Q, published:NAME[:Q], RUN:TRIAL, a file of tables, or a JPEG file"
+BEST = "best"
+"""Of a run: the most accurate table at no lower ratio than standard quality 50; what a bare RUN means, too."""
+TABLES_HELP = "standard:Q, published:NAME[:Q], RUN[:best], RUN:TRIAL, a file of tables, or a JPEG file"
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """One of a run's tables, by its label there, or :data:`BEST`."""
+
+    run: Run
+    results: Results
+    label: str
+
+    @classmethod
+    def of(cls, run: Run, label: str) -> "RunTable":
+        """That of ``run`` as it is recorded now."""
+        return cls(run, run.results(), label)
+
+    @property
+    def name(self) -> str:
+        """``demo:17``, or ``demo:best``."""
+        return f"{self.run.name}:{self.label}"
+
+    @property
+    def choice(self) -> Choice:
+        """The trial and why it is the one; InputError where there is none."""
+        if self.label == BEST:
+            return choose_like_quality(self.results, QUALITY)
+        return choose_trial(self.results, self.label)
+
+    @property
+    def sheet(self) -> TableSheet:
+        """Its tables with where they come from."""
+        return sheet_of(self.run, self.results, self.choice)
 
 
 def resolve_tables(spec: str, runs: Path) -> TableSheet:
@@ -22,15 +58,36 @@ def resolve_tables(spec: str, runs: Path) -> TableSheet:
         return standard_sheet(_quality(rest, spec))
     if kind == "published":
         name, _, quality = rest.partition(":")
-        return published_sheet(name, _quality(quality, spec) if quality else 50)
+        return published_sheet(name, _quality(quality, spec) if quality else AS_PUBLISHED)
     if Path(spec).is_file():
         return read_tables(spec)
-    trial = re.fullmatch(r"(.+?):((?:standard:)?\d+)", spec)
-    if trial is None:
-        raise InputError(f"tables are called {TABLES_HELP}; got {spec!r}, which is none of these.")
-    run = find_run(trial[1], runs)
-    results = run.results()
-    return sheet_of(run, results, choose_trial(results, trial[2]))
+    return run_table(spec, runs).sheet
+
+
+def run_table(spec: str, runs: Path) -> RunTable:
+    """The table of a run that a user calls RUN, RUN:best or RUN:TRIAL. InputError where there is no such run."""
+    found = split_spec(spec, runs)
+    if found is None:
+        name, colon, _ = spec.partition(":")
+        if not colon:
+            raise InputError(
+                f"tables are called {TABLES_HELP}; got {spec!r}, which is none of these: "
+                f"{nearest_names(spec, run_names(runs))}"
+            )
+        found = name, BEST
+    return RunTable.of(find_run(found[0], runs), found[1])
+
+
+def split_spec(spec: str, runs: Path) -> tuple[str, str] | None:
+    """The run and the table's label in ``spec``; None where no run is named.
+
+    A path may have colons of its own, and so may a label: the first split that finds a run is meant.
+    """
+    ends = [*(index for index, character in enumerate(spec) if character == ":"), len(spec)]
+    for end in ends:
+        if is_run(spec[:end], runs):
+            return spec[:end], spec[end + 1 :] or BEST
+    return None
 
 
 def standard_sheet(quality: int) -> TableSheet:
@@ -39,13 +96,13 @@ def standard_sheet(quality: int) -> TableSheet:
     return TableSheet(QuantTables.standard(quality), f"standard tables at quality {quality}", (origin,))
 
 
-def published_sheet(name: str, quality: int = 50) -> TableSheet:
-    """The published tables ``name`` at ``quality`` 1..100; 50 is as published."""
+def published_sheet(name: str, quality: int = AS_PUBLISHED) -> TableSheet:
+    """The published tables ``name`` at ``quality`` 1..100."""
     tables = published_tables(name, quality)
-    title = f"published tables {name}" + ("" if quality == 50 else f" at quality {quality}")
+    title = f"published tables {name}" + ("" if quality == AS_PUBLISHED else f" at quality {quality}")
     origin = (
         f"{published_source(name)}.",
-        "Scaled by libjpeg's formula (50: as published), rounded, clipped to 1..255.",
+        f"Scaled by libjpeg's formula ({AS_PUBLISHED}: as published), rounded, clipped to 1..255.",
     )
     return TableSheet(tables, title, origin)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from qsearch.cli import completion
 from qsearch.cli.runs import find_run, runs_option
 from qsearch.disk import replacing
 from qsearch.errors import MissingDependencyError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", shell_complete=completion.runs)
 @runs_option
 @click.option("--csv", "format_", flag_value="csv", default=True, help="Comma-separated values (the default).")
 @click.option("--json", "format_", flag_value="json", help="A JSON array, tables included.")

@@ -13,6 +13,7 @@ from qsearch.analysis.bootstrap import Estimate
 from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.results import Results
 from qsearch.analysis.transfer import Transfer
+from qsearch.cli import completion
 from qsearch.cli.options import (
     classifier_options,
     dataset_options,
@@ -34,12 +35,16 @@ from qsearch.wording import measured_on
 
 
 @click.command()
-@click.argument("run_", metavar="RUN")
+@click.argument("run_", metavar="RUN", shell_complete=completion.runs)
 @dataset_options
 @click.option("--split", is_flag=True, help="The half of the images that 'run --split' left out.")
 @classifier_options
 @click.option(
-    "--tables", multiple=True, metavar="TABLES", help=f"Measure these instead of the frontier: {TABLES_HELP}."
+    "--tables",
+    shell_complete=completion.tables,
+    multiple=True,
+    metavar="TABLES",
+    help=f"Measure these instead of the frontier: {TABLES_HELP}.",
 )
 @click.option(
     "--top",

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import click
 
+from qsearch.cli import completion
 from qsearch.cli.runs import find_run, runs_option
 from qsearch.run.verification import problems_of
 
 
 @click.command()
-@click.argument("run_", metavar="RUN")
+@click.argument("run_", metavar="RUN", shell_complete=completion.runs)
 @runs_option
 @click.option("--json", "json_", is_flag=True, help="As JSON.")
 @click.pass_context

@@ -201,4 +201,4 @@ FORMATS = {
     "npz": Format(".npz", _npz),
     "c-header": Format(".h", _c_header),
 }
-"""The formats by name. All are read back by :func:`qsearch.export.files.read_tables`, whatever the file is called."""
+"""The formats by name. All are read back by :func:`qsearch.export.reading.read_tables`, whatever the file is called."""

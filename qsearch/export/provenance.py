@@ -5,6 +5,7 @@ from qsearch.analysis.results import Results, measured
 from qsearch.export.formats import TableSheet
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
+from qsearch.wording import place
 
 
 def sheet_of(run: Run, results: Results, choice: Choice) -> TableSheet:
@@ -17,12 +18,7 @@ def sheet_of(run: Run, results: Results, choice: Choice) -> TableSheet:
         + (f", seed {settings.search.seed}." if trial.series == "search" else "."),
         f"Chosen: {choice.reason}.",
         f"Measured on {_images(settings.recorded or Recorded())}:",
-        f"ratio {measurement.ratio:.2f}, top-1 {100 * measurement.top1:.2f} %"
-        + (
-            "."
-            if standard is None
-            else f"; standard quality {QUALITY}: ratio {standard.ratio:.2f}, top-1 {100 * standard.top1:.2f} %."
-        ),
+        place(measurement) + ("." if standard is None else f"; standard quality {QUALITY}: {place(standard)}."),
     ]
     if trial.series == "search":
         origin.append("The search chose on these images, which flatters its tables: measure them on others.")

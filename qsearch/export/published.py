@@ -9,6 +9,9 @@ from qsearch.errors import InputError
 from qsearch.registry import nearest_names
 from qsearch.tables import QuantTables, scale_table
 
+AS_PUBLISHED = 50
+"""The quality at which libjpeg's formula leaves tables as they are."""
+
 
 def published_names() -> list[str]:
     """The names that :func:`published_tables` knows."""
@@ -20,7 +23,7 @@ def published_source(name: str) -> str:
     return str(_entry(name)["source"])
 
 
-def published_tables(name: str, quality: int = 50) -> QuantTables:
+def published_tables(name: str, quality: int = AS_PUBLISHED) -> QuantTables:
     """The published tables ``name`` at ``quality`` 1..100 by libjpeg's formula; 50 is as published, rounded.
 
     InputError for an unknown name, with the nearest ones.

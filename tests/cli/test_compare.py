@@ -61,6 +61,7 @@ def test_the_numbers_are_those_of_the_records(cli: Cli, tmp_path: Path) -> None:
         "table": "demo:standard:50",
         "trial": "standard:50",
         "ratio": tables[0].ratio,
+        "bpp": tables[0].bpp,
         "top1": tables[0].top1,
     }
     rows = found["comparisons"]
@@ -85,7 +86,7 @@ def test_in_words(cli: Cli, tmp_path: Path) -> None:
     assert "The search chose" not in alone
 
 
-@pytest.mark.parametrize("name", ["demo:1", "runs/demo:1", "./runs/demo:1", "demo:best"])
+@pytest.mark.parametrize("name", ["demo:1", "runs/demo:1", "./runs/demo:1", "demo:best", "demo", "runs/demo"])
 def test_ways_to_name_a_table(cli: Cli, tmp_path: Path, name: str) -> None:
     simulated_run(tmp_path / "runs/demo")
     found = compared(cli, "standard:50", name)["comparisons"]
@@ -142,7 +143,7 @@ def test_other_images_and_other_encoders_are_not_compared(cli: Cli, tmp_path: Pa
     ("names", "sentence"),
     [
         (["standard:50", "standard:70"], "none of standard:50, standard:70 names a run"),
-        (["standard:50", "demo"], "a table is called RUN:TRIAL, RUN:best or standard:50, got 'demo'"),
+        (["standard:50", "dmo"], "did you mean demo"),
         (["standard:50", "dmo:1"], "is not a run"),
         (["standard:50", "demo:99"], "run demo has no trial '99'"),
         (["standard:51", "demo:1"], "run demo has no trial 'standard:51'"),

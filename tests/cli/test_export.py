@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qsearch.export.files import read_tables
+from qsearch.export.reading import read_tables
 from qsearch.tables import QuantTables
 from tests.cli.conftest import Call
 from tests.made_up_runs import make_run, tables

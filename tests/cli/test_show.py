@@ -19,10 +19,10 @@ def test_a_table_far_from_the_ratio_is_not_called_near_it_and_more_bytes_are_not
     """Quality 50 has ratio 20 and 70 %: one table is far beyond its ratio, the other more accurate and larger."""
     make_run(tmp_path / "runs/few", [done(0, 23, 0.66), done(1, 18, 0.76)])
     shown = cli("show", "few").stdout
-    assert "Best at no lower ratio:   ratio  23.00 (1.04 bpp), top-1 66.00 % (trial 0)" in shown
+    assert "Best at no lower ratio:   ratio 23.00 (1.04 bpp), top-1 66.00 % (trial 0)" in shown
     assert "no table lies near: within 3 % above quality 50's ratio there is none" in shown
     assert (
-        "Best at no lower top-1:   ratio  18.00 (1.33 bpp), top-1 76.00 % (trial 1), but 11.1 % more bytes than "
+        "Best at no lower top-1:   ratio 18.00 (1.33 bpp), top-1 76.00 % (trial 1), but 11.1 % more bytes than "
         "quality 50" in shown
     )
     assert "saved" not in shown

@@ -26,6 +26,9 @@ def test_every_way_to_name_tables(runs: Path, tmp_path: Path) -> None:
         "published:luo-2021": published_tables("luo-2021"),
         "published:luo-2021:80": published_tables("luo-2021", 80),
         "demo:3": tables(3),
+        "demo": tables(3),
+        "demo:best": tables(3),
+        str(runs / "demo"): tables(3),
         f"{runs / 'demo'}:3": tables(3),
         "demo:standard:75": QuantTables.standard(75),
         str(tmp_path / "a:7"): QuantTables.standard(30),  # a file before a run
@@ -51,7 +54,7 @@ def test_tables_of_a_run_come_with_its_settings_and_its_story(runs: Path) -> Non
         ("standard:fifty", "got 'fifty'"),
         ("published:luo", "did you mean luo-2021"),
         ("published:luo-2021:200", "got '200'"),
-        ("demo", "RUN:TRIAL"),
+        ("demmo", "did you mean demo"),
         ("demo:17", "no trial '17'"),
         ("demo:2", "it broke"),
         ("dmeo:3", "did you mean demo"),

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from qsearch.errors import InputError
-from qsearch.export.files import read_tables
+from qsearch.export.reading import read_tables
 from qsearch.tables import QuantTables
 
 ENTRIES = " ".join(map(str, range(1, 65)))
