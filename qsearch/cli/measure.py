@@ -1,5 +1,6 @@
 """``qsearch measure``: one more measure for a finished run."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -49,7 +50,7 @@ def measure(
                     executor=executor,
                     timeout_s=timeout_s,
                     trust_pickle=trust_pickle,
-                    on_progress=lambda done, total, name=each.name: progress(f"measuring {name}", done, total),
+                    on_progress=partial(progress, f"measuring {each.name}"),
                 )
         except KeyboardInterrupt:
             click.echo("interrupted; give the same command again to go on.", err=True)

@@ -59,7 +59,7 @@ def read(path: Path) -> Iterator[Any]:
     """All that an archive says, times aside."""
     with Archive.open(path, read_only=True) as archive:
         for series in ("reference", "search"):
-            for trial in archive.trials(series):  # type: ignore[arg-type]
+            for trial in archive.trials(series):
                 assert isinstance(trial.decision_s, float)
                 assert isinstance(trial.evaluation_s, float)
                 yield trial
