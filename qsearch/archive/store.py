@@ -27,6 +27,7 @@ from qsearch.evaluation.measures import MEASURES, Array
 from qsearch.evaluation.trials import Columns, Trials
 from qsearch.quantizer import Quantizer, restore
 from qsearch.tables import QuantTables
+from qsearch.text import one_line
 
 _COLUMNS = (
     "series", "number", "strategy", "origin", "quantizer", "proposed", "status", "reason", "images", "pixels",
@@ -350,7 +351,11 @@ class Archive:
     def problems(self) -> list[str]:
         """Everything that is not as it was written, a phrase each; empty where all is well."""
         try:
-            return list(self._problems())
+            found = [one_line(problem) for problem in self._problems()]
+            if not found:  # row by row all is well; what is left are the columns as a whole
+                self.trials("reference")
+                self.trials("search")
+            return found
         except QSearchError as error:  # nothing more can be read
             return [str(error)]
 

@@ -16,7 +16,7 @@ from qsearch.archive.store import Archive
 from qsearch.datasets.base import ImageIdentity
 from qsearch.errors import QSearchError
 from qsearch.evaluation.measurement import Measurement, Trial
-from qsearch.quantizer import UNCOMPRESSED
+from qsearch.quantizer import UNCOMPRESSED, RecordedQuantizer
 from qsearch.tables import QuantTables
 
 TABLES = ("trials", "arrays", "quantizers", "images", "measures")
@@ -59,7 +59,7 @@ def read(path: Path) -> Iterator[Any]:
     """All that an archive says, times aside."""
     with Archive.open(path, read_only=True) as archive:
         for series in ("reference", "search"):
-            for trial in archive.trials(series):  # type: ignore[arg-type]
+            for trial in archive.trials(series):
                 assert isinstance(trial.decision_s, float)
                 assert isinstance(trial.evaluation_s, float)
                 yield trial
@@ -80,7 +80,7 @@ def test_unspoilt_it_is_what_was_written(sound: Path) -> None:
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=150,
+    max_examples=300,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
@@ -106,6 +106,12 @@ def test_any_column_of_any_row(sound: Path, tmp_path: Path, data: st.DataObject)
             assert archive.problems()
         assert "\n" not in told
         return
+    for one in found:
+        # Of quantizers that it cannot rebuild an archive has nothing to check kind and content by.
+        if isinstance(one, Trial) and isinstance(one.quantizer, RecordedQuantizer):
+            with pytest.raises(QSearchError, match="has no one set of tables"):
+                _ = one.tables
+            return
     assert [_comparable(one) for one in found] == [_comparable(one) for one in read(sound)]
 
 
