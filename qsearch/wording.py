@@ -72,6 +72,11 @@ def ratio(value: float) -> str:
     return f"{value:.2f}"
 
 
+def bpp(value: float) -> str:
+    """Bits per pixel."""
+    return f"{value:.3f}"
+
+
 def per_cent(share: float, decimals: int = 2) -> str:
     """A share of 0..1."""
     return f"{100 * share:.{decimals}f}{SPACE}%"

@@ -28,7 +28,7 @@ def installed_plug_in(tmp_path: Path) -> Path:
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: my-strategies\nVersion: 1.0\n")
     (section, group), *pairs = [
         line.partition(".")[::2] if line.startswith("[") else line.partition(" = ")[::2]
-        for line in ENTRY_POINTS[0].strip().splitlines()
+        for line in ENTRY_POINTS[0].partition("\n\n")[2].strip().splitlines()
     ]
     assert section == "[project"
     name = group.removeprefix("entry-points.").strip('"]')

@@ -44,6 +44,21 @@ def given_fields(declared: Struct, given: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def defaults_said(options: Callable[[Any], Any], words: Callable[[str, str], str]) -> Callable[[Any], Any]:
+    """``options`` whose help says ``words(name, default)`` in place of each default, which may be empty."""
+
+    def decorate(function: Any) -> Any:
+        before = len(getattr(function, "__click_params__", ()))
+        function = options(function)
+        for option in function.__click_params__[before:]:
+            text, found, default = (option.help or "").partition("  [default: ")
+            said = words(option.name, default.removesuffix("]")) if found else ""
+            option.help = f"{text}  [default: {said}]" if said else text
+        return function
+
+    return decorate
+
+
 def assignment(option: str) -> Callable[[str], tuple[str, Any]]:
     """A reader of NAME=VALUE given to ``option``: the value as JSON where it is, else as text."""
 

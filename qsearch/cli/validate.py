@@ -13,7 +13,9 @@ from qsearch.analysis.bootstrap import Estimate
 from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.results import Results
 from qsearch.analysis.transfer import Transfer
+from qsearch.classifiers.base import NetworkOptions
 from qsearch.cli import completion
+from qsearch.cli.declared import defaults_said, field_names
 from qsearch.cli.options import (
     classifier_options,
     dataset_options,
@@ -34,11 +36,20 @@ from qsearch.run.validation import open_validation, validation_settings
 from qsearch.wording import measured_on
 
 
+def _of_the_run(option: str, default: str) -> str:
+    """What holds where ``option`` is not given; images and networks are the run's, prepared as the run's are."""
+    if option == "dataset":
+        return ""
+    if option in field_names(NetworkOptions):
+        return f"the run's; with --classifier: {default}"
+    return "the run's"
+
+
 @click.command()
 @click.argument("run_", metavar="RUN", shell_complete=completion.runs)
-@dataset_options
+@defaults_said(dataset_options, _of_the_run)
 @click.option("--split", is_flag=True, help="The half of the images that 'run --split' left out.")
-@classifier_options
+@defaults_said(classifier_options, _of_the_run)
 @click.option(
     "--tables",
     shell_complete=completion.tables,

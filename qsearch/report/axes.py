@@ -31,6 +31,13 @@ def style_of(index: int) -> tuple[str, str]:
     return COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
 
 
+def mark_of(index: int) -> dict[str, object]:
+    """How the ``index``-th run's marks are drawn: all but the first's open and larger, so that equal points show."""
+    if index == 0:
+        return {"markersize": 4.0}
+    return {"markersize": 4.0 + 2.5 * index, "markerfacecolor": "none", "markeredgewidth": 1.1}
+
+
 def new_figure(
     title: str, subtitle: str, rows: int = 1, columns: int = 1, size: tuple[float, float] = (8, 5.2)
 ) -> "tuple[Figure, list[Axes]]":

@@ -82,7 +82,7 @@ def _images(trial: Trial) -> str:
 def _place(trial: Trial, networks: Sequence[str]) -> Rows:
     measurement = measured(trial)
     rows = [
-        ("ratio", f"{wording.ratio(measurement.ratio)} ({measurement.bpp:.3f} bits per pixel)"),
+        ("ratio", f"{wording.ratio(measurement.ratio)} ({wording.bpp(measurement.bpp)} bits per pixel)"),
         ("top-1", f"{wording.per_cent(measurement.top1)} (top-5 {wording.per_cent(measurement.top5)})"),
     ]
     if len(networks) > 1:

@@ -1,7 +1,7 @@
 """Charts: what the page draws, as data: series of points, each with a label and maybe a card."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qsearch.analysis.distribution import Distribution
 from qsearch.analysis.results import Results, measured
@@ -28,8 +28,9 @@ class Series:
     """Points of one kind.
 
     group: what the legend switches on and off together.
-    kind: ``cloud`` (dots), ``steps`` (a frontier), ``line``, ``points`` or ``standard`` (a dashed line of crosses).
+    kind: ``cloud`` (dots), ``steps`` (a frontier), ``points`` or ``standard`` (a dashed line of crosses).
     points: (x, y, label, card or None, name beside the point or None).
+    layer: marks of layer 0 are filled; those above are open and larger, so that equal points do not hide one another.
     """
 
     group: str
@@ -37,6 +38,7 @@ class Series:
     colour: str
     marker: str
     points: tuple[tuple[float, float, str, str | None, str | None], ...]
+    layer: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,18 @@ class Chart:
 
 @dataclass(frozen=True)
 class Bars:
-    """A histogram of gains: ``counts`` per bar by outcome, ``colours`` by outcome."""
+    """A histogram of gains: ``counts`` per bar by outcome, ``colours`` by outcome.
+
+    span, most: the gains and the highest bar that the axes reach to, those of all histograms that stand together.
+    """
 
     title: str
     x_label: str
     edges: tuple[float, ...]
     counts: dict[str, tuple[int, ...]]
     colours: dict[str, str]
+    span: tuple[float, float]
+    most: int
 
 
 def frontier_chart(runs: Sequence[Results], start: str | None) -> Chart:
@@ -74,8 +81,8 @@ def frontier_chart(runs: Sequence[Results], start: str | None) -> Chart:
         cloud = tuple(_point(top1_point(trial), results.name, trial, card=False) for trial in results.done)
         best = tuple(_point(top1_point(trial), results.name, trial) for trial in results.frontier)
         series += [
-            Series(results.name, "cloud", colour, marker, cloud),
-            Series(results.name, "steps", colour, marker, best),
+            Series(results.name, "cloud", colour, marker, cloud, index),
+            Series(results.name, "steps", colour, marker, best, index),
         ]
     series.append(_standard(STANDARD, runs[0].name, standard_points(runs[0])))
     return Chart("Accuracy against ratio", RATIO_LABEL, TOP1_LABEL, "share", tuple(series), start)
@@ -90,7 +97,7 @@ def psnr_chart(runs: Sequence[Results], start: str | None) -> Chart | None:
         best = {trial.label for trial in highlighted(results)[1]}
         for kind, chosen in (("cloud", known), ("points", [each for each in known if each[1].label in best])):
             points = tuple(_point(point, results.name, trial, card=kind == "points") for point, trial in chosen)
-            series.append(Series(results.name, kind, colour, marker, points))
+            series.append(Series(results.name, kind, colour, marker, points, index))
     standard = standard_psnr_points(runs[0])
     if not standard and not any(each.points for each in series):
         return None
@@ -109,9 +116,9 @@ def validation_chart(searched: Results, validated: Results, name: str, start: st
         for card in [card_key(searched.name, labels[trial.tables]) if trial.tables in labels else None]
     )
     series = (
-        Series("search images", "line", first, first_marker, best),
+        Series("search images", "steps", first, first_marker, best),
         _standard("standard, search images", searched.name, standard_points(searched), first, named=False),
-        Series("validation images", "line", second, second_marker, again),
+        Series("validation images", "points", second, second_marker, again),
         _standard("standard, validation images", None, standard_points(validated), second),
     )
     return Chart(f"{searched.name} on the images of {name}", RATIO_LABEL, TOP1_LABEL, "share", series, start)
@@ -127,7 +134,18 @@ def bars(found: Distribution, answers: int, name: str) -> Bars:
         shape.edges,
         shape.counts,
         dict(OUTCOMES),
+        (shape.edges[0], shape.edges[-1]),
+        shape.most,
     )
+
+
+def on_one_scale(histograms: Sequence[Bars]) -> list[Bars]:
+    """``histograms`` with axes that reach to the ends of all of them."""
+    if not histograms:
+        return []
+    lows, highs = zip(*(each.span for each in histograms), strict=True)
+    span, most = (min(lows), max(highs)), max(each.most for each in histograms)
+    return [replace(each, span=span, most=most) for each in histograms]
 
 
 def top1_point(trial: Trial) -> Point:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_BARS = 41
+HEADROOM = 1.3
+"""How far the axis reaches beyond the highest bar."""
 OUTCOMES = (("better", "#0072B2"), ("tied", "#999999"), ("worse", "#D55E00"))
 """What may become of a table, and its colour."""
 
@@ -31,6 +33,11 @@ class Histogram:
 
     edges: tuple[float, ...]
     counts: dict[str, tuple[int, ...]]
+
+    @property
+    def most(self) -> int:
+        """The tables of the highest bar."""
+        return max((sum(outcomes) for outcomes in zip(*self.counts.values(), strict=True)), default=0)
 
 
 def default_window(results: Results) -> tuple[float, float]:
@@ -74,9 +81,11 @@ def plot_distribution(runs: Sequence[Results], subtitle: str, window: tuple[floa
     low, high = window = window or default_window(runs[0])
     title = f"Tables of ratios {low:.2f} to {high:.2f}: top-1 above the standard curve"
     figure, all_axes = new_figure(title, subtitle, rows=len(runs), size=(8, 5.2 if len(runs) == 1 else 3.2))
+    highest: list[int] = []
     for axes, results in zip(all_axes, runs, strict=True):
         found = distribution(results, window)
         bars = histogram(found, measured(results.done[0]).ranks.size)
+        highest.append(bars.most)
         base = np.zeros(len(bars.edges) - 1)
         for name, colour in OUTCOMES:
             heights = np.array(bars.counts[name])
@@ -85,14 +94,15 @@ def plot_distribution(runs: Sequence[Results], subtitle: str, window: tuple[floa
                 bars.edges[:-1], heights, np.diff(bars.edges), base, align="edge", color=colour, label=label, ec="w"
             )
             base += heights
-        axes.axvline(0, color="#222222", linewidth=1.2, linestyle="--")
+        axes.axvline(0, ymax=1 / HEADROOM, color="#222222", linewidth=1.2, linestyle="--")
         axes.set_ylabel("tables")
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         off_curve = f", {found.off_curve} beyond the standard curve's ratios left out" if found.off_curve else ""
         axes.set_title(f"{results.name}{off_curve}", loc="left", fontsize=9.5)
-        axes.legend(frameon=False, fontsize=9)
+        axes.legend(frameon=False, fontsize=9, loc="upper left", ncols=len(OUTCOMES))
     ends = [end for axes in all_axes for end in axes.get_xlim()]
-    for axes in all_axes:
+    for axes in all_axes:  # one scale for all, with room for the legend above the bars
         axes.set_xlim(min(ends), max(ends))
+        axes.set_ylim(0, HEADROOM * max(1, *highest))
     all_axes[-1].set_xlabel("top-1 above the standard curve at the table's ratio, in percentage points")
     return figure

@@ -8,6 +8,7 @@ from qsearch.analysis.bootstrap import Estimate
 from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.optimism import SelectedGain
 from qsearch.analysis.results import measured
+from qsearch.analysis.summary import summarize
 from qsearch.analysis.transfer import Transfer
 from qsearch.report.findings import Searched, Validation
 
@@ -36,6 +37,40 @@ class Group:
     validated: bool
     measured_on: str
     findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A run among several, in words: what its frontier and its pick at quality 50's ratio gain.
+
+    corrected: the pick's gain less the luck of picking; validated: its gain on each validation's images.
+    """
+
+    run: str
+    strategy: str
+    trials: int
+    mean_gain: str
+    pick: str
+    corrected: str
+    validated: tuple[str, ...]
+
+
+def compared(run: Searched) -> Compared:
+    """``run`` as a row of the table that stands before the findings of several runs."""
+    mean = summarize(run.results, run.run.settings.search.hypervolume_reference).mean_gain_points
+    pick = run.at_ratio
+    rows = [(kept, None if pick is None else kept.row(pick.label)) for kept in run.validations]
+    return Compared(
+        run=run.results.name,
+        strategy=run.run.settings.search.strategy,
+        trials=len(run.results.done),
+        mean_gain="not known" if mean is None else wording.points(mean),
+        pick="none" if pick is None else f"trial {pick.label}: {wording.short_points(pick.apparent)}",
+        corrected="" if pick is None or pick.corrected is None else wording.short_points(pick.corrected),
+        validated=tuple(
+            f"{kept.name}: {wording.short_points(row.gains.gain_points)}" for kept, row in rows if row is not None
+        ),
+    )
 
 
 def headline(runs: Sequence[Searched]) -> list[Group]:

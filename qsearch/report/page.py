@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
@@ -18,11 +18,11 @@ from qsearch.disk import replacing
 from qsearch.errors import InputError
 from qsearch.pareto.fitness import GOOD_GAP
 from qsearch.report.cards import Card, card_key, measured_again, search_card, standard_card
-from qsearch.report.charts import Bars, Chart, bars, frontier_chart, psnr_chart, validation_chart
+from qsearch.report.charts import Bars, Chart, bars, frontier_chart, on_one_scale, psnr_chart, validation_chart
 from qsearch.report.conditions import conditions
 from qsearch.report.distribution_plot import default_window
 from qsearch.report.findings import Part, Searched, part, searched, significances
-from qsearch.report.headline import headline
+from qsearch.report.headline import compared, headline
 from qsearch.report.pictures import Gallery, gallery
 from qsearch.run.folder import Run
 
@@ -59,6 +59,7 @@ def render_report(runs: Sequence[Run]) -> str:
     return environment.get_template("page.html").render(
         runs=found,
         groups=headline(found),
+        compared=[compared(each) for each in found] if len(found) > 1 else [],
         charts=list(charts),
         bars=drawn["bars"],
         frontiers={each.results.name: _frontier_rows(each.results) for each in found},
@@ -122,7 +123,10 @@ class CountedBars:
 
 
 def _bars(runs: Sequence[Results]) -> list[Part[CountedBars]]:
-    return [part(_run_bars, results, runs[0]) for results in runs]
+    """One for each run, on one scale."""
+    found = [part(_run_bars, results, runs[0]) for results in runs]
+    alike = iter(on_one_scale([each.value.bars for each in found if each.value is not None]))
+    return [each if each.value is None else Part(replace(each.value, bars=next(alike)), each.missing) for each in found]
 
 
 def _run_bars(results: Results, first: Results) -> CountedBars:
@@ -153,6 +157,7 @@ class FrontierRow:
 
     label: str
     ratio: str
+    bpp: str
     top1: str
     gain: str
     saving: str
@@ -168,6 +173,7 @@ def _frontier_rows(results: Results) -> list[FrontierRow]:
             FrontierRow(
                 trial.label,
                 wording.ratio(measurement.ratio),
+                wording.bpp(measurement.bpp),
                 wording.per_cent(measurement.top1),
                 "" if gain is None else wording.points(gain),
                 "" if saved is None else wording.saving(saved),

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 from qsearch.analysis.results import Results, measured
 from qsearch.disk import replacing
 from qsearch.errors import InputError
-from qsearch.report.axes import draw_standard, new_figure, ratio_axis, standard_points, style_of, top1_axis, zoom
+from qsearch.report.axes import (
+    draw_standard,
+    mark_of,
+    new_figure,
+    ratio_axis,
+    standard_points,
+    style_of,
+    top1_axis,
+    zoom,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,9 +41,9 @@ def plot_frontiers(runs: Sequence[Results], subtitle: str, window: tuple[float, 
             [measured(trial).top1 for trial in results.frontier],
             drawstyle="steps-pre",
             marker=marker,
-            markersize=4,
             linewidth=1.4,
             color=colour,
+            **mark_of(index),
             label=f"{results.name}: frontier of {len(results.done)} trials",
         )
     standard = standard_points(runs[0])

@@ -63,11 +63,15 @@ def _draw(axes: "Axes", pair: ValidatedRun, window: tuple[float, float] | None) 
     found = validated_by_ratio(pair.validated)
     searched = [(measured(trial).ratio, measured(trial).top1) for trial in pair.searched.frontier]
     validated = [(measured(trial).ratio, measured(trial).top1) for trial in found]
-    for index, (points, label) in enumerate(
-        ((searched, "frontier on the search images"), (validated, f"{len(found)} tables on the validation images"))
+    # Tables on other images are no frontier there: what joins one to the next would mean nothing.
+    for index, (points, join, label) in enumerate(
+        (
+            (searched, {"drawstyle": "steps-pre", "linewidth": 1.2}, "frontier on the search images"),
+            (validated, {"linestyle": "none"}, f"{len(found)} tables on the validation images"),
+        )
     ):
         colour, marker = style_of(index)
-        axes.plot(*zip(*points, strict=True), marker=marker, markersize=4, linewidth=1.2, color=colour, label=label)
+        axes.plot(*zip(*points, strict=True), marker=marker, markersize=4, color=colour, label=label, **join)
     own_standard, standard = standard_points(pair.searched), standard_points(pair.validated)
     # A colour for each set of images.
     draw_standard(axes, own_standard, "standard tables, search images", style_of(0)[0], named=False)

@@ -126,6 +126,16 @@ def test_show_tells_what_the_picks_gain_there(cli: Cli, demo: Path) -> None:
     assert len({row["validation"] for row in rows}) == 2
 
 
+def test_help_states_the_defaults_that_hold(cli: Cli) -> None:
+    said = " ".join(cli("validate", "--help").stdout.split())
+    fit = said.partition("--fit")[2].partition("--")[0]
+    assert "[default: the run's]" in fit
+    assert "[default: textures]" not in said
+    assert "textures-cnn]" not in said
+    assert "[default: the run's; with --classifier: auto]" in said
+    assert "[default: textures]" in " ".join(cli("run", "--help").stdout.split()), "of other commands they stay"
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -11,6 +11,7 @@ from qsearch.analysis.distribution import Distribution, distribution
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.report.charts import bars, on_one_scale, validation_chart
 from qsearch.report.distribution_plot import MOST_BARS, OUTCOMES, default_window, histogram, plot_distribution
 from qsearch.report.psnr_plot import highlighted, plot_psnr
 from qsearch.report.validation_plot import ValidatedRun, plot_validations
@@ -59,6 +60,23 @@ def test_the_distribution_plot_states_the_counts(tmp_path: Path) -> None:
             f"{name}: {getattr(counted, name)} of {len(counted.labels)}" for name, _ in OUTCOMES
         ]
         assert sum(patch.get_height() for patch in axes.patches) == len(counted.labels)  # type: ignore[attr-defined]
+
+
+def test_distributions_share_a_scale_with_room_above_the_bars(tmp_path: Path) -> None:
+    several = Run.open(make_run(tmp_path / "several")).results()
+    one = Results("one", several.reference, [several.trial("3")])
+    figure = plot_distribution([several, one], "200 images", (15, 25))
+    first, second = figure.axes
+    assert first.get_xlim() == second.get_xlim()
+    assert first.get_ylim() == second.get_ylim()
+    highest = max(patch.get_y() + patch.get_height() for patch in first.patches)  # type: ignore[attr-defined]
+    assert first.get_ylim()[1] > 1.2 * highest
+    shown = [bars(distribution(each, (15, 25)), 200, each.name) for each in (several, one)]
+    alike = on_one_scale(shown)
+    assert len({(each.span, each.most) for each in alike}) == 1
+    assert alike[0].span[0] == min(each.edges[0] for each in shown)
+    assert alike[0].most == max(each.most for each in shown)
+    assert on_one_scale([]) == []
 
 
 def test_the_default_window_is_the_papers_in_proportion(tmp_path: Path) -> None:
@@ -110,6 +128,11 @@ def test_a_validation_is_drawn_beside_its_search(reported: Reported) -> None:
         lines["frontier on the search images"],
         [(measured(trial).ratio, measured(trial).top1) for trial in searched.frontier],
     )
+    styles = {str(line.get_label()): (line.get_linestyle(), line.get_drawstyle()) for line in drawn[0].lines}
+    assert styles["frontier on the search images"] == ("-", "steps-pre")
+    assert styles[f"{len(validated.done)} tables on the validation images"][0] == "None"
+    kinds = {series.group: series.kind for series in validation_chart(searched, validated, "others", None).series}
+    assert (kinds["search images"], kinds["validation images"]) == ("steps", "points")
     with pytest.raises(InputError, match="qsearch validate"):
         plot_validations([], "15 images")
 

@@ -193,6 +193,36 @@ def test_it_fits_a_phone(browser: Browser, reported: Reported) -> None:
     page.close()
 
 
+def test_on_a_phone_the_chart_is_tall_and_no_name_is_cut_or_covers_another(
+    browser: Browser, reported: Reported
+) -> None:
+    page = opened(browser, reported, viewport=PHONE, is_mobile=True, has_touch=True)
+    plot = page.locator("#frontier .plot svg").bounding_box()
+    assert plot is not None
+    assert plot["height"] > plot["width"]
+    names = [name.bounding_box() for name in page.locator("#frontier .quality").all()]
+    boxes = [box for box in names if box is not None]
+    assert len(boxes) > 2
+    for index, one in enumerate(boxes):
+        assert plot["x"] <= one["x"]
+        assert one["x"] + one["width"] <= plot["x"] + plot["width"]
+        for other in boxes[:index]:
+            apart = abs(one["x"] - other["x"]) >= (one["width"] + other["width"]) / 2 - 3
+            assert apart or abs(one["y"] - other["y"]) >= 10
+    page.close()
+
+
+def test_of_several_runs_a_comparing_table_comes_first(page: Page, reported: Reported) -> None:
+    table = page.locator("#headline table").first
+    rows = table.locator("tbody tr")
+    assert [row.locator("th").inner_text() for row in rows.all()] == [run.name for run in reported.runs]
+    first_card = page.locator("#headline article").first.bounding_box()
+    box = table.bounding_box()
+    assert box is not None
+    assert first_card is not None
+    assert box["y"] + box["height"] <= first_card["y"]
+
+
 @pytest.mark.parametrize(("scheme", "dark"), [("light", False), ("dark", True)])
 def test_it_follows_the_colours_of_the_system(browser: Browser, reported: Reported, scheme: str, dark: bool) -> None:
     page = opened(browser, reported, color_scheme=scheme)

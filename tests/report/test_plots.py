@@ -12,9 +12,12 @@ from matplotlib.text import Text
 from qsearch.analysis.results import Results
 from qsearch.errors import DiskError, InputError
 from qsearch.report.axes import COLOURS, MARKERS
+from qsearch.report.charts import frontier_chart
 from qsearch.report.plots import plot_frontiers, save_figure
+from qsearch.run.folder import Run
 from tests.analysis.test_summary import SEARCH, STANDARD, results
 from tests.faults import file_size_limit
+from tests.made_up_runs import make_run
 
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
 
@@ -112,3 +115,15 @@ def test_another_suffix_is_refused_with_the_known_ones(tmp_path: Path, name: str
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(DiskError, match=r"nowhere/pareto\.png cannot be written"):
         save_figure(plot_frontiers([results()], ""), tmp_path / "nowhere" / "pareto.png")
+
+
+def test_equal_points_of_several_runs_stay_visible(tmp_path: Path) -> None:
+    results = Run.open(make_run(tmp_path / "demo")).results()
+    figure = plot_frontiers([results, results, results], "200 images")
+    frontiers = figure.axes[0].lines[:3]
+    assert frontiers[0].get_markerfacecolor() != "none"
+    assert [line.get_markerfacecolor() for line in frontiers[1:]] == ["none", "none"]
+    sizes = [line.get_markersize() for line in frontiers]
+    assert sizes == sorted(set(sizes))
+    series = frontier_chart([results, results], None).series
+    assert [each.layer for each in series if each.kind == "steps"] == [0, 1]

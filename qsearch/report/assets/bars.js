@@ -8,8 +8,8 @@ function drawBars(plot, spec) {
   const width = Math.max(300, plot.clientWidth || 700);
   const outcomes = Object.keys(spec.counts);
   const totals = spec.edges.slice(1).map((_, bar) => outcomes.reduce((sum, name) => sum + spec.counts[name][bar], 0));
-  const most = Math.max(1, ...totals);
-  const [first, last] = [spec.edges[0], spec.edges[spec.edges.length - 1]];
+  const most = 1.08 * Math.max(1, spec.most);
+  const [first, last] = spec.span;
   const x = (gain) => left + ((gain - first) / (last - first)) * (width - left - right);
   const y = (count) => height - bottom - (count / most) * (height - top - bottom);
   const sums = outcomes.map((name) => `${name} ${spec.counts[name].reduce((sum, count) => sum + count, 0)}`);

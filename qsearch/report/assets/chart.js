@@ -81,13 +81,16 @@ class Chart {
   draw() {
     const { view } = this;
     this.width = Math.max(300, this.plot.clientWidth || 700);
-    this.height = Math.round(Math.min(520, Math.max(300, 0.68 * this.width)));
+    // Upright on a phone, for labels need room.
+    const share = this.width < 480 ? 1.15 : 0.68;
+    this.height = Math.round(Math.min(520, Math.max(300, share * this.width)));
     view.fit(this.width, this.height);
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
     const clip = svgElement("clipPath", { id: `${this.id}-clip` });
     const inside = { x: view.left, y: view.top, width: view.right - view.left, height: view.floor - view.top };
     clip.append(svgElement("rect", inside));
     const clipped = { "clip-path": `url(#${this.id}-clip)` };
+    this.names = []; // the places of names, so that none covers another
     const marks = svgElement("g", { class: "marks", ...clipped });
     this.spec.series.forEach((series, index) => {
       if (this.shows(series)) marks.append(series.kind === "cloud" ? this.cloud(series) : this.drawn(series, index));
@@ -127,7 +130,7 @@ class Chart {
   cloud(series) {
     // Zero-length strokes with round ends: one element for thousands of dots.
     const dots = this.pixels(series).map(([x, y]) => `M${x} ${y}h.01`).join("");
-    const round = { "stroke-width": 5, "stroke-linecap": "round", opacity: 0.4 };
+    const round = { "stroke-width": 5 + 3 * series.layer, "stroke-linecap": "round", opacity: 0.4 };
     return svgElement("path", { d: dots, stroke: inkOf(series), ...round });
   }
 
@@ -142,17 +145,30 @@ class Chart {
         role: "option",
         "aria-label": `${point[2]}: ${this.where(point)}`,
         "aria-selected": "false",
-        transform: `translate(${x} ${y})`,
+        transform: `translate(${x} ${y}) scale(${scaleOf(series)})`,
         ...markerStyle(series, "var(--paper)"),
       });
       group.append(option);
-      const name = point[4];
-      if (name) {
-        const beside = { class: "quality", x: x - 4, y: Number(y) + 16, "text-anchor": "middle", "aria-hidden": "true" };
-        group.append(svgElement("text", beside, name));
+      const place = point[4] ? this.freePlace(Number(x), Number(y), point[4]) : null;
+      if (place) {
+        const beside = { class: "quality", ...place, "text-anchor": "middle", "aria-hidden": "true" };
+        group.append(svgElement("text", beside, point[4]));
       }
     });
     return group;
+  }
+
+  // Where a name has room: below its point or, where that is taken or cut off, above it; else nowhere.
+  freePlace(x, y, name) {
+    const { view } = this;
+    const half = 3.2 * name.length;
+    const free = [{ x: x - 4, y: y + 16 }, { x: x + 4, y: y - 9 }].find(
+      (place) =>
+        place.y < view.floor - 2 && place.y > view.top + 8 && place.x - half > view.left && place.x + half < view.right &&
+        this.names.every((other) => Math.abs(other.x - place.x) > half + other.half || Math.abs(other.y - place.y) > 11),
+    );
+    if (free) this.names.push({ ...free, half });
+    return free || null;
   }
 
   line(series, pixels) {

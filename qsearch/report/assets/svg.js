@@ -31,11 +31,20 @@ function inkOf(series) {
   return series.colour === "ink" ? "var(--ink)" : series.colour;
 }
 
-// How a series draws its marker and its line; a cross has no inside.
+// How a series draws its marker and its line; a cross has no inside. What lies on another layer is an open, larger
+// mark, so that equal points of several runs all stay visible.
 function markerStyle(series, outline) {
-  return series.marker === "x"
-    ? { d: MARKERS.x, fill: "none", stroke: inkOf(series), "stroke-width": 1.6 }
-    : { d: MARKERS[series.marker], fill: inkOf(series), stroke: outline, "stroke-width": 0.8 };
+  if (series.marker === "x") return { d: MARKERS.x, fill: "none", stroke: inkOf(series), "stroke-width": 1.6 };
+  if (series.layer) {
+    const open = { fill: "none", "pointer-events": "all", stroke: inkOf(series), "stroke-width": 1.6 };
+    return { d: MARKERS[series.marker], ...open, "vector-effect": "non-scaling-stroke" };
+  }
+  return { d: MARKERS[series.marker], fill: inkOf(series), stroke: outline, "stroke-width": 0.8 };
+}
+
+// How much larger the marks of a layer are than those below.
+function scaleOf(series) {
+  return 1 + 0.45 * series.layer;
 }
 
 function lineStyle(series) {
