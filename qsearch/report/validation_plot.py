@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
@@ -64,9 +64,10 @@ def _draw(axes: "Axes", pair: ValidatedRun, window: tuple[float, float] | None) 
     searched = [(measured(trial).ratio, measured(trial).top1) for trial in pair.searched.frontier]
     validated = [(measured(trial).ratio, measured(trial).top1) for trial in found]
     # Tables on other images are no frontier there: what joins one to the next would mean nothing.
+    steps: dict[str, Any] = {"drawstyle": "steps-pre", "linewidth": 1.2}
     for index, (points, join, label) in enumerate(
         (
-            (searched, {"drawstyle": "steps-pre", "linewidth": 1.2}, "frontier on the search images"),
+            (searched, steps, "frontier on the search images"),
             (validated, {"linestyle": "none"}, f"{len(found)} tables on the validation images"),
         )
     ):
