@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from qsearch.evaluation.evaluator import Evaluator as Evaluator
     from qsearch.evaluation.measurement import Measurement as Measurement
     from qsearch.evaluation.measurement import Trial as Trial
+    from qsearch.evaluation.task import Task as Task
     from qsearch.executors import executor_for as executor_for
     from qsearch.export.formats import TableSheet as TableSheet
     from qsearch.export.formats import export_tables as export_tables
@@ -59,6 +60,7 @@ _HOMES = {
     "SortedRandom": "qsearch.strategies.sorted_random",
     "Strategy": "qsearch.strategies.base",
     "TableSheet": "qsearch.export.formats",
+    "Task": "qsearch.evaluation.task",
     "Trial": "qsearch.evaluation.measurement",
     "bootstrap_gains": "qsearch.analysis.gains",
     "choose_like_quality": "qsearch.analysis.choice",

@@ -16,9 +16,13 @@ from qsearch.analysis.choice import (
 from qsearch.analysis.results import Results, measured
 from qsearch.cli import completion
 from qsearch.cli.runs import find_run, is_run, runs_option
-from qsearch.cli.tables import resolve_tables
+from qsearch.cli.tables import resolve_tables, run_table, split_spec
+from qsearch.errors import InputError
+from qsearch.evaluation.measurement import Trial
 from qsearch.export.formats import FORMATS, TableSheet, export_tables, format_of, render
 from qsearch.export.provenance import sheet_of
+from qsearch.run.confirmation import confirm, unconfirmed
+from qsearch.run.folder import Run
 
 
 @click.command()
@@ -66,6 +70,11 @@ def export(
         sheet = _chosen(spec, runs, trial, ratio, top1, like_quality)
     elif given:
         raise click.UsageError(f"{given[0]} chooses a table of a run, and {spec} is not one.")
+    elif split_spec(spec, runs) is not None:
+        table = run_table(spec, runs)
+        _confirm(table.run, table.choice.trial)
+        sheet = table.sheet
+        click.echo(sheet.title, err=True)
     else:
         sheet = resolve_tables(spec, runs)
         click.echo(sheet.title, err=True)
@@ -90,7 +99,18 @@ def _chosen(
     else:
         choice = choose_like_quality(results, like_quality or QUALITY)
     click.echo(_explained(results, choice), err=True)
+    _confirm(run, choice.trial)
     return sheet_of(run, results, choice)
+
+
+def _confirm(run: Run, trial: Trial) -> None:
+    """Pillow's real files at a table that leaves its run; told where the run's images are not there to make them."""
+    try:
+        if unconfirmed(run, [trial]):
+            confirm(run, [trial])
+            click.echo(f"confirmed by Pillow's files: trial {trial.label}", err=True)
+    except InputError as error:
+        click.echo(f"not confirmed by Pillow's files: {error}", err=True)
 
 
 def _share(text: str) -> float:

@@ -1,5 +1,6 @@
 """``qsearch export``: the table that was asked for, explained, in a file that says where it comes from."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from qsearch.export.reading import read_tables
 from qsearch.tables import QuantTables
 from tests.cli.conftest import Call
+from tests.conftest import Finished
 from tests.made_up_runs import make_run, tables
 
 
@@ -65,3 +67,18 @@ def test_bad_input_is_one_sentence(call: Call, tmp_path: Path, arguments: tuple[
     assert sentence in finished.stderr
     assert finished.stderr.splitlines()[-1].startswith("qsearch: ")
     assert finished.stdout == ""
+
+
+def test_a_table_that_leaves_its_run_is_confirmed_by_real_files(
+    cli: Callable[..., Finished], demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = cli("export", "demo:0", "--format", "json")
+    assert first.status == 0
+    assert "confirmed by Pillow's files: trial 0" in first.stderr
+    assert "confirmed" not in cli("export", "demo", "--trial", "0", "--format", "json").stderr  # it is known by now
+    monkeypatch.setenv("FAKE_DATASET_SEED", "1")
+    other = cli("export", "demo:1", "--format", "json")
+    assert other.status == 0
+    assert (
+        "not confirmed by Pillow's files: the images of fake are not those that were measured any more." in other.stderr
+    )
