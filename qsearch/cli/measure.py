@@ -42,6 +42,10 @@ def measure(
     for each in [run, *(validations(run) if with_validations else [])]:
         try:
             with Progress() as progress:
+
+                def tell(done: int, total: int, shown: Progress = progress, name: str = each.name) -> None:
+                    shown(f"measuring {name}", done, total)
+
                 measured = add_measures(
                     each,
                     names,
@@ -49,7 +53,7 @@ def measure(
                     executor=executor,
                     timeout_s=timeout_s,
                     trust_pickle=trust_pickle,
-                    on_progress=lambda done, total, name=each.name: progress(f"measuring {name}", done, total),
+                    on_progress=tell,
                 )
         except KeyboardInterrupt:
             click.echo("interrupted; give the same command again to go on.", err=True)

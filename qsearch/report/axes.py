@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qsearch.analysis.results import Results
 from qsearch.errors import InputError
@@ -31,7 +31,7 @@ def style_of(index: int) -> tuple[str, str]:
     return COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
 
 
-def mark_of(index: int) -> dict[str, object]:
+def mark_of(index: int) -> dict[str, Any]:
     """How the ``index``-th run's marks are drawn: all but the first's open and larger, so that equal points show."""
     if index == 0:
         return {"markersize": 4.0}
