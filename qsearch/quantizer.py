@@ -74,8 +74,10 @@ class RecordedQuantizer:
 
 def restore(kind: str, digest: str, data: bytes) -> Quantizer:
     """The quantizer that an archive kept. InputError where ``data`` does not belong to ``digest``."""
-    if kind == "uncompressed":
+    if kind == UNCOMPRESSED.kind and digest == UNCOMPRESSED.digest:
         return UNCOMPRESSED
+    if UNCOMPRESSED.kind == kind or UNCOMPRESSED.digest == digest:
+        raise InputError(f"quantizer {digest[:12]} is of kind {kind}, which is not that of its digest.")
     if kind != QuantTables.kind:
         return RecordedQuantizer(kind, digest, data)
     tables = QuantTables.from_bytes(data)

@@ -6,8 +6,13 @@ class TestMyStrategy(StrategyContract):
         return MyStrategy
 """
 
+import hashlib
+import os
 import random
-from collections.abc import Callable
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,8 +21,15 @@ import numpy.typing as npt
 
 from qsearch.classifiers.base import Classifier
 from qsearch.codecs.base import Codec
+from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.base import UNLABELLED, Dataset, digest_of
+from qsearch.errors import EvaluationError, InputError
+from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.measures import MEASURES, Measure, Seen
+from qsearch.evaluation.task import Task
+from qsearch.executors.base import Executor, Outcome
+from qsearch.quantizer import Quantizer, restore
 from qsearch.space import LAYOUTS, SearchSpace
 from qsearch.strategies.base import Strategy
 from qsearch.tables import ZIGZAG, QuantTables
@@ -348,3 +360,229 @@ class ClassifierContract:
         assert settings["name"] == classifier.name
         assert settings["digest"] == classifier.digest
         assert classifier.class_names is None or len(classifier.class_names) == classifier.classes
+
+
+@dataclass(frozen=True)
+class Misbehaving:
+    """A quantizer that does not answer: it raises, ends or kills its process, or sleeps for an hour.
+
+    what: ``raise``, ``exit``, ``kill``, or ``hang``.
+    """
+
+    what: str
+    kind: str = "misbehaving"
+
+    @property
+    def digest(self) -> str:
+        """Of what it does."""
+        return hashlib.sha256(self.what.encode()).hexdigest()
+
+    def tables_for(self, images: npt.NDArray[np.uint8]) -> Sequence[QuantTables]:
+        """Never returns tables."""
+        if self.what == "exit":
+            raise SystemExit(0)
+        if self.what == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.what == "hang":
+            time.sleep(3600)
+        raise OSError("as planned")
+
+    def to_bytes(self) -> bytes:
+        """What it does."""
+        return self.what.encode()
+
+
+class ExecutorContract:
+    """What every executor keeps. Override the fixture ``executor_class`` and, where it has no workers, set the others.
+
+    workers: how many it is made with. isolated: whether a worker that dies is not the search's own process.
+    times_out: whether it can stop an evaluation.
+    """
+
+    workers: ClassVar[int] = 2
+    isolated: ClassVar[bool] = True
+    times_out: ClassVar[bool] = True
+
+    def evaluator(self) -> Evaluator:
+        """Sizes of four small images: what there is to measure without a network."""
+        images = np.random.RandomState(0).randint(0, 256, (4, 16, 16, 3)).astype(np.uint8)
+        return Evaluator(Dataset.from_arrays(images, [0, 1, 0, 1]), PillowCodec(), measures=("bytes",))
+
+    def finish(self, executor: Executor, tasks: Sequence[Task]) -> dict[Task, Outcome]:
+        """Submits all and collects until each has come back."""
+        for task in tasks:
+            executor.submit(task)
+        found: dict[Task, Outcome] = {}
+        while len(found) < len(tasks):
+            for outcome in executor.collect():
+                assert outcome.task in tasks
+                assert outcome.task not in found
+                found[outcome.task] = outcome
+        return found
+
+    def test_every_task_comes_back_once_with_its_own_measurement(self, executor_class: type[Executor]) -> None:
+        """Whatever the order."""
+        tasks = [Task(QuantTables.standard(quality)) for quality in (90, 10, 50, 70, 30)]
+        evaluator = self.evaluator()
+        with executor_class(evaluator, self.workers) as executor:
+            assert executor.capacity == self.workers
+            found = self.finish(executor, tasks)
+        assert {task: found[task].measurement for task in tasks} == {task: evaluator.evaluate(task) for task in tasks}
+        assert all(outcome.reason == "" and outcome.evaluation_s > 0 for outcome in found.values())
+
+    def test_failures_are_outcomes_with_a_reason(self, executor_class: type[Executor]) -> None:
+        """Also a network that would end the process; what follows is measured."""
+        tasks = [Task(Misbehaving("raise")), Task(Misbehaving("exit")), Task(QuantTables.standard(50))]
+        with executor_class(self.evaluator(), self.workers) as executor:
+            raised, ended, measured = map(self.finish(executor, tasks).__getitem__, tasks)
+        assert (raised.measurement, raised.reason) == (None, "OSError: as planned")
+        assert ended.measurement is None
+        assert "SystemExit" in ended.reason
+        assert measured.measurement is not None
+
+    def test_a_worker_that_dies_takes_nothing_else_with_it(self, executor_class: type[Executor]) -> None:
+        """Its task fails, its neighbours are measured."""
+        if not self.isolated:
+            return
+        tasks = [Task(QuantTables.standard(20)), Task(Misbehaving("kill")), Task(QuantTables.standard(50))]
+        with executor_class(self.evaluator(), self.workers) as executor:
+            found = self.finish(executor, tasks)
+        assert [found[task].measurement is None for task in tasks] == [False, True, False]
+        assert found[tasks[1]].reason
+
+    def test_an_evaluation_that_takes_too_long_fails(self, executor_class: type[Executor]) -> None:
+        """Or the executor says at once that it cannot stop one."""
+        if not self.times_out:
+            try:
+                executor_class(self.evaluator(), self.workers, timeout_s=5)
+            except InputError:
+                return
+            raise AssertionError("an executor that stops no evaluation takes no timeout")
+        tasks = [Task(Misbehaving("hang")), Task(QuantTables.standard(50))]
+        with executor_class(self.evaluator(), self.workers, timeout_s=15) as executor:
+            hung, measured = map(self.finish(executor, tasks).__getitem__, tasks)
+        assert hung.measurement is None
+        assert "took longer" in hung.reason
+        assert measured.measurement is not None
+
+    def test_closing_drops_what_has_not_finished(self, executor_class: type[Executor]) -> None:
+        """It comes back, with nothing of its own left running."""
+        executor = executor_class(self.evaluator(), self.workers)
+        executor.submit(Task(Misbehaving("hang")))
+        executor.close()
+
+
+class MeasureContract:
+    """What every measure keeps. Override the fixture ``measure``."""
+
+    def seen(self, quality: int) -> Seen:
+        """Eight images encoded at ``quality``, and a network of two classes that is sure where they are little changed.
+
+        On the uncompressed images it is right about all; errors of 20 levels, root mean square, leave it undecided.
+        """
+        draw = np.random.RandomState(0)
+        images = draw.randint(0, 256, (8, 32, 32, 3)).astype(np.uint8)
+        encoded = PillowCodec().encode(images, [QuantTables.standard(quality)] * len(images))
+        error = np.sqrt(((images - encoded.images.astype(float)) ** 2).mean(axis=(1, 2, 3)))
+        truth = np.arange(8) % 2
+        sign = np.where(np.arange(2) == truth[:, None], 1.0, -1.0)
+        logits = (sign * (20 - error)[:, None] / 4).astype(np.float32)
+        return Seen(images, encoded.size_bytes, encoded.images, logits, truth, lambda: (5 * sign).astype(np.float32))
+
+    def test_one_number_of_its_type_for_each_image(self, measure: Measure) -> None:
+        """And it is one."""
+        for quality in (5, 50, 95):
+            values = measure.of(self.seen(quality))
+            assert values.shape == (8,)
+            assert values.dtype == np.dtype(measure.dtype)
+            assert not np.isnan(values.astype(float)).any()
+
+    def test_an_image_does_not_change_the_number_of_another(self, measure: Measure) -> None:
+        """Batches may be cut anywhere."""
+        seen = self.seen(30)
+        assert seen.decoded is not None
+        assert seen.logits is not None
+        assert seen.truth is not None
+        assert seen.answer_uncompressed is not None
+        clean = seen.answer_uncompressed()
+        parts = [
+            Seen(
+                seen.images[one],
+                seen.size_bytes[one],
+                seen.decoded[one],
+                seen.logits[one],
+                seen.truth[one],
+                lambda one=one: clean[one],  # type: ignore[misc]
+            )
+            for one in (slice(0, 3), slice(3, 8))
+        ]
+        np.testing.assert_array_equal(np.concatenate([measure.of(part) for part in parts]), measure.of(seen))
+
+    def test_more_compression_is_better_for_sizes_alone(self, measure: Measure) -> None:
+        """Where images are nearly destroyed, what they are worth is not better than where they are nearly kept."""
+        coarse, fine = (float(measure.of(self.seen(quality)).astype(float).mean()) for quality in (3, 98))
+        worse = coarse >= fine if measure.better == "lower" else coarse <= fine
+        assert worse != (measure.needs == "sizes")
+
+    def test_numbers_that_are_none_and_other_shapes_are_refused(self, measure: Measure) -> None:
+        """As EvaluationError: a trial fails, and no archive holds them."""
+        seen = self.seen(50)
+        broken: list[Callable[[Seen], Any]] = [lambda seen: np.zeros(3)]
+        if np.dtype(measure.dtype).kind == "f":
+            broken.append(lambda seen: np.full(8, np.nan))
+        for compute in broken:
+            try:
+                replace(measure, compute=compute).of(seen)
+            except EvaluationError:
+                continue
+            raise AssertionError("EvaluationError was expected")
+
+    def test_its_columns_are_nobody_elses(self, measure: Measure) -> None:
+        """Sums are columns by their names, which no other measure has."""
+        own = [total.name for total in measure.totals]
+        others = [
+            total.name for name in MEASURES.names() if name != measure.name for total in MEASURES.get(name).totals
+        ]
+        assert own
+        assert len(set(own)) == len(own)
+        assert not set(own) & set(others)
+
+
+class QuantizerContract:
+    """What every quantizer keeps. Override the fixtures ``quantizer`` and ``images`` (uint8 [N, H, W, 3], N >= 3)."""
+
+    def test_each_image_has_its_tables(self, quantizer: Quantizer, images: npt.NDArray[np.uint8]) -> None:
+        """The same ones alone, among others and in another order: its pixels alone decide."""
+        chosen = list(quantizer.tables_for(images))
+        assert len(chosen) == len(images)
+        assert all(isinstance(tables, QuantTables) for tables in chosen)
+        assert list(quantizer.tables_for(images[::-1]))[::-1] == chosen
+        for index, tables in enumerate(chosen):
+            assert list(quantizer.tables_for(images[index : index + 1])) == [tables]
+
+    def test_leaves_its_images_alone(self, quantizer: Quantizer, images: npt.NDArray[np.uint8]) -> None:
+        """They may be a read-only memory map."""
+        kept = images.copy()
+        kept.flags.writeable = False
+        quantizer.tables_for(kept)
+        np.testing.assert_array_equal(kept, images)
+
+    def test_is_known_by_its_digest(self, quantizer: Quantizer) -> None:
+        """Hexadecimal, of at least 128 bits; the kind is a word of its own."""
+        assert len(quantizer.digest) >= 32
+        int(quantizer.digest, 16)
+        assert quantizer.kind == quantizer.kind.lower().strip()
+        assert not any(letter.isspace() for letter in quantizer.kind)
+
+    def test_travels_to_workers(self, quantizer: Quantizer, images: npt.NDArray[np.uint8]) -> None:
+        """Pickled, it chooses the same."""
+        import pickle
+
+        copy: Quantizer = pickle.loads(pickle.dumps(quantizer))
+        assert (copy.kind, copy.digest) == (quantizer.kind, quantizer.digest)
+        assert list(copy.tables_for(images)) == list(quantizer.tables_for(images))
+
+    def test_an_archive_knows_it_again(self, quantizer: Quantizer) -> None:
+        """By kind, digest and bytes."""
+        kept = restore(quantizer.kind, quantizer.digest, quantizer.to_bytes())
+        assert (kept.kind, kept.digest, kept.to_bytes()) == (quantizer.kind, quantizer.digest, quantizer.to_bytes())

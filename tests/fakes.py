@@ -5,6 +5,8 @@ import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -150,3 +152,27 @@ class Repeating(Strategy):
 
     def ask(self, number: int) -> QuantTables:
         return self.space.to_tables(np.full(self.space.dimensions, 1 + self.seed + number // 3))
+
+
+@dataclass(frozen=True)
+class BySmoothness:
+    """A table per image: standard tables, finer where neighbouring pixels differ less.
+
+    finest, coarsest: qualities, of flat images and of noise.
+    """
+
+    finest: int = 90
+    coarsest: int = 20
+    kind: str = "by-smoothness"
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    def tables_for(self, images: npt.NDArray[np.uint8]) -> Sequence[QuantTables]:
+        steps = np.abs(np.diff(images.astype(np.int64), axis=2)).mean(axis=(1, 2, 3))
+        qualities = np.maximum(self.coarsest, self.finest - np.rint(steps)).astype(int)
+        return [QuantTables.standard(int(quality)) for quality in qualities]
+
+    def to_bytes(self) -> bytes:
+        return f"{self.finest} {self.coarsest}".encode()

@@ -20,16 +20,33 @@ from qsearch.datasets import DATASETS, load_dataset
 from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.datasets.imagenetv2.manifest import BuildSettings, Entry, write_manifest, write_settings
 from qsearch.datasets.splits import half_of
+from qsearch.evaluation.measures import MEASURES, Measure
+from qsearch.executors import EXECUTORS
+from qsearch.executors.base import Executor
+from qsearch.quantizer import Quantizer
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.base import Strategy
 from qsearch.tables import QuantTables
-from qsearch.testing import ClassifierContract, CodecContract, DatasetContract, StrategyContract
+from qsearch.testing import (
+    ClassifierContract,
+    CodecContract,
+    DatasetContract,
+    ExecutorContract,
+    MeasureContract,
+    QuantizerContract,
+    StrategyContract,
+    drive,
+)
 from tests.classifiers import test_exported, test_timm, test_torchvision
+from tests.fakes import BySmoothness, fake_images
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "listed": {"tables": [QuantTables.shared(np.full((8, 8), entry)).to_bytes().hex() for entry in range(1, 70)]},
+    "bayesian": {"initial": 10, "candidates": 200},
+    "bayesian-grid": {"initial": 10, "candidates": 200, "rounds": 2, "entries": 2, "combinations": 50},
 }
-"""What a strategy needs, or what makes it quick."""
+"""What a strategy needs, or what makes it quick; those that model what they were told propose from the model in most of
+the contract's trials."""
 
 
 class TestStrategies(StrategyContract):
@@ -40,6 +57,45 @@ class TestStrategies(StrategyContract):
     @pytest.fixture
     def options(self, strategy_class: type[Strategy]) -> dict[str, Any]:
         return OPTIONS.get(strategy_class.name, {})
+
+
+@pytest.mark.parametrize("name", ["bayesian", "bayesian-grid"])
+def test_the_contract_reaches_the_gaussian_process(name: str) -> None:
+    """Of the trials that the suite asks for, only the first are those of the random start."""
+    contract, strategy_class = TestStrategies(), STRATEGIES.get(name)
+    space = contract.space(strategy_class, "shared")
+    trials = drive(contract.make(strategy_class, OPTIONS[name], space, 3), 14)
+    start = drive(contract.make(STRATEGIES.get("bounded-random"), {}, space, 3), 14)
+    assert [mine.tables == random.tables for mine, random in zip(trials, start, strict=True)] == [True] * 10 + [
+        False
+    ] * 4
+
+
+class TestExecutors(ExecutorContract):
+    @pytest.fixture(params=EXECUTORS.names())
+    def executor_class(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> type[Executor]:
+        if request.param == "serial":
+            monkeypatch.setattr(type(self), "workers", 1)
+            monkeypatch.setattr(type(self), "isolated", False)
+            monkeypatch.setattr(type(self), "times_out", False)
+        return EXECUTORS.get(request.param)
+
+
+class TestMeasures(MeasureContract):
+    @pytest.fixture(params=MEASURES.names())
+    def measure(self, request: pytest.FixtureRequest) -> Measure:
+        return MEASURES.get(request.param)
+
+
+class TestQuantizers(QuantizerContract):
+    @pytest.fixture(params=[QuantTables.standard(30), BySmoothness()], ids=lambda one: one.kind)
+    def quantizer(self, request: pytest.FixtureRequest) -> Quantizer:
+        found: Quantizer = request.param
+        return found
+
+    @pytest.fixture
+    def images(self) -> npt.NDArray[np.uint8]:
+        return fake_images()
 
 
 class TestCodecs(CodecContract):

@@ -21,9 +21,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.methods.picture import draw
+from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.guidance import guidance
 from qsearch.analysis.results import Results
-from qsearch.analysis.summary import QUALITY, gain_points, summarize
+from qsearch.analysis.summary import gain_points, summarize
 from qsearch.archive.store import Archive
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement, Trial

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from qsearch.errors import DiskError, InputError, QSearchError, RunError
+from qsearch.text import one_line
 
 FORMAT = 2
 """What this version writes, kept in ``PRAGMA user_version``; a file with a higher number is refused."""
@@ -93,7 +94,9 @@ def explained(path: Path) -> Iterator[None]:
                 f"{path} cannot be read or written ({error}): is the disk full or read-only? "
                 "All trials recorded so far are kept; make room and resume."
             ) from error
-        raise InputError(f"{path} is damaged ({error}): restore it from a copy, or start a new run.") from error
+        raise InputError(
+            f"{path} is damaged ({one_line(str(error))}): restore it from a copy, or start a new run."
+        ) from error
 
 
 def connect(path: Path, mode: str, more: str = "") -> sqlite3.Connection:

@@ -12,6 +12,9 @@ from qsearch.evaluation.measures import MEASURES, Array, Floats
 LARGEST_ARRAY_BYTES = 1 << 31
 """No array of an archive is larger: what claims to be is damaged, and would fill the memory."""
 
+MOST_NETWORKS = 1000
+"""SQLite has no more than 2,000 columns; more networks than this fill the memory with their names."""
+
 
 class DamagedRowError(ValueError):
     """A row does not hold what was written."""
@@ -47,7 +50,12 @@ def checksum(*values: int | float | str | bytes | None) -> int:
 
 @lru_cache(maxsize=64)
 def total_columns(measures: tuple[str, ...], networks: int) -> tuple[str, ...]:
-    """The columns that hold the totals of ``measures``: ``total_bytes``, and per network ``loss_0``, ``loss_1``, ..."""
+    """The columns that hold the totals of ``measures``: ``total_bytes``, and per network ``loss_0``, ``loss_1``, ...
+
+    DamagedRowError for a number of networks that no archive holds.
+    """
+    if not isinstance(networks, int) or not 0 <= networks <= MOST_NETWORKS:
+        raise DamagedRowError(f"{networks!r} networks are claimed")
     columns: list[str] = []
     for name in measures:
         measure = MEASURES.get(name)

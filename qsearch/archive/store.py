@@ -1,6 +1,8 @@
 """Archive: every trial of a run, in one SQLite file; append-only, one transaction per trial."""
 
+import atexit
 import os
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -18,13 +20,14 @@ from qsearch.archive.database import FORMAT, SCHEMA, connect, explained, open_ch
 from qsearch.archive.older import READERS
 from qsearch.archive.rows import DamagedRowError, checksum, text
 from qsearch.datasets.base import ImageIdentity
-from qsearch.disk import LOCK_FILE
+from qsearch.disk import LOCK_FILE, partial_path
 from qsearch.errors import InputError, QSearchError, RunError
 from qsearch.evaluation.measurement import Measurement, Series, Trial
 from qsearch.evaluation.measures import MEASURES, Array
 from qsearch.evaluation.trials import Columns, Trials
 from qsearch.quantizer import Quantizer, restore
 from qsearch.tables import QuantTables
+from qsearch.text import one_line
 
 _COLUMNS = (
     "series", "number", "strategy", "origin", "quantizer", "proposed", "status", "reason", "images", "pixels",
@@ -94,9 +97,9 @@ class Archive:
             if not locked:
                 lock.acquire()
         except (Timeout, OSError):
-            return cls._rewritten(path, version, Path(tempfile.mkdtemp(prefix="qsearch-upgrade-")) / path.name)
+            return cls._rewritten(path, version, _folder_until_the_end() / path.name)
         try:
-            new = path.with_name(f".{path.name}.upgrade")
+            new = partial_path(path)
             for left_over in (new, *_companions(new)):
                 left_over.unlink(missing_ok=True)
             _settled(cls._rewritten(path, version, new))
@@ -236,6 +239,9 @@ class Archive:
     def trials(self, series: Series) -> Trials:
         """The trials of a series by their numbers, of every status; arrays are read where they are asked for."""
         with explained(self.path):
+            query = "SELECT count(*) FROM trials WHERE series NOT IN ('reference', 'search')"
+            if self._connection.execute(query).fetchone() != (0,):
+                raise DamagedRowError("a trial is of no known series")
             found = _dictionaries(self._connection, "SELECT * FROM trials WHERE series = ? ORDER BY number", (series,))
             quantizers = {
                 number: (kind, digest, data)
@@ -266,8 +272,8 @@ class Archive:
                 measurement=self._measurement(row) if row["images"] else None,
                 reason=row["reason"],
                 origin=row["origin"],
-                decision_s=row["decision_s"],
-                evaluation_s=row["evaluation_s"],
+                decision_s=float(row["decision_s"]),
+                evaluation_s=float(row["evaluation_s"]),
                 proposed=proposed if isinstance(proposed, QuantTables) else None,
             )
 
@@ -345,7 +351,11 @@ class Archive:
     def problems(self) -> list[str]:
         """Everything that is not as it was written, a phrase each; empty where all is well."""
         try:
-            return list(self._problems())
+            found = [one_line(problem) for problem in self._problems()]
+            if not found:  # row by row all is well; what is left are the columns as a whole
+                self.trials("reference")
+                self.trials("search")
+            return found
         except QSearchError as error:  # nothing more can be read
             return [str(error)]
 
@@ -392,6 +402,13 @@ class Archive:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _folder_until_the_end() -> Path:
+    """A folder among the temporary ones that goes when this process ends."""
+    folder = tempfile.mkdtemp(prefix="qsearch-upgrade-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def _companions(path: Path) -> tuple[Path, Path]:

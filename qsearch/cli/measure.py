@@ -1,5 +1,6 @@
 """``qsearch measure``: one more measure for a finished run."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -42,10 +43,6 @@ def measure(
     for each in [run, *(validations(run) if with_validations else [])]:
         try:
             with Progress() as progress:
-
-                def tell(done: int, total: int, shown: Progress = progress, name: str = each.name) -> None:
-                    shown(f"measuring {name}", done, total)
-
                 measured = add_measures(
                     each,
                     names,
@@ -53,7 +50,7 @@ def measure(
                     executor=executor,
                     timeout_s=timeout_s,
                     trust_pickle=trust_pickle,
-                    on_progress=tell,
+                    on_progress=partial(progress, f"measuring {each.name}"),
                 )
         except KeyboardInterrupt:
             click.echo("interrupted; give the same command again to go on.", err=True)

@@ -98,20 +98,18 @@ class SearchProgress:
         self._reference, self._search = list(reference), list(search)
         standard = len(run.settings.search.qualities)
         self._total = 1 + standard + trials
-        self._stage = f"1 uncompressed + {standard} standard + {trials} trials"
+        self._what = f"1 uncompressed + {standard} standard + {trials} trials"
+        self._done = len(reference) + int((search.columns.statuses != "screened").sum())
+        self._begun, self._begun_with = time.monotonic(), self._done
         self._reference_point = run.settings.search.hypervolume_reference
         self._gain = ""
         self._gain_at = time.monotonic()
         self._progress = Progress()
 
-    @property
-    def _done(self) -> int:
-        """What is measured of all: images uncompressed, standard tables, trials."""
-        return len(self._reference) + sum(trial.status != "screened" for trial in self._search)
-
     def __enter__(self) -> Self:
         self._progress.__enter__()
-        self._progress(self._stage, self._done, self._total)
+        self._progress.say(f"tables to measure: {self._what}")
+        self._progress("tables", self._done, self._total)
         return self
 
     def __exit__(
@@ -122,6 +120,7 @@ class SearchProgress:
     def __call__(self, trial: Trial) -> None:
         """One more trial is recorded."""
         (self._search if trial.series == "search" else self._reference).append(trial)
+        self._done += trial.status != "screened"
         now = time.monotonic()
         if now - self._gain_at >= GAIN_EVERY_S or self._done == self._total:
             self._gain, self._gain_at = self._best_gain(), now
@@ -129,7 +128,8 @@ class SearchProgress:
             self._say_if_implausible(trial.measurement)
         if trial.status == "failed":
             self._progress.say(f"trial {trial.label} failed: {trial.reason}")
-        self._progress(self._stage, self._done, self._total, self._gain)
+        speed = (self._done - self._begun_with) / max(now - self._begun, 1e-9)
+        self._progress("tables", self._done, self._total, f"{speed:.2f} trials/s, {self._gain}".removesuffix(", "))
 
     def waiting(self, label: str, waited_s: float) -> None:
         """Nothing has finished for ``waited_s``."""

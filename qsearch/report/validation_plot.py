@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
@@ -63,29 +63,20 @@ def _draw(axes: "Axes", pair: ValidatedRun, window: tuple[float, float] | None) 
     found = validated_by_ratio(pair.validated)
     searched = [(measured(trial).ratio, measured(trial).top1) for trial in pair.searched.frontier]
     validated = [(measured(trial).ratio, measured(trial).top1) for trial in found]
-    (first, first_marker), (second, second_marker) = style_of(0), style_of(1)
-    axes.plot(
-        *zip(*searched, strict=True),
-        drawstyle="steps-pre",
-        marker=first_marker,
-        markersize=4,
-        linewidth=1.2,
-        color=first,
-        label="frontier on the search images",
-    )
     # Tables on other images are no frontier there: what joins one to the next would mean nothing.
-    axes.plot(
-        *zip(*validated, strict=True),
-        linestyle="none",
-        marker=second_marker,
-        markersize=4,
-        color=second,
-        label=f"{len(found)} tables on the validation images",
-    )
+    steps: dict[str, Any] = {"drawstyle": "steps-pre", "linewidth": 1.2}
+    for index, (points, join, label) in enumerate(
+        (
+            (searched, steps, "frontier on the search images"),
+            (validated, {"linestyle": "none"}, f"{len(found)} tables on the validation images"),
+        )
+    ):
+        colour, marker = style_of(index)
+        axes.plot(*zip(*points, strict=True), marker=marker, markersize=4, color=colour, label=label, **join)
     own_standard, standard = standard_points(pair.searched), standard_points(pair.validated)
     # A colour for each set of images.
-    draw_standard(axes, own_standard, "standard tables, search images", first, named=False)
-    draw_standard(axes, standard, "standard tables, validation images", second)
+    draw_standard(axes, own_standard, "standard tables, search images", style_of(0)[0], named=False)
+    draw_standard(axes, standard, "standard tables, validation images", style_of(1)[0])
     everything = [*searched, *validated, *(point for _, point in (*own_standard, *standard))]
     zoom(axes, everything, window, least_margin=0.005)
     ratio_axis(axes)

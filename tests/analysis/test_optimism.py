@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from qsearch.analysis.optimism import Rule, selected_gain
+from qsearch.analysis.choice import Rule
+from qsearch.analysis.optimism import selected_gain
 from qsearch.analysis.results import Results, measured
 from qsearch.analysis.summary import Point, summarize
 from qsearch.evaluation.measurement import Measurement, Trial

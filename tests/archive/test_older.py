@@ -13,11 +13,11 @@ import pytest
 
 from qsearch.archive.database import FORMAT
 from qsearch.archive.store import Archive
-from qsearch.disk import locked
+from qsearch.disk import PARTIALS, locked, partial_path
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Series, Trial
 from qsearch.run.folder import Run
-from tests.conftest import Finished
+from tests.conftest import Command, Finished
 
 FROZEN = Path(__file__).parents[1] / "data" / "format-1"
 WRITTEN: dict[str, list[dict[str, Any]]] = json.loads((FROZEN / "trials.json").read_text())
@@ -68,7 +68,7 @@ def test_it_is_replaced_by_one_of_todays_format(frozen: Path) -> None:
     assert connection.execute("PRAGMA user_version").fetchone() == (FORMAT,)
     connection.close()
     assert read(frozen) == before
-    assert not [path.name for path in frozen.iterdir() if "upgrade" in path.name]
+    assert not [path.name for path in frozen.iterdir() if "partial" in path.name]
     with Archive.open(frozen / "trials.sqlite") as archive:
         assert archive.problems() == []
 
@@ -80,11 +80,21 @@ def test_while_another_process_works_with_it_a_copy_is_read(frozen: Path) -> Non
     assert (frozen / "trials.sqlite").read_bytes() == whole
 
 
+def test_that_copy_goes_when_the_process_ends(qsearch: Command, frozen: Path, tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with locked(frozen):
+        shown = qsearch("trials", "old", "--json", env={"TMPDIR": str(temporary)})
+    assert shown.returncode == 0, shown.stderr
+    assert len(json.loads(shown.stdout)) == len(WRITTEN["."])
+    assert not list(temporary.iterdir())
+
+
 def test_what_an_interrupted_upgrade_left_is_taken_away(frozen: Path) -> None:
-    (frozen / ".trials.sqlite.upgrade").write_bytes(b"half")
-    (frozen / ".trials.sqlite.upgrade-wal").write_bytes(b"half")
+    partial_path(frozen / "trials.sqlite").write_bytes(b"half")
+    (frozen / f"{partial_path(frozen / 'trials.sqlite').name}-wal").write_bytes(b"half")
     assert len(read(frozen)) == len(WRITTEN["."])
-    assert not list(frozen.glob(".trials.sqlite.upgrade*"))
+    assert not list(frozen.glob(f"{PARTIALS}*"))
 
 
 def test_an_upgrade_that_fails_leaves_the_old_archive(frozen: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,4 +40,5 @@ def test_a_search_says_what_is_counted(demo: Path, capsys: pytest.CaptureFixture
     standard = len(run.settings.search.qualities)
     said = capsys.readouterr().err
     recorded = sum(len(trials) for trials in run.trials())
-    assert f"1 uncompressed + {standard} standard + 60 trials: {recorded} of {61 + standard}" in said
+    assert f"tables to measure: 1 uncompressed + {standard} standard + 60 trials" in said
+    assert f"tables: {recorded} of {61 + standard}" in said

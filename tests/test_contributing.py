@@ -1,0 +1,66 @@
+"""CONTRIBUTING.md: its examples are installed as a plug-in, pass their own tests and show up where it says."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import FAKE, REPOSITORY, Command
+
+TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PYTHON = re.findall(r"```python\n# (\S+)\n(.*?)```", TEXT, flags=re.DOTALL)
+(PYPROJECT,) = re.findall(r"```toml\n(.*?)```", TEXT, flags=re.DOTALL)
+
+
+@pytest.fixture
+def colours(tmp_path: Path) -> Path:
+    """A folder in which the examples lie as pip would have installed them."""
+    folder = tmp_path / "installed"
+    for name, code in PYTHON:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(code)
+    project = tomllib.loads(PYPROJECT)["project"]
+    metadata = folder / f"{project['name']}-{project['version']}.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    )
+    lines = []
+    for group, points in project["entry-points"].items():
+        lines += [f"[{group}]", *(f"{name} = {target}" for name, target in points.items())]
+    (metadata / "entry_points.txt").write_text("\n".join(lines))
+    return folder
+
+
+def test_the_examples_pass_their_own_tests(colours: Path) -> None:
+    tests = [name for name, _ in PYTHON if "/" not in name]
+    assert len(tests) == 2
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(colours), str(REPOSITORY)])}
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *tests]
+    finished = subprocess.run(command, cwd=colours, env=environment, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stdout
+
+
+def test_the_measure_is_listed_and_the_option_recorded(qsearch: Command, colours: Path, tmp_path: Path) -> None:
+    path = os.pathsep.join([str(colours), qsearch.environment["PYTHONPATH"]])
+    options = next(line.split() for line in TEXT.splitlines() if line.startswith("    qsearch run "))[2:]
+    run = qsearch("run", "--name", "demo", "--trials", "3", *FAKE, *options, env={"PYTHONPATH": path})
+    assert run.returncode == 0, run.stderr
+    trials = json.loads(qsearch("trials", "demo", "--json", env={"PYTHONPATH": path}).stdout)
+    searched = [row for row in trials if row["series"] == "search"]
+    assert len(searched) == 3
+    assert all(row["colour"] > 0 for row in searched)
+    settings = tomllib.loads((tmp_path / "runs" / "demo" / "run.toml").read_text())
+    assert settings["codec"]["options"] == {"levels": 64}
+    assert settings["recorded"]["codec"]["levels"] == 64
+    assert settings["measures"] == ["colour"]
+
+
+def test_every_folder_of_the_package_has_its_place() -> None:
+    folders = {path.parent.name for path in (REPOSITORY / "qsearch").glob("*/__init__.py")}
+    assert {name for name in folders if f"`{name}/`" not in TEXT} == set()
