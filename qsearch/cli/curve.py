@@ -21,8 +21,8 @@ from qsearch.cli import completion
 from qsearch.cli.progress import Progress
 from qsearch.cli.runs import runs_option
 from qsearch.cli.tables import TABLES_HELP, resolve_tables
+from qsearch.codecs.auto import choose_codec
 from qsearch.codecs.base import SUBSAMPLINGS, EncoderOptions, Subsampling
-from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.files import image_suffixes, walk
 from qsearch.errors import InputError
 from qsearch.export.published import published_tables
@@ -66,20 +66,23 @@ def curve(
     qualities, as in Luo 2021.
     """
     files = _image_files(images)
+    codec, note = choose_codec(EncoderOptions(subsampling=subsampling))
+    if note is not None:
+        click.echo(note, err=True)
     families: dict[str, Callable[[int], QuantTables]] = {STANDARD: QuantTables.standard}
     families.update({spec: _family(spec, runs) for spec in tables})
     done = itertools.count(1)
     with Progress() as progress:
         curves = measure_rate_distortion(
             files,
-            PillowCodec(EncoderOptions(subsampling=subsampling)),
+            codec,
             families,
             workers=workers or usable_cores(),
             on_image=lambda: progress("measuring", next(done), len(files)),
         )
     standard, *others = curves
     measured_on = (
-        f"{len(files)} images of {images.name}, pillow {subsampling}, qualities {QUALITIES[0]} to {QUALITIES[-1]}"
+        f"{len(files)} images of {images.name}, {codec.name} {subsampling}, qualities {QUALITIES[0]} to {QUALITIES[-1]}"
     )
     if out is not None:
         from qsearch.report.plots import save_figure
