@@ -22,7 +22,7 @@ from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measures import ALWAYS
 from qsearch.pareto.fitness import LocalFit, Parabola
-from qsearch.registry import check_options, failures_explained, options_of
+from qsearch.registry import check_options, failures_explained, nearest_names, options_of
 from qsearch.run.settings import (
     ClassifierSettings,
     CodecSettings,
@@ -85,6 +85,8 @@ def build_codec(wanted: CodecSettings) -> Codec:
     if wanted.name == AUTO:
         check_options(f"codec {AUTO}", wanted.options, {})
         return choose_codec(_part_of(EncoderOptions, wanted))[0]
+    if wanted.name not in CODECS:
+        raise InputError(f"unknown codec {wanted.name!r}: {nearest_names(wanted.name, [AUTO, *CODECS.names()])}")
     codec = CODECS.get(wanted.name)
     with failures_explained(f"the codec {wanted.name}"):
         check_options(f"codec {wanted.name}", wanted.options, options_of(codec, given=("encoder",)))
