@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from qsearch.classifiers import CLASSIFIERS
@@ -19,6 +20,11 @@ from qsearch.evaluation.measures import MEASURES
 from qsearch.executors import EXECUTORS
 from qsearch.strategies import STRATEGIES
 from tests import fakes
+
+# The same examples in every run of CI; elsewhere new ones are tried each time.
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")
 
 REPOSITORY = Path(__file__).parents[1]
 MAIN = "from qsearch.cli import main; main()"
