@@ -35,6 +35,15 @@ def one_by_one(process: GaussianProcess, grid: Grid, xi: float) -> tuple[Floats,
     return expected_improvement(process.mean(cross), variance, process.best + xi), variance
 
 
+def rounding_of_means(process: GaussianProcess, grid: Grid) -> float:
+    """By how much two ways to add up a mean of the grid may differ: both err by n units in the last place of each term.
+
+    Observations that contradict a smooth prior get weights of millions, which all but cancel.
+    """
+    terms = np.abs(process.weights)[:, np.newaxis] * process.cross(grid.points(np.arange(np.prod(grid.shape))))
+    return float(2 * len(terms) * np.finfo(float).eps * terms.sum(axis=0).max())
+
+
 @given(problems(), st.floats(0, 1.2))
 @settings(deadline=None, max_examples=200)
 def test_the_grids_best_is_the_lists_best(problem: tuple[GaussianProcess, Grid], share: float) -> None:
@@ -43,14 +52,15 @@ def test_the_grids_best_is_the_lists_best(problem: tuple[GaussianProcess, Grid],
     current = share * every.max()
     number, value = best_on_grid(process, grid, 1e-3, current)
     largest = every.max()
+    # Nine digits, and what rounding may make of the means: an improvement changes by less than its mean does.
+    tolerance = 1e-9 * largest + rounding_of_means(process, grid) + 1e-15
     if number >= 0:
-        # Equal but for the last bits of two ways to add: tables whose values agree to nine digits are one value.
-        assert abs(every[number] - largest) <= 1e-9 * largest + 1e-15
-        assert abs(value - largest) <= 1e-9 * largest + 1e-15
+        assert abs(every[number] - largest) <= tolerance
+        assert abs(value - largest) <= tolerance
         assert value > current
     else:
         assert value == current
-        assert largest <= current * (1 + 2 * NOTICEABLE) + 1e-15
+        assert largest <= current * (1 + 2 * NOTICEABLE) + tolerance
 
 
 @given(problems())
