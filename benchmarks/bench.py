@@ -49,8 +49,8 @@ from qsearch.quantizer import Uncompressed, constant_tables
 from qsearch.run.building import build_evaluator, usable_cores
 from qsearch.run.settings import ClassifierSettings, DatasetSettings, RunSettings
 from qsearch.search import run_search
+from qsearch.search.steering import gate_for, sizes_of
 from qsearch.space import SearchSpace
-from qsearch.steering import gate_for, sizes_of
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.base import Strategy
 from qsearch.strategies.sorted_random import SortedRandom

@@ -1,4 +1,4 @@
-"""Files whole or not at all, and one process a folder."""
+"""Files whole or not at all, one process a folder, and names from elsewhere that lead out of none."""
 
 import hashlib
 import os
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from errno import EWOULDBLOCK
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO
 
 from filelock import FileLock, Timeout
@@ -165,6 +165,13 @@ def check_folder_name(name: str, what: str) -> None:
         fault = f"has at most {LONGEST_NAME_BYTES} bytes"
     if fault is not None:
         raise InputError(f"the name of {what} {fault}, got {name!r}.")
+
+
+def stays_within(location: str) -> bool:
+    """Whether ``location``, relative to a folder, names something below it, on every system; links are followed."""
+    posix, windows = PurePosixPath(location), PureWindowsPath(location)
+    parts = {*posix.parts, *windows.parts}
+    return bool(parts) and ".." not in parts and not posix.anchor and not windows.anchor and "\0" not in location
 
 
 def partial_path(path: Path) -> Path:

@@ -21,6 +21,7 @@ from qsearch.disk import (
     making_folder,
     partial_path,
     replacing,
+    stays_within,
     unused,
     writing,
 )
@@ -281,3 +282,15 @@ def test_the_sentence_on_refusing_disks_has_one_place() -> None:
     package = Path(disk.__file__).parent
     worded = {path.name for path in package.rglob("*.py") if "cannot be written (" in path.read_text(encoding="utf-8")}
     assert worded == {"disk.py", "main.py"}  # main.py has it for standard output
+
+
+@pytest.mark.parametrize("location", ["a", "a/b.bin", "./a", "a/./b", "..a/b..", "a b"])
+def test_a_location_below_the_folder_stays_within(location: str) -> None:
+    assert stays_within(location)
+
+
+@pytest.mark.parametrize(
+    "location", ["", ".", "..", "../a", "a/../b", "/a", "\\a", "..\\a", "a\\..\\b", "C:a", "C:\\a", "//host/a", "a\0b"]
+)
+def test_a_location_elsewhere_does_not(location: str) -> None:
+    assert not stays_within(location)

@@ -23,7 +23,7 @@ from qsearch.classifiers.labels import class_names_of
 from qsearch.classifiers.onnx_weights import external_files
 from qsearch.classifiers.pt2_archive import checked_copy
 from qsearch.datasets.cache import PreparedImages, cached_pixels
-from qsearch.datasets.imagenet_truth import wnids_of
+from qsearch.datasets.imagenet_classes import wnids_of
 from qsearch.datasets.imagenetv2.manifest import (
     MANIFEST_FILE,
     SETTINGS_FILE,
@@ -210,7 +210,7 @@ def run_toml(folder: Path) -> bytes:
 
 def read_run(folder: Path) -> None:
     """What is read of ``run.toml`` before a trial is."""
-    from qsearch.wording import measured_on
+    from qsearch.report.wording import measured_on
 
     measured_on(Run.open(folder))
 

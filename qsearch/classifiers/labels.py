@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from qsearch.classifiers.base import Classifier
 from qsearch.datasets.base import UNLABELLED, Dataset
-from qsearch.datasets.synsets import imagenet_synsets
+from qsearch.datasets.imagenet_classes import imagenet_synsets
 from qsearch.errors import InputError
 
 

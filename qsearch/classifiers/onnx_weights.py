@@ -6,8 +6,8 @@ Only the messages that lead to tensors are followed (onnx.proto3); all else is s
 from collections.abc import Iterator
 from pathlib import Path
 
+from qsearch.disk import stays_within
 from qsearch.errors import InputError
-from qsearch.paths import stays_within
 from qsearch.text import one_line
 
 _FIELDS: dict[str, dict[int, str]] = {

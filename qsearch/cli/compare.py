@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from qsearch import wording
 from qsearch.analysis.bootstrap import RESAMPLES, Estimate
 from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.comparison import Comparison, PairedTest, compare
@@ -18,9 +17,10 @@ from qsearch.cli.runs import runs_option
 from qsearch.cli.tables import run_table
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.report import wording
+from qsearch.report.wording import measured_on, network_names
 from qsearch.run.comparable import check_comparable
 from qsearch.run.folder import Run
-from qsearch.wording import measured_on, network_names
 
 WIDTH = 118
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from qsearch import wording
 from qsearch.analysis.choice import (
     QUALITY,
     Choice,
@@ -21,6 +20,7 @@ from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
 from qsearch.export.formats import FORMATS, TableSheet, export_tables, format_of, render
 from qsearch.export.provenance import sheet_of
+from qsearch.report import wording
 from qsearch.run.confirmation import confirm, unconfirmed
 from qsearch.run.folder import Run
 

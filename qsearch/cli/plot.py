@@ -10,10 +10,10 @@ from qsearch.cli import completion
 from qsearch.cli.runs import find_run, runs_option
 from qsearch.errors import InputError
 from qsearch.registry import nearest_names
+from qsearch.report.wording import measured_on
 from qsearch.run.comparable import check_comparable
 from qsearch.run.folder import Run
 from qsearch.run.validation import validations
-from qsearch.wording import measured_on
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

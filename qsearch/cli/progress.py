@@ -16,10 +16,10 @@ from qsearch.analysis.results import Results
 from qsearch.analysis.summary import summarize
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.report.wording import measured_on, network_names
 from qsearch.run.building import codec_note
 from qsearch.run.findings import labels_predicted
 from qsearch.run.folder import Run
-from qsearch.wording import measured_on, network_names
 
 INTERRUPTED = 130
 """The exit status of a command that Ctrl-C or SIGTERM ended."""

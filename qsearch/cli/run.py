@@ -30,7 +30,7 @@ from qsearch.run.confirmation import confirm
 from qsearch.run.findings import Found, found_by
 from qsearch.run.folder import Run, guided
 from qsearch.run.settings import load_settings
-from qsearch.steering import sizes_of
+from qsearch.search.steering import sizes_of
 from qsearch.tables import QuantTables
 
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import msgspec
 
-from qsearch import wording
 from qsearch.analysis.bootstrap import Estimate
 from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.gains import Gains
 from qsearch.analysis.optimism import SelectedGain
 from qsearch.analysis.summary import NEAR, Point, Summary
+from qsearch.report import wording
+from qsearch.report.wording import called, measured_on, network_names
 from qsearch.run.findings import Found, ValidatedPicks, labels_predicted
 from qsearch.run.folder import Run
-from qsearch.wording import called, measured_on, network_names
 
 
 def as_json(run: Run, found: Found) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import Any
 import click
 import msgspec
 
-from qsearch import wording
 from qsearch.analysis.bootstrap import Estimate
 from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.results import Results
@@ -28,12 +27,13 @@ from qsearch.cli.runs import find_run, runs_option
 from qsearch.cli.tables import TABLES_HELP, resolve_tables
 from qsearch.datasets.splits import other_half
 from qsearch.errors import InputError
+from qsearch.report import wording
+from qsearch.report.wording import measured_on
 from qsearch.run.building import build_evaluator, default_workers
 from qsearch.run.findings import Picks, ValidationFindings, tables_to_validate, validation_findings
 from qsearch.run.folder import Run
 from qsearch.run.settings import RunSettings
 from qsearch.run.validation import open_validation, validation_settings
-from qsearch.wording import measured_on
 
 
 def _of_the_run(option: str, default: str) -> str:

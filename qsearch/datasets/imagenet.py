@@ -5,7 +5,7 @@ from pathlib import Path
 from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.datasets.files import Listing, existing_folder, image_suffixes, load_files
 from qsearch.datasets.folder import list_class_folders
-from qsearch.datasets.imagenet_truth import LISTS, META, WNID, find_truth, wnids_of
+from qsearch.datasets.imagenet_classes import LISTS, META, WNID, find_truth, wnids_of
 from qsearch.errors import InputError
 
 
@@ -14,7 +14,7 @@ def load(argument: str, options: DatasetOptions) -> Dataset:
 
     The images are those of the folder, or of its folder ``val``; classes are WordNet ids (``n01440764``), sorted. They
     lie in class folders named by WordNet id, or side by side as ``ILSVRC2012_val_00000001.JPEG`` and so on; then a list
-    that tells their classes lies beside them or one folder up, see :mod:`qsearch.datasets.imagenet_truth`. All shapes
+    that tells their classes lies beside them or one folder up, see :mod:`qsearch.datasets.imagenet_classes`. All shapes
     give the same dataset. InputError where a folder is neither, where list and images do not fit, and as
     :func:`qsearch.datasets.files.load_files` does.
     """

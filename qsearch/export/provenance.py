@@ -3,9 +3,9 @@
 from qsearch.analysis.choice import QUALITY, Choice
 from qsearch.analysis.results import Results, measured
 from qsearch.export.formats import TableSheet
+from qsearch.report.wording import place
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
-from qsearch.wording import place
 
 
 def sheet_of(run: Run, results: Results, choice: Choice) -> TableSheet:

@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass
 from qsearch.analysis.choice import QUALITY, Choice
 from qsearch.errors import InputError
 from qsearch.finetuning.experiment import FinetuneSettings, Parts, draw, parts_of
+from qsearch.report.wording import called
 from qsearch.run.building import build_classifier, build_codec, build_dataset, usable_cores
 from qsearch.run.folder import Run
 from qsearch.run.settings import ClassifierSettings, DatasetSettings
 from qsearch.tables import QuantTables
-from qsearch.wording import called
 
 
 @dataclass(frozen=True)

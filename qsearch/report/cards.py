@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qsearch import wording
 from qsearch.analysis.gains import bootstrap_gains
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
+from qsearch.report import wording
 from qsearch.tables import QuantTables
 
 Rows = tuple[tuple[str, str], ...]

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from qsearch.report.wording import without_folders
 from qsearch.run.folder import Run
-from qsearch.wording import without_folders
 
 LONGEST = 400
 """Characters of a value; what is longer (the tables of a validation, say) stays in the run's folder."""

@@ -14,10 +14,10 @@ from qsearch.analysis.transfer import Transfer, transfer
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.report.cards import measured_again
+from qsearch.report.wording import measured_on, network_names
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
 from qsearch.run.validation import looks, validations
-from qsearch.wording import measured_on, network_names
 
 T = TypeVar("T")
 P = ParamSpec("P")

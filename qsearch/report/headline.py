@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from qsearch import wording
 from qsearch.analysis.bootstrap import Estimate
 from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.optimism import SelectedGain
 from qsearch.analysis.results import measured
 from qsearch.analysis.summary import summarize
 from qsearch.analysis.transfer import Transfer
+from qsearch.report import wording
 from qsearch.report.findings import Searched, Validation
 
 RULES = {

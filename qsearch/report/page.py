@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from qsearch import wording
 from qsearch.analysis.distribution import Distribution, distribution
 from qsearch.analysis.efficiency import Efficiency, common_parabola, efficiencies
 from qsearch.analysis.paper_ttest import WARNING
@@ -17,6 +16,7 @@ from qsearch.analysis.summary import gain_points, saving_percent
 from qsearch.disk import replacing
 from qsearch.errors import InputError
 from qsearch.pareto.fitness import GOOD_GAP
+from qsearch.report import wording
 from qsearch.report.cards import Card, card_key, measured_again, search_card, standard_card
 from qsearch.report.charts import Bars, Chart, bars, frontier_chart, on_one_scale, psnr_chart, validation_chart
 from qsearch.report.conditions import conditions

@@ -13,7 +13,7 @@ from qsearch.analysis.results import Results, measured
 from qsearch.classifiers.base import Classifier
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.base import Dataset
-from qsearch.datasets.synsets import imagenet_synsets
+from qsearch.datasets.imagenet_classes import imagenet_synsets
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import truth_of
 from qsearch.evaluation.measurement import Measurement, Trial

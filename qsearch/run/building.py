@@ -32,8 +32,8 @@ from qsearch.run.settings import (
     RunSettings,
     SearchSettings,
 )
+from qsearch.search.steering import check_gate
 from qsearch.space import SearchSpace
-from qsearch.steering import check_gate
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.base import Strategy, strategy_options
 

@@ -32,8 +32,8 @@ from qsearch.run.building import (
 )
 from qsearch.run.settings import Change, Recorded, RunSettings, check_recorded, load_settings, save_settings
 from qsearch.search import run_search
+from qsearch.search.steering import gate_for
 from qsearch.space import SearchSpace
-from qsearch.steering import gate_for
 from qsearch.strategies.sorted_random import SortedRandom
 
 SETTINGS_FILE = "run.toml"

@@ -49,7 +49,7 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """What is proposed.
 
     look_ahead: trials of an adaptive strategy that may be outstanding.
-    ratio, ratio_window: see :mod:`qsearch.steering`; trials of a warm-up are neither steered nor screened.
+    ratio, ratio_window: see :mod:`qsearch.search.steering`; trials of a warm-up are neither steered nor screened.
     warm_up: how many of the trials are sorted random ones, first, that an informed strategy takes its guidance from;
         around, window and sigma say how. 0 where the guidance was given.
     """

@@ -20,7 +20,7 @@ from qsearch.classifiers.network import file_digest
 from qsearch.classifiers.onnx_weights import external_files
 from qsearch.datasets import load_dataset
 from qsearch.datasets.base import Dataset, DatasetOptions
-from qsearch.datasets.synsets import imagenet_synsets
+from qsearch.datasets.imagenet_classes import imagenet_synsets
 from qsearch.errors import InputError
 
 WEIGHTS = np.random.default_rng(5).normal(size=(3, 7)).astype(np.float32)

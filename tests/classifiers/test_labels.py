@@ -9,7 +9,7 @@ import pytest
 from qsearch.classifiers.base import Classifier
 from qsearch.classifiers.labels import align_labels, imagenet_class_names
 from qsearch.datasets.base import UNLABELLED, Dataset, Truth
-from qsearch.datasets.synsets import imagenet_synsets
+from qsearch.datasets.imagenet_classes import imagenet_synsets
 from qsearch.errors import InputError
 
 

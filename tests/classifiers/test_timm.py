@@ -11,7 +11,7 @@ import pytest
 from qsearch.classifiers import load_classifier
 from qsearch.classifiers.base import ClassifierOptions
 from qsearch.classifiers.inference import InferenceClassifier
-from qsearch.datasets.synsets import imagenet_synsets
+from qsearch.datasets.imagenet_classes import imagenet_synsets
 from qsearch.errors import InputError, MissingDependencyError
 
 SMALL = "mobilenetv3_small_050"

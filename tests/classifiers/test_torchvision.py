@@ -14,7 +14,7 @@ from qsearch.classifiers.base import ClassifierOptions
 from qsearch.classifiers.engines import TorchEngine
 from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.torchvision import preprocessing_of, weight_sets
-from qsearch.datasets.synsets import imagenet_synsets
+from qsearch.datasets.imagenet_classes import imagenet_synsets
 from qsearch.errors import InputError
 
 SMALL = "squeezenet1_1"

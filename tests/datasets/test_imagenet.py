@@ -9,7 +9,7 @@ from PIL import Image
 
 from qsearch.datasets import load_dataset
 from qsearch.datasets.base import Dataset, DatasetOptions
-from qsearch.datasets.synsets import imagenet_synsets
+from qsearch.datasets.imagenet_classes import imagenet_synsets
 from qsearch.errors import InputError
 from qsearch.testing import DatasetContract
 

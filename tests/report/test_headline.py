@@ -2,7 +2,7 @@
 
 from qsearch.report.findings import searched
 from qsearch.report.headline import compared, headline
-from qsearch.wording import points, short_points
+from qsearch.report.wording import points, short_points
 from tests.report.conftest import Reported
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from qsearch import wording
 from qsearch.analysis.gains import bootstrap_gains
 from qsearch.analysis.results import measured
 from qsearch.analysis.summary import summarize
 from qsearch.errors import DiskError, InputError
+from qsearch.report import wording
 from qsearch.report.page import as_script_data, render_report, write_report
 from qsearch.run.folder import Run
 from tests.made_up_runs import make_run

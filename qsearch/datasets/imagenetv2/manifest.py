@@ -7,9 +7,8 @@ from typing import Literal, TypeVar
 import msgspec
 
 from qsearch.datasets.download import KEPT_ADVICE
-from qsearch.disk import replacing
+from qsearch.disk import replacing, stays_within
 from qsearch.errors import InputError
-from qsearch.paths import stays_within
 from qsearch.text import one_line
 
 T = TypeVar("T", bound=msgspec.Struct)

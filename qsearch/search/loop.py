@@ -11,7 +11,7 @@ from qsearch.evaluation.measurement import UNCOMPRESSED_NUMBER, Measurement, Ser
 from qsearch.evaluation.task import Task
 from qsearch.executors.base import Executor, Outcome
 from qsearch.quantizer import UNCOMPRESSED, Quantizer
-from qsearch.steering import Admission, Gate
+from qsearch.search.steering import Admission, Gate
 from qsearch.strategies.base import Strategy
 from qsearch.strategies.standard import REFERENCE_QUALITIES
 from qsearch.tables import QuantTables

@@ -1,4 +1,4 @@
-"""Which class each flat ILSVRC2012 validation image is of: the lists that go round, read by what is in them.
+"""The ImageNet classes, and which each flat ILSVRC2012 validation image is of, in the lists that go round.
 
 - ``ILSVRC2012_validation_ground_truth.txt`` of the development kit: line i is the class of image i as the kit numbers
   classes, which is not their sorted order; ``meta.mat``, beside it in the kit, gives the WordNet ids.
@@ -9,9 +9,10 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from importlib import resources
 from pathlib import Path
 
-from qsearch.datasets.synsets import imagenet_synsets
 from qsearch.errors import InputError
 
 LISTS = (
@@ -23,6 +24,13 @@ LISTS = (
 )
 META = "meta.mat"
 WNID = re.compile(r"n\d{8}")
+
+
+@cache
+def imagenet_synsets() -> tuple[str, ...]:
+    """The WordNet ids (``n01440764``, ...) of the 1000 ImageNet classes, in the order in which networks answer."""
+    text = resources.files("qsearch.datasets").joinpath("imagenet_synsets.txt").read_text(encoding="ascii")
+    return tuple(text.split())
 
 
 def find_truth(root: Path) -> Path:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from qsearch import wording
 from qsearch.analysis.bootstrap import Estimate
+from qsearch.report import wording
 
 MINUS = "\N{MINUS SIGN}"
 

@@ -18,8 +18,8 @@ from qsearch.evaluation.evaluator import Evaluator
 from qsearch.executors.serial import SerialExecutor
 from qsearch.pareto.frontier import frontier
 from qsearch.search import run_search
+from qsearch.search.steering import TOLERANCE, RatioWindow, Steering, gate_for, scaled_by, sizes_of
 from qsearch.space import SearchSpace
-from qsearch.steering import TOLERANCE, RatioWindow, Steering, gate_for, scaled_by, sizes_of
 from qsearch.strategies.base import Strategy
 from qsearch.strategies.sorted_random import SortedRandom
 from qsearch.tables import QuantTables
