@@ -14,6 +14,7 @@ from qsearch.codecs.base import EncoderOptions
 from qsearch.datasets.base import DatasetOptions
 from qsearch.disk import replacing
 from qsearch.errors import InputError
+from qsearch.evaluation.objective import ObjectiveName
 from qsearch.pareto.hypervolume import REFERENCE_POINT
 from qsearch.strategies.standard import REFERENCE_QUALITIES
 from qsearch.text import one_line
@@ -68,6 +69,7 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     sigma: float = 0.5
     guidance: GuidanceSettings | None = None
     qualities: tuple[Quality, ...] = REFERENCE_QUALITIES
+    objective: ObjectiveName = "top1"
     hypervolume_reference: tuple[float, float] = REFERENCE_POINT
 
 
