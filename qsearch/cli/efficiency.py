@@ -24,7 +24,7 @@ def efficiency(run: tuple[str, ...], runs: Path, format_: str | None) -> None:
     """Compare the strategies of runs (Li 2020, Table 2): decision time, trials until ten good tables, best gap.
 
     Gaps are to a parabola through the frontier of the sorted-random runs given; without one, to the parabola that a
-    run was guided by, else to that of the first run's own frontier.
+    run has its bounds from, else to that of the first run's own frontier.
     """
     found = [find_run(name, runs) for name in run]
     check_comparable(found)
