@@ -9,7 +9,7 @@ import click
 from qsearch.analysis.bounds import Bounds, bounds_of
 from qsearch.cli import completion
 from qsearch.cli.options import bounds_options
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.run_names import find_run, runs_option
 from qsearch.run.comparable import check_comparable
 from qsearch.run.settings import SearchSettings
 from qsearch.tables import QuantTables

@@ -10,7 +10,7 @@ import click
 
 from qsearch.analysis.efficiency import GOOD_POINTS, Efficiency, efficiencies
 from qsearch.cli import completion
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.run_names import find_run, runs_option
 from qsearch.pareto.fitness import GOOD_GAP, Parabola
 from qsearch.run.comparable import check_comparable, one_parabola, one_reference_point
 

@@ -20,7 +20,7 @@ from qsearch.cli.options import (
     workers_option,
 )
 from qsearch.cli.progress import measure
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.run_names import find_run, runs_option
 from qsearch.cli.summary import as_json, as_text
 from qsearch.disk import check_folder_name
 from qsearch.evaluation.evaluator import Evaluator
