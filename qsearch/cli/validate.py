@@ -23,7 +23,7 @@ from qsearch.cli.options import (
     workers_option,
 )
 from qsearch.cli.progress import measure
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.run_names import find_run, runs_option
 from qsearch.cli.tables import TABLES_HELP, resolve_tables
 from qsearch.datasets.splits import other_half
 from qsearch.errors import InputError
