@@ -19,7 +19,7 @@ standard tables falls by about half a point, and one quality of theirs lies 5 % 
 
 @dataclass(frozen=True)
 class Point:
-    """One table's place: its label, ratio, bits per pixel, top-1 (0..1), and, where measured, the smooth losses in nats."""
+    """One table's place: label, ratio, bits per pixel, top-1 (0..1); where measured, loss and divergence in nats."""
 
     label: str
     ratio: float

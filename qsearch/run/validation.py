@@ -35,6 +35,7 @@ def validation_settings(run: Run, tables: dict[str, QuantTables], settings: RunS
         trials=len(tables),
         layout="ycbcr",
         qualities=run.settings.search.qualities,
+        objective=run.settings.search.objective,
         hypervolume_reference=run.settings.search.hypervolume_reference,
     )
     return msgspec.structs.replace(settings, search=search, codec=run.settings.codec, recorded=None, changes=())
