@@ -13,7 +13,7 @@ from qsearch.analysis.optimism import SelectedGain
 from qsearch.analysis.summary import NEAR, Point, Summary
 from qsearch.report import wording
 from qsearch.report.wording import called, measured_on, network_names
-from qsearch.run.findings import Found, ValidatedPicks, labels_predicted
+from qsearch.run.findings import Found, ValidationPicks, labels_predicted
 from qsearch.run.folder import Run
 
 
@@ -164,7 +164,7 @@ def _interpolated(value: float | None, words: str) -> str:
     return "outside the measured standard curve" if value is None else words.format(value)
 
 
-def validated_as_json(rows: Sequence[ValidatedPicks]) -> list[dict[str, Any]]:
+def validations_as_json(rows: Sequence[ValidationPicks]) -> list[dict[str, Any]]:
     """What validations say of the picks, for programs."""
     return [
         {
@@ -182,7 +182,7 @@ def _gains_as_json(gains: Gains | None) -> dict[str, Any] | None:
     return None if gains is None else asdict(gains)
 
 
-def validated_as_lines(rows: Sequence[ValidatedPicks]) -> list[str]:
+def validations_as_lines(rows: Sequence[ValidationPicks]) -> list[str]:
     """For people; nothing where there is no validation."""
     lines = ["", "On images the search has not seen (95 % intervals):"] if rows else []
     for row in rows:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from qsearch.finetuning.experiment import Row
+from qsearch.finetuning.experiment import Row, harm
 from tests.conftest import Finished
 
 Cli = Callable[..., Finished]
@@ -53,7 +53,9 @@ def test_one_epoch_on_a_handful_of_images(cli: Cli, arguments: list[str], demo: 
     assert "Measured on 15 images of folder:" in finished.stdout
     for network in ("as it was", "fine-tuned"):
         for table in ("trial 0", "standard:50"):
-            assert re.search(rf"{network} +{table} +ratio +\d+\.\d\d \( *\d+\.\d\d bpp\), top-1 +\d+\.\d\d %", finished.stdout)
+            assert re.search(
+                rf"{network} +{table} +ratio +\d+\.\d\d \( *\d+\.\d\d bpp\), top-1 +\d+\.\d\d %", finished.stdout
+            )
     assert re.search(r"fine-tuned: [+-]\d+\.\d\d points \(.* to .*\), p = ", finished.stdout)
     folder = demo / "finetune" / "trial-0-textures-cnn"
     assert {path.name for path in folder.iterdir()} >= {"finetune.json", "found.pt", "standard.pt", "result.json"}
