@@ -18,14 +18,14 @@ from qsearch.analysis.bootstrap import (
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
-from qsearch.pareto.curve import ReferenceCurve
+from qsearch.pareto.curve import StandardCurve
 
 KNOWN = 0.9
 """A saving is told where so large a share of the resamples know it: near an end of the curve, those that do are a
 selection, of those in which the curve happens to reach further."""
 
 _Key = tuple[int, int]
-_CURVES: "WeakKeyDictionary[Results, dict[_Key, ReferenceCurve]]" = WeakKeyDictionary()
+_CURVES: "WeakKeyDictionary[Results, dict[_Key, StandardCurve]]" = WeakKeyDictionary()
 _GAINS: "WeakKeyDictionary[Results, dict[tuple[str, str, _Key], Gains]]" = WeakKeyDictionary()
 
 
@@ -43,12 +43,12 @@ class Gains:
     saving_percent: Estimate
 
 
-def gain_points_over(curve: ReferenceCurve, ratio: npt.ArrayLike, top1: npt.ArrayLike) -> Floats:
+def gain_points_over(curve: StandardCurve, ratio: npt.ArrayLike, top1: npt.ArrayLike) -> Floats:
     """Top-1 ``top1`` (0..1) above the curve's at ``ratio``, in percentage points; NaN outside the curve."""
     return np.asarray(100 * (np.asarray(top1) - curve.top1_at(ratio)))
 
 
-def saving_percent_over(curve: ReferenceCurve, ratio: npt.ArrayLike, top1: npt.ArrayLike) -> Floats:
+def saving_percent_over(curve: StandardCurve, ratio: npt.ArrayLike, top1: npt.ArrayLike) -> Floats:
     """Bytes saved at ``ratio`` against the curve at the same ``top1``, in per cent; NaN outside the curve."""
     return np.asarray(100 * (1 - curve.ratio_at(top1) / np.asarray(ratio)))
 
@@ -76,16 +76,16 @@ def _gains(results: Results, trial: Trial, resamples: int, seed: int) -> Gains:
     table = measured(trial)
     curve = _resampled_curve(results, resamples, seed)
     gain, saving = _against(curve, *_resampled([table], resamples, seed))
-    whole = weighted_points([table, *reference_points(results)], np.ones((1, table.images)))
+    whole = weighted_points([table, *curve_points(results)], np.ones((1, table.images)))
     (true_gain,), (true_saving,) = gains_of_first(*whole)
     return Gains(trial.label, percentile_estimate(true_gain, gain), _told(percentile_estimate(true_saving, saving)))
 
 
-def _resampled_curve(results: Results, resamples: int, seed: int) -> ReferenceCurve:
+def _resampled_curve(results: Results, resamples: int, seed: int) -> StandardCurve:
     """The standard curve [resamples] as each resample sees it: the same for every table."""
     kept = _CURVES.setdefault(results, {})
     if (resamples, seed) not in kept:
-        kept[resamples, seed] = ReferenceCurve(*_resampled(reference_points(results), resamples, seed))
+        kept[resamples, seed] = StandardCurve(*_resampled(curve_points(results), resamples, seed))
     return kept[resamples, seed]
 
 
@@ -98,15 +98,15 @@ def _told(saving: Estimate) -> Estimate:
 
 def gains_of_first(ratio: Floats, top1: Floats) -> tuple[Floats, Floats]:
     """Gain in points [b] and saving in per cent [b] of the first of points [b, 1 + q] over the curve of the rest."""
-    return _against(ReferenceCurve(ratio[:, 1:], top1[:, 1:]), ratio, top1)
+    return _against(StandardCurve(ratio[:, 1:], top1[:, 1:]), ratio, top1)
 
 
-def _against(curve: ReferenceCurve, ratio: Floats, top1: Floats) -> tuple[Floats, Floats]:
+def _against(curve: StandardCurve, ratio: Floats, top1: Floats) -> tuple[Floats, Floats]:
     """Gain and saving [b] of the first of the points [b, m] over ``curve`` [b]."""
     return gain_points_over(curve, ratio[:, 0], top1[:, 0]), saving_percent_over(curve, ratio[:, 0], top1[:, 0])
 
 
-def reference_points(results: Results) -> list[Measurement]:
+def curve_points(results: Results) -> list[Measurement]:
     """The measured standard tables; InputError where they are too few for a curve."""
     points = list(results.standard.values())
     if len(points) < 2:

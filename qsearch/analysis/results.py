@@ -1,4 +1,4 @@
-"""Results: the trials of one run as points, frontier and reference curve."""
+"""Results: the trials of one run as points, frontier and standard curve."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import UNCOMPRESSED_NUMBER, Measurement, Trial
 from qsearch.evaluation.trials import Trials
-from qsearch.pareto.curve import ReferenceCurve
+from qsearch.pareto.curve import StandardCurve
 from qsearch.pareto.frontier import frontier
 from qsearch.registry import nearest_names
 
@@ -64,12 +64,12 @@ class Results:
         return None if trial is None else trial.measurement
 
     @cached_property
-    def curve(self) -> ReferenceCurve | None:
+    def curve(self) -> StandardCurve | None:
         """The standard tables as a curve, or None before two of its qualities are measured."""
         if len(self.standard) < 2:
             return None
         points = list(self.standard.values())
-        return ReferenceCurve(np.array([p.ratio for p in points]), np.array([p.top1 for p in points]))
+        return StandardCurve(np.array([p.ratio for p in points]), np.array([p.top1 for p in points]))
 
     def trial(self, label: str) -> Trial:
         """The trial users call ``17`` or ``standard:50``. InputError where there is none."""
@@ -80,7 +80,7 @@ class Results:
         raise InputError(f"run {self.name} has no trial {label!r}: {nearest_names(label, known)}")
 
     def _called(self, label: str) -> Iterator[Trial]:
-        """Those that may be called so: all references, the search trial of that number, those of that origin."""
+        """Those that may be called so: all reference trials, the search trial of that number, those of that origin."""
         yield from self.reference
         if label.isdecimal() and len(label) < 19 and (trial := self.search.number(int(label))) is not None:
             yield trial

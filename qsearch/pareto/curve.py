@@ -1,4 +1,4 @@
-"""ReferenceCurve: the measured standard tables as a curve, which gains are stated against."""
+"""StandardCurve: the measured standard tables as a curve, which gains are stated against."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +16,7 @@ follow the bend of a curve of 19 qualities. A curve of fewer points is taken as 
 
 
 @dataclass(frozen=True, eq=False)
-class ReferenceCurve:
+class StandardCurve:
     """Top-1 over ratio, linear between the m >= 1 measured points; or a batch of such curves (bootstrap resamples).
 
     ``ratio`` and ``top1`` are float64 [..., m], given in any order and kept by rising ratio. Points of equal ratio all
@@ -31,11 +31,9 @@ class ReferenceCurve:
     def __post_init__(self) -> None:
         ratio, top1 = np.asarray(self.ratio, dtype=np.float64), np.asarray(self.top1, dtype=np.float64)
         if ratio.shape != top1.shape or ratio.ndim < 1 or ratio.shape[-1] < 1:
-            raise InputError(
-                f"a reference curve is m >= 1 ratios and m accuracies, got {ratio.shape} and {top1.shape}."
-            )
+            raise InputError(f"a standard curve is m >= 1 ratios and m accuracies, got {ratio.shape} and {top1.shape}.")
         if not (np.isfinite(ratio).all() and np.isfinite(top1).all()):
-            raise InputError("a reference curve is made of finite numbers: leave out what could not be measured.")
+            raise InputError("a standard curve is made of finite numbers: leave out what could not be measured.")
         order = np.lexsort((top1, ratio), axis=-1)
         ratio, top1 = np.take_along_axis(ratio, order, -1), np.take_along_axis(top1, order, -1)
         for point in reversed(range(ratio.shape[-1] - 1)):

@@ -29,7 +29,8 @@ NAMED = 3
 def validation_settings(run: Run, tables: dict[str, QuantTables], settings: RunSettings) -> RunSettings:
     """Settings that measure ``tables`` (by label) and the standard curve on the dataset and networks of ``settings``.
 
-    The encoder's settings and the qualities of the curve are those of ``run``: only equal encodings are compared.
+    The encoder's settings and the qualities of the standard curve are those of ``run``: only equal encodings are
+    compared.
     """
     search = SearchSettings(
         strategy=Listed.name,
