@@ -26,9 +26,9 @@ from qsearch.disk import check_folder_name
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.pareto.bounds import window_around
 from qsearch.run.building import build_evaluator, check_search, default_workers
-from qsearch.run.confirmation import confirm
 from qsearch.run.findings import Found, found_by
 from qsearch.run.folder import Run, with_bounds_from
+from qsearch.run.real_files import check_files
 from qsearch.run.settings import load_settings
 from qsearch.search.steering import sizes_of
 from qsearch.tables import QuantTables
@@ -135,19 +135,19 @@ def _search(
 ) -> None:
     interrupted = measure(run, evaluator, workers, **how)
     found = found_by(run)
-    _confirm_picks(run, found, evaluator)
+    _check_picks(run, found, evaluator)
     click.echo(json.dumps(as_json(run, found), indent=2) if json_ else "\n" + as_text(run, found))
     if interrupted:
         click.echo(f"interrupted; go on with: qsearch resume {run.path}", err=True)
         ctx.exit(interrupted)
 
 
-def _confirm_picks(run: Run, found: Found, evaluator: Evaluator) -> None:
+def _check_picks(run: Run, found: Found, evaluator: Evaluator) -> None:
     """The tables that the summary names, through Pillow's real files, before it names them."""
     picked = {pick.label for pick in (found.summary.best_at_ratio, found.summary.best_at_accuracy) if pick is not None}
     results = run.results()
-    if confirm(run, [results.trial(label) for label in sorted(picked)], evaluator.dataset):
-        click.echo(f"confirmed by Pillow's files: {', '.join(f'trial {label}' for label in sorted(picked))}", err=True)
+    if check_files(run, [results.trial(label) for label in sorted(picked)], evaluator.dataset):
+        click.echo(f"checked with Pillow's files: {', '.join(f'trial {label}' for label in sorted(picked))}", err=True)
 
 
 def _free_name(runs: Path, strategy: str) -> str:

@@ -214,9 +214,8 @@ def validations_as_lines(rows: Sequence[ValidationPicks]) -> list[str]:
             lines.append(f"    best at quality {QUALITY}'s ratio:     {gain} points{_saved_there(row, row.at_ratio)}")
         if row.at_accuracy is not None:
             saving = _estimate(row.at_accuracy.saving_percent, "+.1f")
-            lines.append(
-                f"    best at quality {QUALITY}'s accuracy: {saving} % of bytes saved{_saved_there(row, row.at_accuracy)}"
-            )
+            more = _saved_there(row, row.at_accuracy)
+            lines.append(f"    best at quality {QUALITY}'s accuracy: {saving} % of bytes saved{more}")
         if row.at_ratio is None and row.at_accuracy is None:
             lines.append("    neither pick was measured there")
     return lines
