@@ -147,7 +147,9 @@ def _wanted(run: Run, split: bool, given: dict[str, Any]) -> RunSettings:
     half = run.settings.dataset.split
     if half is None:
         raise InputError(f"run {run.name} searched on all its images: --split needs a run made with 'run --split'.")
-    return msgspec.structs.replace(settings, dataset=msgspec.structs.replace(settings.dataset, split=other_half(half)))
+    return msgspec.structs.replace(
+        settings, dataset=msgspec.structs.replace(settings.dataset, split=other_half(half), kept_aside=0.0)
+    )
 
 
 def _name(settings: RunSettings) -> str:

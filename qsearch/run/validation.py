@@ -13,6 +13,7 @@ from qsearch.datasets.identity import look_alikes
 from qsearch.disk import append_line, check_folder_name
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
+from qsearch.run.confirmation import confirmations
 from qsearch.run.folder import SETTINGS_FILE, Run
 from qsearch.run.settings import RunSettings, SearchSettings, files_of
 from qsearch.strategies.listed import Listed
@@ -147,6 +148,7 @@ def _with_sources(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
         run = waiting.pop(0)
         if found.setdefault(run.path.resolve(), run) is not run:
             continue
+        waiting += confirmations(run)  # which a pick was made on
         parent = run.path.resolve().parent
         if parent.name == FOLDER and (parent.parent / SETTINGS_FILE).is_file():  # its tables were found by another run
             waiting.append(Run.open(parent.parent))
