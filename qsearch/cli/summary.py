@@ -206,7 +206,7 @@ def confirmed_as_json(found: Confirmed) -> dict[str, Any]:
         "standard_errors": found.standard_errors,
         "further_images": found.further_images,
         "gains": asdict(found.gains),
-        "spread": found.spread,
+        "kept": found.kept,
         "considered": [
             {
                 "label": each.label,

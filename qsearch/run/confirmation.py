@@ -57,7 +57,7 @@ class Confirmed:
     run: the confirmation, a run of its own; ratio: of the pick on the images kept aside.
     pick: of ``considered``, which are in falling order of what they are expected to gain.
     gains: what the pick was measured to gain on the images kept aside, not corrected for having been picked there.
-    spread: how much tables of one kind differ, the standard deviation of what they truly gain.
+    kept: see :class:`qsearch.analysis.shrinkage.Shrunken`.
     images: how many were kept aside; further_images: how many more would tell the pick from the standard curve, if it
         gains what is expected; 0 where they do already, None where it is not expected to gain.
     """
@@ -68,7 +68,7 @@ class Confirmed:
     trial: Trial
     considered: tuple[Considered, ...]
     gains: Gains
-    spread: float
+    kept: float
     images: int
 
     @property
@@ -200,7 +200,7 @@ def _confirmed(run: Run, results: Results) -> Confirmed | None:
         trial=pick,
         considered=tuple(considered[place] for place in order),
         gains=bootstrap_gains(results, pick),
-        spread=found.spread,
+        kept=found.kept,
         images=measured(pick).images,
     )
 
