@@ -10,10 +10,13 @@ from qsearch.analysis.bootstrap import Estimate
 from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.gains import Gains
 from qsearch.analysis.optimism import SelectedGain
+from qsearch.analysis.results import measured
 from qsearch.analysis.summary import NEAR, Point, Summary
+from qsearch.evaluation.objective import TOP1, Objective, objective_called
 from qsearch.report import wording
 from qsearch.report.wording import called, measured_on, network_names
-from qsearch.run.findings import Found, ValidationPicks, labels_predicted
+from qsearch.run.confirmation import Confirmed
+from qsearch.run.findings import Found, ValidationPicks, labels_predicted, smooth_objective
 from qsearch.run.folder import Run
 
 
@@ -24,6 +27,7 @@ def as_json(run: Run, found: Found) -> dict[str, Any]:
         "run": run.name,
         "uncompressed_top1": found.uncompressed_top1,
         "summary": asdict(found.summary),
+        "confirmed": None if found.confirmed is None else confirmed_as_json(found.confirmed),
         "selected": {rule: each and asdict(each) for rule, each in corrected.items()},
         "settings": msgspec.to_builtins(run.settings),
     }
@@ -59,6 +63,7 @@ def _found(run: Run, found: Found) -> list[str]:
         *_networks(run, found.summary),
         *_mean_gain(found.summary),
         *_arms(found.summary),
+        *_confirmed(run, found.confirmed),
         "",
         "These are the images the search chose on, so its gains flatter it: the best of many tables is partly luck.",
         "How much of it is estimated by choosing again on resampled images. To know, measure tables on images that the",
@@ -71,22 +76,40 @@ def _headline(found: Found) -> list[str]:
     standard = summary.standard
     if standard is None:
         return [f"The standard tables at quality {QUALITY} are not measured yet, so there is nothing to compare with."]
-    lines = [f"Standard quality {QUALITY}:     {_place(standard)}"]
+    objective = objective_called(summary.objective)
+    lines = [f"Picked by {objective.title}.", f"Standard quality {QUALITY}:     {_place(standard, objective)}"]
     if summary.best_at_ratio is None:
         lines.append("Best at no lower ratio:   no table reaches it yet")
     else:
         gain = _interpolated(summary.gain_points, "{:+.2f} points against the standard curve at its own ratio")
-        lines.append(f"Best at no lower ratio:   {_place(summary.best_at_ratio)}, {gain}")
+        lines.append(f"Best at no lower ratio:   {_place(summary.best_at_ratio, objective)}, {gain}")
         if not summary.best_is_near:
             lines.append(f"  no table lies near: within {100 * NEAR:g} % above quality {QUALITY}'s ratio there is none")
         lines += _corrected(found.at_ratio, "+.2f", "points")
+        lines += _saved_at_objective(found.at_ratio, objective)
     if summary.best_at_accuracy is None:
-        lines.append("Best at no lower top-1:   no table reaches it yet")
+        lines.append(f"{_no_worse(objective):26}no table reaches it yet")
     else:
-        lines.append(f"Best at no lower top-1:   {_place(summary.best_at_accuracy)}, {_saved(summary)}")
+        lines.append(f"{_no_worse(objective):26}{_place(summary.best_at_accuracy, objective)}, {_saved(summary)}")
         if not _spends_more(summary):
             lines += _corrected(found.at_accuracy, "+.1f", "% of bytes")
+            lines += _saved_at_objective(found.at_accuracy, objective)
     return lines
+
+
+def _no_worse(objective: Objective) -> str:
+    return f"Best at no {'lower' if objective.sign > 0 else 'higher'} {objective.name.replace('top1', 'top-1')}:"
+
+
+def _saved_at_objective(selected: SelectedGain | None, objective: Objective) -> list[str]:
+    """Bytes at an equal value of a smooth objective, which tells tables apart where top-1 does not."""
+    saving = None if selected is None else selected.saving
+    if saving is None or saving.apparent.value is None:
+        return []
+    line = f"  bytes saved at equal {objective.name}: {wording.saving_estimate(saving.apparent)}"
+    if saving.corrected is not None and saving.corrected.value is not None:
+        line += f", {wording.CORRECTED} {wording.short_saving(saving.corrected)}"
+    return [line.replace(wording.SPACE, " ")]
 
 
 def _spends_more(summary: Summary) -> bool:
@@ -131,6 +154,73 @@ def _corrected(selected: SelectedGain | None, form: str, unit: str) -> list[str]
     return [f"  {wording.CORRECTED}: {selected.corrected.value:{form}} {unit} ({interval})"]
 
 
+def _confirmed(run: Run, found: Confirmed | None) -> list[str]:
+    """The pick that was made on images kept aside."""
+    if found is None:
+        aside = run.settings.dataset.kept_aside
+        return [
+            "",
+            f"Not confirmed yet: qsearch resume {run.name} measures the best tables on the images kept aside.",
+        ] * (aside > 0)
+    pick, name = found.pick, found.objective.name.replace("top1", "top-1")
+    saved = _estimate(pick.saving, "+.1f")
+    lines = [
+        "",
+        f"Confirmed on {found.images} images kept aside, the best of {len(found.considered)} tables; what 'qsearch "
+        "export' takes:",
+        f"  {candidate_called(pick.label)}: {wording.place(measured(found.trial))}",
+        f"  expected to save {saved} % of bytes at equal {name}, {_above(found)}",
+    ]
+    runners_up = [each for each in found.considered if each.label != pick.label][:3]
+    if runners_up:
+        others = ", ".join(f"{candidate_called(each.label)} {_estimate(each.saving, '+.1f')} %" for each in runners_up)
+        lines.append(f"  next: {others}")
+    return lines
+
+
+def _above(found: Confirmed) -> str:
+    errors = f"{found.standard_errors:.1f} standard errors above the standard curve"
+    if found.further_images is None:
+        return "so nothing is expected to be better than the standard tables"
+    if found.further_images == 0:
+        return errors
+    return f"{errors}; about {found.further_images} more images would settle whether it is better"
+
+
+def candidate_called(label: str) -> str:
+    """A candidate in words: a trial, an average, or whose tables they are."""
+    if label.removesuffix("-scaled").isdecimal():
+        number = label.removesuffix("-scaled")
+        return f"trial {number}" + (" scaled to the ratio" if label.endswith("-scaled") else "")
+    return label.replace("-", " ") if label.startswith("mean-of-") else label
+
+
+def confirmed_as_json(found: Confirmed) -> dict[str, Any]:
+    """The pick and all that were considered, for programs."""
+    return {
+        "confirmation": found.run.path.name,
+        "pick": found.pick.label,
+        "images": found.images,
+        "ratio": found.ratio,
+        "objective": found.objective.name,
+        "standard_errors": found.standard_errors,
+        "further_images": found.further_images,
+        "gains": asdict(found.gains),
+        "spread": found.spread,
+        "considered": [
+            {
+                "label": each.label,
+                "kind": each.kind,
+                "above": each.above,
+                "deviation": each.deviation,
+                "saving_percent": {"value": each.saving.value, "low": each.saving.low, "high": each.saving.high},
+                "tables": each.tables.to_dict(),
+            }
+            for each in found.considered
+        ],
+    }
+
+
 def _networks(run: Run, summary: Summary) -> list[str]:
     """The headline's tables as each of several networks sees them."""
     lines = []
@@ -156,8 +246,10 @@ def _arms(summary: Summary) -> list[str]:
     return lines
 
 
-def _place(point: Point) -> str:
-    return f"{wording.place(point)} ({called(point.label)})"
+def _place(point: Point, objective: Objective = TOP1) -> str:
+    value = None if objective is TOP1 else getattr(point, objective.name)
+    smooth = "" if value is None else f", {objective.name} {value:.4f}"
+    return f"{wording.place(point)}{smooth} ({called(point.label)})"
 
 
 def _interpolated(value: float | None, words: str) -> str:
@@ -190,13 +282,22 @@ def validations_as_lines(rows: Sequence[ValidationPicks]) -> list[str]:
         lines.append(f"  {images}" + (f": {row.classifier}" if len(network_names(row.validation)) > 1 else ""))
         if row.at_ratio is not None:
             gain = _estimate(row.at_ratio.gain_points, "+.2f")
-            lines.append(f"    best at quality {QUALITY}'s ratio:     {gain} points")
+            lines.append(f"    best at quality {QUALITY}'s ratio:     {gain} points{_saved_there(row, row.at_ratio)}")
         if row.at_accuracy is not None:
             saving = _estimate(row.at_accuracy.saving_percent, "+.1f")
-            lines.append(f"    best at quality {QUALITY}'s accuracy: {saving} % of bytes saved")
+            more = _saved_there(row, row.at_accuracy)
+            lines.append(f"    best at quality {QUALITY}'s accuracy: {saving} % of bytes saved{more}")
         if row.at_ratio is None and row.at_accuracy is None:
             lines.append("    neither pick was measured there")
     return lines
+
+
+def _saved_there(row: ValidationPicks, gains: Gains) -> str:
+    objective = smooth_objective(row.validation)
+    saving = gains.saving_at(objective)
+    if saving is None or saving.value is None:
+        return ""
+    return f"; {_estimate(saving, '+.1f')} % of bytes saved at equal {objective.name}"
 
 
 def _estimate(estimate: Estimate, form: str) -> str:

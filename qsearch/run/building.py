@@ -17,7 +17,7 @@ from qsearch.codecs.auto import AUTO, choose_codec, described
 from qsearch.codecs.base import Codec, EncoderOptions
 from qsearch.datasets import load_dataset
 from qsearch.datasets.base import Dataset, DatasetOptions
-from qsearch.datasets.splits import half_of
+from qsearch.datasets.splits import half_of, share_of
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measures import ALWAYS
@@ -66,6 +66,8 @@ def build_dataset(wanted: DatasetSettings) -> Dataset:
     dataset = load_dataset(wanted.spec, _part_of(DatasetOptions, wanted), wanted.options)
     if wanted.split:
         dataset = half_of(dataset, wanted.split)
+    if wanted.kept_aside:
+        dataset = share_of(dataset, wanted.kept_aside, wanted.part)
     return replace(dataset, truth="predicted") if wanted.labels == "predicted" else dataset
 
 

@@ -13,6 +13,8 @@ from qsearch.analysis.summary import Point, Summary, summarize
 from qsearch.analysis.validation import ValidationRow, validation_rows
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
+from qsearch.evaluation.objective import LOSS, TOP1, Objective, objective_called
+from qsearch.run.confirmation import Confirmed, confirmed
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
 from qsearch.run.validation import uses, validations
@@ -23,6 +25,8 @@ from qsearch.tables import QuantTables
 class Found:
     """What a run has found so far, and how much of the two headline gains is owed to having picked the best.
 
+    confirmed: the pick, made on images kept aside; None where none were, or before that was measured.
+
     uncompressed_top1: (0..1) on the images as they are, or None where that was not measured.
     """
 
@@ -30,6 +34,7 @@ class Found:
     at_ratio: SelectedGain | None
     at_accuracy: SelectedGain | None
     uncompressed_top1: float | None
+    confirmed: Confirmed | None = None
 
 
 @dataclass(frozen=True)
@@ -83,12 +88,18 @@ def found_by(run: Run) -> Found:
     at_ratio, at_accuracy = selected_gain(results, "ratio"), selected_gain(results, "accuracy")
     if at_accuracy is not None:  # which withholds a saving that few resamples know
         summary = replace(summary, saving_percent=at_accuracy.apparent.value)
-    return Found(summary, at_ratio, at_accuracy, uncompressed_top1)
+    return Found(summary, at_ratio, at_accuracy, uncompressed_top1, confirmed(run))
 
 
 def labels_predicted(run: Run) -> bool:
     """Whether a run's accuracy is agreement of each network with itself."""
     return (run.settings.recorded or Recorded()).dataset.get("labels") == "predicted"
+
+
+def smooth_objective(run: Run) -> Objective:
+    """The objective of a run; for one of top-1 the loss, by which tables can be told apart."""
+    objective = objective_called(run.settings.search.objective)
+    return LOSS if objective is TOP1 else objective
 
 
 def picks_of(results: Results) -> Picks:

@@ -16,6 +16,7 @@ from qsearch.disk import locked, making_folder
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Trial
+from qsearch.evaluation.objective import objective_called
 from qsearch.evaluation.trials import Trials
 from qsearch.executors import DEFAULT as DEFAULT_EXECUTOR
 from qsearch.executors import executor_for
@@ -96,7 +97,7 @@ class Run:
 
     def results(self) -> Results:
         """The trials recorded so far, as points, frontier and curve."""
-        return Results(self.name, *self.trials())
+        return Results(self.name, *self.trials(), objective_called(self.settings.search.objective))
 
     def resume(
         self,

@@ -12,8 +12,10 @@ from qsearch.classifiers.base import NetworkOptions
 from qsearch.codecs.auto import AUTO
 from qsearch.codecs.base import EncoderOptions
 from qsearch.datasets.base import DatasetOptions
+from qsearch.datasets.splits import Part
 from qsearch.disk import replacing
 from qsearch.errors import InputError
+from qsearch.evaluation.objective import ObjectiveName
 from qsearch.pareto.hypervolume import REFERENCE_POINT
 from qsearch.strategies.standard import REFERENCE_QUALITIES
 from qsearch.text import one_line
@@ -68,11 +70,15 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     sigma: float = 0.5
     bounds: BoundsSettings | None = None
     qualities: tuple[Quality, ...] = REFERENCE_QUALITIES
+    objective: ObjectiveName = "top1"
     hypervolume_reference: tuple[float, float] = REFERENCE_POINT
 
 
 class DatasetSettings(DatasetOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is compressed: a dataset's name, its options, and which of its images; see datasets.splits for ``split``.
+
+    kept_aside: the share of the images that the search does not see and its picks are confirmed on, 0 for none; part:
+        whether these settings are of the images ``searched`` on or of those ``kept`` aside.
 
     labels: ``given`` with the images, or ``predicted``, the networks' own answers on the uncompressed images.
     options: of this dataset alone.
@@ -80,6 +86,8 @@ class DatasetSettings(DatasetOptions, frozen=True, forbid_unknown_fields=True, k
 
     spec: str = "textures"
     split: str | None = None
+    kept_aside: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    part: Part = "searched"
     labels: Literal["given", "predicted"] = "given"
     options: dict[str, Any] = msgspec.field(default_factory=dict)
 

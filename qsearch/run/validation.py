@@ -13,6 +13,7 @@ from qsearch.datasets.identity import look_alikes
 from qsearch.disk import append_line, check_folder_name
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
+from qsearch.run.confirmation import confirmations
 from qsearch.run.folder import SETTINGS_FILE, Run
 from qsearch.run.settings import RunSettings, SearchSettings, files_of
 from qsearch.strategies.listed import Listed
@@ -38,6 +39,7 @@ def validation_settings(run: Run, tables: dict[str, QuantTables], settings: RunS
         trials=len(tables),
         layout="ycbcr",
         qualities=run.settings.search.qualities,
+        objective=run.settings.search.objective,
         hypervolume_reference=run.settings.search.hypervolume_reference,
     )
     return msgspec.structs.replace(settings, search=search, codec=run.settings.codec, recorded=None, changes=())
@@ -147,6 +149,7 @@ def _with_sources(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
         run = waiting.pop(0)
         if found.setdefault(run.path.resolve(), run) is not run:
             continue
+        waiting += confirmations(run)  # which a pick was made on
         parent = run.path.resolve().parent
         searched = _searched_by(run)
         if searched is not None:
