@@ -12,13 +12,15 @@ def sheet_of(run: Run, results: Results, choice: Choice) -> TableSheet:
     """The chosen tables with the run they come from, what was measured and on what."""
     trial, measurement = choice.trial, measured(choice.trial)
     settings = run.settings
+    recorded = settings.recorded or Recorded()
     standard = results.standard.get(QUALITY)
     origin = [
         f"Made by qsearch {settings.qsearch}, run {run.name} of {settings.created}, {trial.strategy}"
         + (f", seed {settings.search.seed}." if trial.series == "search" else "."),
         f"Chosen: {choice.reason}.",
-        f"Measured on {_images(settings.recorded or Recorded())}:",
+        f"Measured on {_images(recorded)}:",
         place(measurement) + ("." if standard is None else f"; standard quality {QUALITY}: {place(standard)}."),
+        f"SHA-256 of these images with their classes: {recorded.dataset['digest']}",
     ]
     if trial.series == "search":
         origin.append("The search chose on these images, which flatters its tables: measure them on others.")
