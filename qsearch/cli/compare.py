@@ -51,7 +51,7 @@ def compare_(
 ) -> None:
     """Compare each TABLE with BASELINE on the images that both were measured on, without encoding anything anew.
 
-    A table is called RUN:TRIAL (demo:17, runs/demo:17), RUN or RUN:best (the most accurate at no lower ratio than
+    A table is called RUN:TRIAL (demo:17, runs/demo:17), RUN or RUN:best (what the run picks at no lower ratio than
     standard quality 50), RUN:standard:75, or standard:75 for the first run named. p-values are corrected for all
     tests made.
 

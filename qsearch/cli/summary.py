@@ -247,9 +247,7 @@ def _arms(summary: Summary) -> list[str]:
 
 
 def _place(point: Point, objective: Objective = TOP1) -> str:
-    value = None if objective is TOP1 else getattr(point, objective.name)
-    smooth = "" if value is None else f", {objective.name} {value:.4f}"
-    return f"{wording.place(point)}{smooth} ({called(point.label)})"
+    return f"{wording.place(point, objective)} ({called(point.label)})"
 
 
 def _interpolated(value: float | None, words: str) -> str:
@@ -284,9 +282,8 @@ def validations_as_lines(rows: Sequence[ValidationPicks]) -> list[str]:
             gain = _estimate(row.at_ratio.gain_points, "+.2f")
             lines.append(f"    best at quality {QUALITY}'s ratio:     {gain} points{_saved_there(row, row.at_ratio)}")
         if row.at_accuracy is not None:
-            saving = _estimate(row.at_accuracy.saving_percent, "+.1f")
-            more = _saved_there(row, row.at_accuracy)
-            lines.append(f"    best at quality {QUALITY}'s accuracy: {saving} % of bytes saved{more}")
+            saving, there = _estimate(row.at_accuracy.saving_percent, "+.1f"), _saved_there(row, row.at_accuracy)
+            lines.append(f"    best at quality {QUALITY}'s accuracy: {saving} % of bytes saved{there}")
         if row.at_ratio is None and row.at_accuracy is None:
             lines.append("    neither pick was measured there")
     return lines

@@ -16,7 +16,7 @@ from qsearch.run.folder import Run
 from qsearch.tables import QuantTables
 
 BEST = "best"
-"""Of a run: the most accurate table at no lower ratio than standard quality 50; what a bare RUN means, too."""
+"""Of a run: what it picks at no lower ratio than standard quality 50; what a bare RUN means, too."""
 TABLES_HELP = "standard:Q, published:NAME[:Q], RUN[:best], RUN:TRIAL, a file of tables, or a JPEG file"
 
 

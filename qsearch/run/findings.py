@@ -13,7 +13,7 @@ from qsearch.analysis.summary import Point, Summary, summarize
 from qsearch.analysis.validation import ValidationRow, validation_rows
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
-from qsearch.evaluation.objective import LOSS, TOP1, Objective, objective_called
+from qsearch.evaluation.objective import Objective, objective_called
 from qsearch.run.confirmation import Confirmed, confirmed
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
@@ -98,8 +98,7 @@ def labels_predicted(run: Run) -> bool:
 
 def smooth_objective(run: Run) -> Objective:
     """The objective of a run; for one of top-1 the loss, by which tables can be told apart."""
-    objective = objective_called(run.settings.search.objective)
-    return LOSS if objective is TOP1 else objective
+    return objective_called(run.settings.search.objective).smooth
 
 
 def picks_of(results: Results) -> Picks:
