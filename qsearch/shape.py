@@ -21,7 +21,7 @@ SLACK = 1e-9
 
 
 def shape_of(tables: QuantTables, layout: str) -> Floats:
-    """The shape z of ``tables``: log q - mean log q over the entries of ``layout``; equal for equal tables at any scale.
+    """The shape z of ``tables``: log q - mean log q over the entries of ``layout``; the same for tables at any scale.
 
     InputError where the layout cannot express them.
     """
@@ -87,9 +87,9 @@ class ShapeSpace(SearchSpace):
         return tables_of(self._shape(array), self.layout)
 
     def to_vector(self, tables: QuantTables) -> Vector:
-        """The levels nearest to the shape of ``tables``, in the box or not; InputError as :meth:`SearchSpace.to_vector`.
+        """The levels nearest to the shape of ``tables``, in the box or not; raises as :meth:`SearchSpace.to_vector`.
 
-        Entries are integers and levels are fine: tables made of a vector have one that may differ by some levels.
+        Entries are integers and levels are fine, so tables made of a vector may have one that differs by some levels.
         """
         levels = 1 + (shape_of(tables, self.layout) - self.origin) / self.step
         return np.rint(levels).astype(np.int64)
