@@ -58,7 +58,7 @@ class ShapeSpace(SearchSpace):
     Levels take the place of entries in a vector, so that whatever searches a box of integers searches shapes. Tables
     that differ by a factor have one shape: what is proposed says nothing of the scale, which steering finds from the
     files' sizes alone (:mod:`qsearch.search.steering`). Vectors that differ by the same number of levels in all
-    entries stand for the same tables; :meth:`canonical` is the one of them that :meth:`to_vector` gives.
+    entries stand for the same tables; :meth:`to_vector` gives that of mean z = 0.
     """
 
     origin: float
@@ -106,10 +106,9 @@ class ShapeSpace(SearchSpace):
         lowest, highest = least - self._shape(self.upper), most - self._shape(self.lower)
         return bool(lowest.max() <= highest.min() + SLACK)
 
-    def canonical(self, vectors: npt.ArrayLike) -> Floats:
-        """See :meth:`SearchSpace.canonical`: shapes whose mean is 0."""
-        levels = np.asarray(vectors, dtype=np.float64)
-        return np.asarray(levels - levels.mean(axis=-1, keepdims=True) + 1 - self.origin / self.step)
+    def shift(self, totals: npt.ArrayLike) -> Floats:
+        """See :meth:`SearchSpace.shift`: what makes the mean of a shape 0."""
+        return np.asarray(1 - self.origin / self.step - np.asarray(totals) / self.dimensions)
 
     def _shape(self, levels: npt.NDArray[np.int64]) -> Floats:
         return np.asarray(self.origin + self.step * (levels - 1.0))

@@ -95,10 +95,10 @@ class SearchSpace:
             raise InputError(f"expected {self.dimensions} finite numbers, got an array of shape {values.shape}.")
         return np.clip(np.rint(values), self.lower, self.upper).astype(np.int64)
 
-    def canonical(self, vectors: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Of all vectors that stand for the same tables as one of ``vectors`` [..., dimensions] that of
-        :meth:`to_vector`, not rounded; here a vector is the only one."""
-        return np.asarray(vectors, dtype=np.float64)
+    def shift(self, totals: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """By how much all entries of vectors whose sums are ``totals`` [...] differ from those that :meth:`to_vector`
+        gives for the same tables, before it rounds: here by nothing, for tables have one vector."""
+        return np.zeros(np.shape(totals))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SearchSpace):
