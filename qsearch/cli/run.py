@@ -1,7 +1,7 @@
 """``qsearch run`` and ``qsearch resume``: options to settings, and a search with its progress and summary."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +23,27 @@ from qsearch.cli.options import (
 from qsearch.cli.progress import measure
 from qsearch.cli.run_names import find_run, runs_option
 from qsearch.cli.summary import as_json, as_text
+from qsearch.cli.tables import TABLES_HELP, resolve_tables
 from qsearch.disk import check_folder_name
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.pareto.bounds import window_around
-from qsearch.run.building import build_evaluator, check_search, default_workers
+from qsearch.published import published_names
+from qsearch.run.building import (
+    build_evaluator,
+    check_search,
+    default_workers,
+    objective_for,
+    seed_settings,
+    strategy_class,
+)
 from qsearch.run.confirmation import kept_aside, open_confirmation
 from qsearch.run.findings import Found, found_by
 from qsearch.run.folder import Run, with_bounds_from
 from qsearch.run.real_files import check_files
-from qsearch.run.settings import RunSettings, load_settings
+from qsearch.run.settings import RunSettings, load_settings, search_settings_named
 from qsearch.search.steering import sizes_of
+from qsearch.shape import in_layout
+from qsearch.strategies.base import Seed
 from qsearch.tables import QuantTables
 
 CONFIRM_SHARE = 0.25
@@ -43,6 +54,14 @@ CONFIRM_IMAGES = 50
 @click.command()
 @search_options
 @bounds_from_options
+@click.option(
+    "--seeds",
+    shell_complete=completion.tables,
+    metavar="TABLES",
+    multiple=True,
+    help=f"Tables that a strategy like local-search begins with, beside the best of earlier trials: {TABLES_HELP}; "
+    "repeatable.  [default: all published ones]",
+)
 @measuring_options
 @workers_option
 @click.option("--name", help="The run's name.  [default: the strategy's, numbered]")
@@ -78,10 +97,14 @@ def run(
     if name is not None:
         check_folder_name(name, "a run")
     settings = load_settings(config) if config else DEFAULTS
+    named = search_settings_named(config) if config else frozenset()
     sources = [find_run(source, runs) for source in given["from"]]
     if sources and not given["layout"]:
         given["layout"] = sources[0].settings.search.layout
-    settings = settings_of(msgspec.structs.replace(settings, recorded=None, changes=()), given)
+    settings = settings_of(msgspec.structs.replace(settings, recorded=None, changes=()), given, named)
+    settings = _with_seeds(settings, given["seeds"], named, runs)
+    if confirm is None and sources:  # the same images as theirs
+        confirm = sources[0].settings.dataset.kept_aside
     if confirm is not None:
         dataset = msgspec.structs.replace(settings.dataset, kept_aside=0.0)
         settings = msgspec.structs.replace(settings, dataset=dataset)
@@ -106,6 +129,9 @@ def run(
         note = better_normalisation(classifier, evaluator.dataset)
         if note is not None:
             click.echo(note, err=True)
+    chosen = given["objective"] or (settings.search.objective if "objective" in named else None)
+    search = msgspec.structs.replace(settings.search, objective=objective_for(evaluator, chosen))
+    settings = msgspec.structs.replace(settings, search=search)
     if sources:
         settings = with_bounds_from(settings, sources, evaluator)
     if given["around"] and not (sources or settings.search.warm_up or given["ratio_window"] or given["ratio"]):
@@ -141,6 +167,24 @@ def resume(
     workers = workers or default_workers(found.settings)
     evaluator = build_evaluator(found.settings, workers, trust_pickle=trust_pickle)
     _search(ctx, found, evaluator, workers, json_, **how)
+
+
+def _with_seeds(settings: RunSettings, specs: Sequence[str], named: Collection[str], runs: Path) -> RunSettings:
+    """``settings`` with the tables that its strategy begins with, beside those of earlier trials."""
+    search = settings.search
+    if not strategy_class(search.strategy).seeded:
+        if specs:
+            raise click.UsageError(f"strategy {search.strategy} begins without seeds: leave --seeds out.")
+        return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, seeds=()))
+    if "seeds" in named and not specs:
+        return settings
+    seeds = []
+    for spec in specs or [f"published:{name}" for name in published_names()]:
+        tables = resolve_tables(spec, runs).tables
+        fitting = in_layout(tables, search.layout)
+        label = spec if fitting == tables else f"{spec}, as {search.layout}"
+        seeds.append(seed_settings(Seed(label, fitting)))
+    return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, seeds=tuple(seeds)))
 
 
 def _search(
