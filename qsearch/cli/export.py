@@ -24,8 +24,8 @@ from qsearch.evaluation.objective import DIVERGENCE, LOSS, TOP1, Objective
 from qsearch.export.formats import FORMATS, TableSheet, export_tables, format_of, render
 from qsearch.export.provenance import sheet_of
 from qsearch.report import wording
-from qsearch.run.confirmation import confirm, unconfirmed
 from qsearch.run.folder import Run
+from qsearch.run.real_files import check_files, unchecked
 
 
 @click.command()
@@ -84,7 +84,7 @@ def export(
         raise click.UsageError(f"{given[0]} chooses a table of a run, and {spec} is not one.")
     elif split_spec(spec, runs) is not None:
         table = run_table(spec, runs)
-        _confirm(table.run, table.choice.trial)
+        _check(table.run, table.choice.trial)
         sheet = table.sheet
         click.echo(sheet.title, err=True)
     else:
@@ -118,18 +118,18 @@ def _chosen(
     else:
         choice = choose_like_quality(results, like_quality or QUALITY)
     click.echo(_explained(results, choice), err=True)
-    _confirm(run, choice.trial)
+    _check(run, choice.trial)
     return sheet_of(run, results, choice)
 
 
-def _confirm(run: Run, trial: Trial) -> None:
+def _check(run: Run, trial: Trial) -> None:
     """Pillow's real files at a table that leaves its run; told where the run's images are not there to make them."""
     try:
-        if unconfirmed(run, [trial]):
-            confirm(run, [trial])
-            click.echo(f"confirmed by Pillow's files: trial {trial.label}", err=True)
+        if unchecked(run, [trial]):
+            check_files(run, [trial])
+            click.echo(f"checked with Pillow's files: trial {trial.label}", err=True)
     except InputError as error:
-        click.echo(f"not confirmed by Pillow's files: {error}", err=True)
+        click.echo(f"not checked with Pillow's files: {error}", err=True)
 
 
 def _share(text: str) -> float:

@@ -12,14 +12,16 @@ def sheet_of(run: Run, results: Results, choice: Choice) -> TableSheet:
     """The chosen tables with the run they come from, what was measured and on what."""
     trial, measurement = choice.trial, measured(choice.trial)
     settings = run.settings
+    recorded = settings.recorded or Recorded()
     standard, smooth = results.standard.get(QUALITY), results.objective.smooth
     origin = [
         f"Made by qsearch {settings.qsearch}, run {run.name} of {settings.created}, {trial.strategy}"
         + (f", seed {settings.search.seed}." if trial.series == "search" else "."),
         f"Chosen: {choice.reason}.",
-        f"Measured on {_images(settings.recorded or Recorded())}:",
+        f"Measured on {_images(recorded)}:",
         place(measurement, smooth)
         + ("." if standard is None else f"; standard quality {QUALITY}: {place(standard, smooth)}."),
+        f"SHA-256 of these images with their classes: {recorded.dataset['digest']}",
     ]
     if trial.series == "search":
         origin.append("The search chose on these images, which flatters its tables: measure them on others.")

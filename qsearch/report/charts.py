@@ -21,7 +21,7 @@ from qsearch.report.axes import (
 from qsearch.report.cards import card_key
 from qsearch.report.distribution_plot import OUTCOMES, histogram
 from qsearch.report.psnr_plot import highlighted, psnr_point, standard_psnr_points
-from qsearch.report.validation_plot import validated_by_ratio
+from qsearch.report.validation_plot import validation_by_ratio
 
 STANDARD = "standard tables"
 UNITS = {TOP1: "share", LOSS: "nats", DIVERGENCE: "nats"}
@@ -126,17 +126,17 @@ def psnr_chart(runs: Sequence[Results], start: str | None) -> Chart | None:
 
 
 def validation_chart(
-    searched: Results, validated: Results, name: str, start: str | None, objective: Objective = TOP1
+    searched: Results, validation: Results, name: str, start: str | None, objective: Objective = TOP1
 ) -> Chart:
     """The frontier on the search images, its tables on the validation's, and the standard curve on both."""
     (first, first_marker), (second, second_marker) = style_of(0), style_of(1)
     labels = {trial.tables: trial.label for trial in searched.done}
     again = tuple(
-        (*point, f"{trial.label}, validated", card, None)
-        for trial, point in trial_points(validated_by_ratio(validated), objective)
+        (*point, f"{trial.label}, validation images", card, None)
+        for trial, point in trial_points(validation_by_ratio(validation), objective)
         for card in [card_key(searched.name, labels[trial.tables]) if trial.tables in labels else None]
     )
-    own_standard, standard = standard_points(searched, objective), standard_points(validated, objective)
+    own_standard, standard = standard_points(searched, objective), standard_points(validation, objective)
     series = (
         Series("search images", _kind(searched, objective), first, first_marker, _frontier(searched, objective)),
         _standard("standard, search images", searched.name, own_standard, first, named=False),

@@ -1,4 +1,4 @@
-"""The headline: what the search found, validated numbers first, each with its interval and its images."""
+"""The headline: what the search found, validations first, each with its interval and its images."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from qsearch.analysis.gains import Gains, bootstrap_gains
 from qsearch.analysis.optimism import Corrected, SelectedGain
 from qsearch.analysis.results import measured
 from qsearch.analysis.summary import summarize
-from qsearch.analysis.transfer import Transfer
+from qsearch.analysis.validation import ValidationRow
 from qsearch.evaluation.measurement import Trial
 from qsearch.evaluation.objective import TOP1, Objective
 from qsearch.report import wording
@@ -37,10 +37,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Group:
-    """The findings on one set of images. ``validated`` where the tables were not picked on them."""
+    """The findings on one set of images. ``validation`` where the tables were not picked on them."""
 
     title: str
-    validated: bool
+    validation: bool
     measured_on: str
     findings: tuple[Finding, ...]
 
@@ -50,7 +50,7 @@ class Compared:
     """A run among several, in words: what its frontier and its pick at quality 50's ratio gain.
 
     picked_by: its objective; corrected: the pick's gain less the luck of picking; saving: the bytes it saves at equal
-    loss; validated: both on each validation's images.
+    loss; validations: both on each validation's images.
     """
 
     run: str
@@ -61,7 +61,7 @@ class Compared:
     pick: str
     corrected: str
     saving: str
-    validated: tuple[str, ...]
+    validations: tuple[str, ...]
 
 
 def compared(run: Searched) -> Compared:
@@ -78,11 +78,11 @@ def compared(run: Searched) -> Compared:
         pick="none" if pick is None else f"trial {pick.label}: {wording.short_points(pick.apparent)}",
         corrected="" if pick is None or pick.corrected is None else wording.short_points(pick.corrected),
         saving="" if pick is None else _saving(bootstrap_gains(run.results, run.trial(pick)), run.results.objective),
-        validated=tuple(f"{kept.name}: {_validated_briefly(kept, row)}" for kept, row in rows if row is not None),
+        validations=tuple(f"{kept.name}: {_briefly(kept, row)}" for kept, row in rows if row is not None),
     )
 
 
-def _validated_briefly(kept: Validation, row: Transfer) -> str:
+def _briefly(kept: Validation, row: ValidationRow) -> str:
     saving = _saving(row.gains, kept.results.objective)
     return f"{wording.short_points(row.gains.gain_points)} points" + (f", {saving}" if saving else "")
 
@@ -94,27 +94,27 @@ def _saving(gains: Gains, objective: Objective) -> str:
 
 def headline(runs: Sequence[Searched]) -> list[Group]:
     """Validations of all runs, then the runs themselves on the images that they searched."""
-    validated = [_validated(run, validation) for run in runs for validation in run.validations]
-    return [*(group for group in validated if group.findings), *map(_searched, runs)]
+    groups = [_validation(run, validation) for run in runs for validation in run.validations]
+    return [*(group for group in groups if group.findings), *map(_searched, runs)]
 
 
-def _validated(run: Searched, validation: Validation) -> Group:
+def _validation(run: Searched, validation: Validation) -> Group:
     findings = []
     for selected in (run.at_ratio, run.at_accuracy):
         row = None if selected is None else validation.row(selected.label)
         if selected is not None and row is not None:
             figures = _figures(selected.rule, row.gains, run.results.objective)
             findings.append(
-                Finding(_pick(selected, run.results.objective), figures, tuple(_transfer_remarks(row, validation)))
+                Finding(_pick(selected, run.results.objective), figures, tuple(_validation_remarks(row, validation)))
             )
     title = f"Run {run.results.name}, on {wording.count(validation.images, 'image')} that its tables were not picked on"
     return Group(title, True, validation.measured_on, tuple(findings))
 
 
-def _transfer_remarks(row: Transfer, validation: Validation) -> Iterator[str]:
+def _validation_remarks(row: ValidationRow, validation: Validation) -> Iterator[str]:
     place = _place(validation.results.trial(row.label), validation.results.objective)
     yield f"Trial {row.label}: {place} here."
-    yield f"Validation {validation.name}, {wording.uses(validation.looks)}."
+    yield f"Validation {validation.name}, {wording.uses(validation.uses)}."
 
 
 def _searched(run: Searched) -> Group:

@@ -31,16 +31,16 @@ MOST_COLUMNS = 2
 
 
 @dataclass(frozen=True)
-class ValidatedRun:
+class ValidationPair:
     """A run's results and those of one of its validations; ``measured_on`` says on which images that one looked."""
 
     searched: Results
-    validated: Results
+    validation: Results
     measured_on: str
 
 
 def plot_validations(
-    pairs: Sequence[ValidatedRun], subtitle: str, window: tuple[float, float] | None = None
+    pairs: Sequence[ValidationPair], subtitle: str, window: tuple[float, float] | None = None
 ) -> "Figure":
     """For each validation a panel of top-1, and one of each other objective that a search picks by.
 
@@ -55,7 +55,7 @@ def plot_validations(
     columns = min(MOST_COLUMNS, len(wanted))
     rows = -(-len(wanted) // columns)
     size = (8.0, 5.2) if len(wanted) == 1 else (6.4, 4.6)
-    title = "Searched against validated: " + " and ".join(PLAIN_TITLES[each] for each in objectives) + " against ratio"
+    title = "Search against validation: " + " and ".join(PLAIN_TITLES[each] for each in objectives) + " against ratio"
     figure, panels = new_figure(title, subtitle, rows, columns, size)
     for axes, (pair, objective) in zip(panels, wanted, strict=False):
         _draw(axes, pair, objective, window)
@@ -64,31 +64,31 @@ def plot_validations(
     return figure
 
 
-def validated_by_ratio(validated: Results) -> list[Trial]:
+def validation_by_ratio(validation: Results) -> list[Trial]:
     """The trials of a validation by rising ratio."""
-    return sorted(validated.done, key=lambda trial: measured(trial).ratio)
+    return sorted(validation.done, key=lambda trial: measured(trial).ratio)
 
 
-def _draw(axes: "Axes", pair: ValidatedRun, objective: Objective, window: tuple[float, float] | None) -> None:
+def _draw(axes: "Axes", pair: ValidationPair, objective: Objective, window: tuple[float, float] | None) -> None:
     searched = [point for _, point in trial_points(pair.searched.frontier, objective)]
-    validated = [point for _, point in trial_points(validated_by_ratio(pair.validated), objective)]
+    validation = [point for _, point in trial_points(validation_by_ratio(pair.validation), objective)]
     # Tables on other images are no frontier there: what joins one to the next would mean nothing.
     for index, (points, join, label) in enumerate(
         (
             (searched, joining(pair.searched.objective, objective), "frontier on the search images"),
-            (validated, {"linestyle": "none"}, f"{len(validated)} tables on the validation images"),
+            (validation, {"linestyle": "none"}, f"{len(validation)} tables on the validation images"),
         )
     ):
         colour, marker = style_of(index)
         xs, ys = [x for x, _ in points], [y for _, y in points]
         axes.plot(xs, ys, marker=marker, markersize=4, color=colour, label=label, **join)
-    own_standard, standard = standard_points(pair.searched, objective), standard_points(pair.validated, objective)
+    own_standard, standard = standard_points(pair.searched, objective), standard_points(pair.validation, objective)
     # A colour for each set of images.
     draw_standard(axes, own_standard, "standard tables, search images", style_of(0)[0], named=False)
     draw_standard(axes, standard, "standard tables, validation images", style_of(1)[0], objective=objective)
-    everything = [*searched, *validated, *(point for _, point in (*own_standard, *standard))]
+    everything = [*searched, *validation, *(point for _, point in (*own_standard, *standard))]
     zoom(axes, everything, window, zoom_margin(objective))
     ratio_axis(axes)
     value_axis(axes, objective)
-    axes.set_title(f"{pair.searched.name}, validated on {pair.measured_on}", loc="left", fontsize=9)
+    axes.set_title(f"{pair.searched.name}, validation on {pair.measured_on}", loc="left", fontsize=9)
     axes.legend(frameon=False, fontsize=8.5)

@@ -56,6 +56,7 @@ def one_parabola(runs: Sequence[Run], results: Sequence[Results]) -> tuple[Parab
         names = ", ".join(run.name for run, _ in sorted_random)
         return common_parabola([found for _, found in sorted_random]), f"fitted on the frontier of {names}"
     for run in runs:
-        if bounds := run.settings.search.bounds:
+        bounds = run.settings.search.bounds
+        if bounds is not None and bounds.parabola is not None:
             return Parabola(*bounds.parabola), f"that of the bounds of {run.name}, from {', '.join(bounds.sources)}"
     return common_parabola([results[0]]), f"fitted on the frontier of {runs[0].name}"

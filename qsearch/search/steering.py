@@ -119,6 +119,16 @@ def check_gate(ratio: float | None, window: Sequence[float] | None) -> None:
         )
 
 
+def check_reachable(evaluator: Evaluator, ratio: float) -> None:
+    """InputError where no tables compress by ``ratio``: not the finest, all 1, nor the coarsest, all 255."""
+    finest, coarsest = (sizes_of(evaluator, QuantTables.shared(np.full((8, 8), entry))).ratio for entry in (1, 255))
+    if not finest <= ratio <= coarsest:
+        raise InputError(
+            f"tables reach ratios from {finest:.2f} (every entry 1) to {coarsest:.2f} (every entry 255) on these "
+            f"images, and {ratio:g} lies outside: choose another --ratio."
+        )
+
+
 def gate_for(evaluator: Evaluator, ratio: float | None = None, window: Sequence[float] | None = None) -> Gate | None:
     """Steering to ``ratio``, a ``window`` of ratios, or None. InputError as :func:`check_gate`."""
     check_gate(ratio, window)

@@ -92,11 +92,11 @@ def test_a_table_that_leaves_its_run_is_confirmed_by_real_files(
 ) -> None:
     first = cli("export", "demo:0", "--format", "json")
     assert first.status == 0
-    assert "confirmed by Pillow's files: trial 0" in first.stderr
-    assert "confirmed" not in cli("export", "demo", "--trial", "0", "--format", "json").stderr  # it is known by now
+    assert "checked with Pillow's files: trial 0" in first.stderr
+    assert "checked" not in cli("export", "demo", "--trial", "0", "--format", "json").stderr  # it is known by now
     monkeypatch.setenv("FAKE_DATASET_SEED", "1")
     other = cli("export", "demo:1", "--format", "json")
     assert other.status == 0
     assert (
-        "not confirmed by Pillow's files: the images of fake are not those that were measured any more." in other.stderr
+        "not checked with Pillow's files: the images of fake are not those that were measured any more." in other.stderr
     )

@@ -10,8 +10,9 @@ from qsearch.pareto.fitness import Parabola
 from qsearch.space import LAYOUTS, SearchSpace
 from qsearch.strategies import STRATEGIES, gaussian_process
 from qsearch.strategies.base import Strategy
-from qsearch.strategies.bayesian import Bayesian, kept_of, settled_at
+from qsearch.strategies.bayesian import Bayesian
 from qsearch.strategies.gaussian_process import GaussianProcess
+from qsearch.strategies.surrogate import kept_of, settled_at
 from qsearch.tables import QuantTables
 from qsearch.testing import StrategyContract, drive
 
@@ -114,7 +115,7 @@ def test_hyper_parameters_are_fitted_seldom(monkeypatch: pytest.MonkeyPatch) -> 
         fitted_on.append(len(points))
         return fit(points, *others)
 
-    monkeypatch.setattr("qsearch.strategies.bayesian.fit_prior", counting)
+    monkeypatch.setattr("qsearch.strategies.surrogate.fit_prior", counting)
     drive(Bayesian(box(), 7, fitness=FITNESS, **QUICK), 100)
     assert fitted_on == [8, 12, 18, 27, 41, 62, 93]
 
@@ -126,8 +127,8 @@ def test_it_proposes_what_a_process_factorised_anew_would() -> None:
         growing.tell(trial)
         anew.tell(trial)
         if trial.number >= 10:
-            process = growing._process()
-            whole = GaussianProcess(process.prior, np.array(anew._points), np.array(anew._gaps))
+            process = growing.surrogate.process()
+            whole = GaussianProcess(process.prior, np.array(anew.surrogate.points), np.array(anew.surrogate.gaps))
             cross = whole.cross(np.random.default_rng(trial.number).random((20, 64)))
             np.testing.assert_allclose(process.mean(cross), whole.mean(cross), atol=1e-8)
             np.testing.assert_allclose(process.variance(cross), whole.variance(cross), atol=1e-8)
@@ -143,7 +144,7 @@ def test_a_replay_at_any_time_proposes_the_same() -> None:
         late = Bayesian(box(), 7, fitness=FITNESS, **QUICK)
         for earlier in trials[: trial.number + 1]:
             late.tell(earlier)
-        ours, theirs = growing._process(), late._process()
+        ours, theirs = growing.surrogate.process(), late.surrogate.process()
         np.testing.assert_array_equal(ours.weights, theirs.weights)
         assert ours.best == theirs.best
 
@@ -162,15 +163,15 @@ def test_beyond_a_thousand_observations_the_process_stays_as_large() -> None:
 
 def test_thinning_reaches_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("_ALL", 40), ("_THINNED", 30), ("_STEP", 10)):
-        monkeypatch.setattr(f"qsearch.strategies.bayesian.{name}", value)
+        monkeypatch.setattr(f"qsearch.strategies.surrogate.{name}", value)
     trials = drive(Bayesian(box(), 7, fitness=FITNESS, **QUICK), 95)
     strategy = Bayesian(box(), 7, fitness=FITNESS, **QUICK)
     for trial in trials:
         strategy.tell(trial)
-    assert len(strategy._process().points) == 32  # 30 of the first 93, at the last refit, and two more
+    assert len(strategy.surrogate.process().points) == 32  # 30 of the first 93, at the last refit, and two more
 
 
-@pytest.mark.parametrize("option", [{"initial": -1}, {"candidates": 0}, {"xi": -0.1}, {"xi": np.nan}])
+@pytest.mark.parametrize("option", [{"initial": -1}, {"candidates": 0}, {"xi": -0.1}, {"xi": np.nan}, {"sweeps": -1}])
 def test_options_that_make_no_sense_are_refused(option: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="bayesian takes"):
         Bayesian(box(), 1, fitness=FITNESS, **option)
