@@ -80,9 +80,18 @@ def value_axis(axes: "Axes", objective: Objective) -> None:
 
 
 def draw_standard(
-    axes: "Axes", points: Sequence[tuple[int, Point]], label: str, colour: str = INK, *, named: bool = True
+    axes: "Axes",
+    points: Sequence[tuple[int, Point]],
+    label: str,
+    colour: str = INK,
+    *,
+    named: bool = True,
+    objective: Objective = TOP1,
 ) -> None:
-    """The standard tables as a line through ``points`` by quality, the usual qualities named or not."""
+    """The standard tables as a line through ``points`` by quality, the usual qualities named or not.
+
+    Names stand on the side of the curve where tables are worse by ``objective``.
+    """
     axes.plot(
         [x for _, (x, _) in points],
         [y for _, (_, y) in points],
@@ -99,7 +108,7 @@ def draw_standard(
                 str(quality),
                 point,
                 textcoords="offset points",
-                xytext=(-4, -11),
+                xytext=(-4, -11) if objective.sign > 0 else (-4, 6),
                 ha="center",
                 fontsize=7.5,
                 color=colour,

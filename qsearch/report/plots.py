@@ -70,7 +70,7 @@ def _draw_frontiers(
             label=f"{results.name}: frontier of {len(results.done)} trials{by}",
         )
     standard = standard_points(runs[0], objective)
-    draw_standard(axes, standard, "standard tables, by quality")
+    draw_standard(axes, standard, "standard tables, by quality", objective=objective)
     known = [point for point in drawn if not math.isnan(point[1])]
     zoom(axes, [*known, *(point for _, point in standard)], window, zoom_margin(objective))
     ratio_axis(axes)

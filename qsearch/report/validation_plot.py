@@ -85,7 +85,7 @@ def _draw(axes: "Axes", pair: ValidationPair, objective: Objective, window: tupl
     own_standard, standard = standard_points(pair.searched, objective), standard_points(pair.validation, objective)
     # A colour for each set of images.
     draw_standard(axes, own_standard, "standard tables, search images", style_of(0)[0], named=False)
-    draw_standard(axes, standard, "standard tables, validation images", style_of(1)[0])
+    draw_standard(axes, standard, "standard tables, validation images", style_of(1)[0], objective=objective)
     everything = [*searched, *validation, *(point for _, point in (*own_standard, *standard))]
     zoom(axes, everything, window, zoom_margin(objective))
     ratio_axis(axes)
