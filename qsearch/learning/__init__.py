@@ -1,0 +1,1 @@
+"""Tables that are learned: from how sizes, pixels and networks' answers change with each entry."""
