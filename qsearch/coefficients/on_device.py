@@ -3,12 +3,9 @@
 The arithmetic is that of the C kernel, in whole numbers, so the pixels are the same on every device.
 """
 
-import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.coefficients.arrays import CHUNK_BYTES, FACTORS, Coefficients, table_array
+from qsearch.compilation import can_compile
 from qsearch.tables import ZIGZAG, QuantTables
 
 if TYPE_CHECKING:
@@ -69,6 +67,15 @@ class DeviceCoefficients:
             return DeviceCoefficients(host, self.device, self.kept[np.arange(len(self))[chosen].tolist()])
         return DeviceCoefficients(host, self.device, self.kept[chosen])
 
+    @property
+    def subsampling(self) -> str:
+        """``4:2:0`` or ``4:4:4``."""
+        return self.host.subsampling
+
+    def size_bytes(self, tables: Sequence[QuantTables]) -> npt.NDArray[np.int64]:
+        """As :meth:`Coefficients.size_bytes`, on the host."""
+        return self.host.size_bytes(tables)
+
     def encode(self, tables: Sequence[QuantTables]) -> "tuple[npt.NDArray[np.int64], torch.Tensor]":
         """As :meth:`Coefficients.encode`, the pixels on the device.
 
@@ -105,7 +112,7 @@ def basis_on(device: str) -> "torch.Tensor":
 
 def decoder_for(device: str) -> "Decode":
     """:func:`decoded`, on a GPU as compiled kernels where torch can compile here."""
-    return compiled() if device.startswith("cuda") and _gpu_compiler(device) else decoded
+    return compiled() if device.startswith("cuda") and can_compile(device) else decoded
 
 
 @cache
@@ -114,15 +121,6 @@ def compiled() -> "Decode":
     import torch
 
     return torch.compile(decoded)
-
-
-@cache
-def _gpu_compiler(device: str) -> bool:
-    """Whether torch.compile has what it needs for this GPU: Triton, a C compiler, and a processor that Triton knows."""
-    import torch
-
-    c_compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    return bool(c_compiler and find_spec("triton") and torch.cuda.get_device_capability(device) >= (7, 0))
 
 
 def _fits(host: Coefficients, device: str) -> bool:
@@ -158,9 +156,10 @@ def decoded(
     chroma_height, chroma_width = -(-height // factor), -(-width // factor)
     rows, columns = -(-height // 8), -(-width // 8)
     chroma_rows, chroma_columns = -(-chroma_height // 8), -(-chroma_width // 8)
-    luma, chroma = values.split([rows * columns, 2 * chroma_rows * chroma_columns], dim=1)
-    y = _planes(luma.unflatten(1, (1, rows, columns)), tables[:, :1], basis)[:, 0, :height, :width]
-    cb_cr = _planes(chroma.unflatten(1, (2, chroma_rows, chroma_columns)), tables[:, 1:], basis)
+    luma = values[:, : rows * columns].reshape(-1, 1, rows, columns, 64)
+    chroma = values[:, rows * columns :].reshape(-1, 2, chroma_rows, chroma_columns, 64)
+    y = _planes(luma, tables[:, :1], basis)[:, 0, :height, :width]
+    cb_cr = _planes(chroma, tables[:, 1:], basis)
     cb_cr = cb_cr[..., :chroma_height, :chroma_width]
     if factor == 2:
         cb_cr = _upsampled(cb_cr, height, width)
@@ -174,7 +173,7 @@ def _planes(values: "torch.Tensor", tables: "torch.Tensor", basis: "torch.Tensor
     steps = tables[:, :, None, None].to(torch.int32)
     scaled = values.to(torch.int32)
     magnitudes = torch.div(scaled.abs() + 4 * steps, 8 * steps, rounding_mode="trunc")
-    restored = (scaled.sign() * magnitudes * steps).to(torch.float64).unflatten(-1, (8, 8))
+    restored = (scaled.sign() * magnitudes * steps).to(torch.float64).reshape(*values.shape[:-1], 8, 8)
     columns_done = _inverse_pass(restored, basis, 11).clamp(-32768, 32767)
     samples = _inverse_pass(columns_done.transpose(-1, -2), basis, 18).clamp(-128, 127) + 128
     return samples.to(torch.uint8).permute(0, 1, 2, 4, 3, 5).flatten(4, 5).flatten(2, 3)
