@@ -21,8 +21,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.methods.picture import draw
+from qsearch.analysis.bounds import bounds_of
 from qsearch.analysis.choice import QUALITY
-from qsearch.analysis.guidance import guidance
 from qsearch.analysis.results import Results
 from qsearch.analysis.summary import gain_points, summarize
 from qsearch.archive.store import Archive
@@ -113,7 +113,7 @@ def sorted_search(path: Path, executor: RememberingExecutor, seed: int, trials: 
 def other_search(
     strategy: type[Strategy], path: Path, executor: RememberingExecutor, seed: int, trials: int, warm_up: Results
 ) -> Results:
-    """The search of another strategy; one that needs guidance takes it from ``warm_up`` and begins with its trials."""
+    """The search of another strategy; one that needs bounds takes them from ``warm_up`` and begins with its trials."""
     options = OPTIONS.get(strategy.name, {})
     with opened(path) as archive:
         if not strategy.informed:
@@ -124,7 +124,7 @@ def other_search(
             if trial.number not in recorded:
                 archive.add(trial)
         ratio = warm_up.standard[QUALITY].ratio
-        learned = guidance([warm_up], "shared", window=(ratio / WINDOW, ratio * WINDOW))
+        learned = bounds_of([warm_up], "shared", window=(ratio / WINDOW, ratio * WINDOW))
         searching = strategy(learned.space, seed, fitness=learned.fitness, **options)
         run_search(searching, executor, archive, trials=trials, first=len(warm_up.search))
         return results_of(strategy.name, archive)

@@ -10,13 +10,14 @@ import numpy.typing as npt
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.objective import TOP1, Objective
 from qsearch.evaluation.trials import Trials
 
 QUALITY = 50
 """The standard quality that headlines are stated at, as in Li 2020, unless the user says otherwise."""
 Rule = Literal["ratio", "accuracy"]
-"""``ratio``: the most accurate table at no lower ratio than the standard tables of a quality, its gain in points.
-``accuracy``: the table of highest ratio that is no less accurate than they are, its saving in per cent."""
+"""``ratio``: the best table by the objective at no lower ratio than the standard tables of a quality.
+``accuracy``: the table of highest ratio whose value of the objective is no worse than theirs."""
 
 
 @dataclass(frozen=True)
@@ -27,34 +28,43 @@ class Choice:
     reason: str
 
 
-def place_of_pick(done: Trials, rule: Rule, standard: Measurement) -> int | None:
+def place_of_pick(done: Trials, rule: Rule, standard: Measurement, objective: Objective = TOP1) -> int | None:
     """Which of ``done`` the ``rule`` picks against the ``standard`` tables of a quality; None where none fits.
 
     Ties go as on the frontier: to the better in the other number, then to the first.
     """
     if not standard.networks or not len(done):
         return None
-    size_bytes, hits = totals_of(done)
-    enough = size_bytes <= standard.total_bytes if rule == "ratio" else hits >= float(standard.totals()["top1"].sum())
+    size_bytes, worth = totals_of(done, objective)
+    enough = size_bytes <= standard.total_bytes if rule == "ratio" else worth >= total_worth(standard, objective)
     qualified = np.flatnonzero(enough)
     if not len(qualified):
         return None
-    bytes_, hits_ = size_bytes[qualified], hits[qualified]
-    order = np.lexsort((qualified, bytes_, -hits_) if rule == "ratio" else (qualified, -hits_, bytes_))
+    bytes_, worth_ = size_bytes[qualified], worth[qualified]
+    order = np.lexsort((qualified, bytes_, -worth_) if rule == "ratio" else (qualified, -worth_, bytes_))
     return int(qualified[order[0]])
 
 
 def pick(results: Results, rule: Rule, quality: int = QUALITY) -> Trial | None:
     """The table that ``rule`` picks of a run; None where that quality was not measured, or where no table fits."""
     standard = results.standard.get(quality)
-    place = None if standard is None else place_of_pick(results.done, rule, standard)
+    place = None if standard is None else place_of_pick(results.done, rule, standard, results.objective)
     return None if place is None else results.done[place]
 
 
-def totals_of(done: Trials) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Bytes [n] and top-1 hits [n], summed over the networks, of all images."""
+def totals_of(done: Trials, objective: Objective) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Bytes [n] and worth [n] (hits for top-1), summed over images and networks; InputError without the objective."""
     totals = done.columns.totals
-    return totals["total_bytes"][:, 0], totals["top1"].sum(axis=1)
+    if objective.name not in totals:
+        raise InputError(
+            f"{objective.title} was not measured: add it with 'qsearch measure RUN --add {objective.name}'."
+        )
+    return totals["total_bytes"][:, 0], objective.sign * totals[objective.name].sum(axis=1)
+
+
+def total_worth(measurement: Measurement, objective: Objective) -> float:
+    """The objective's values summed over images and networks."""
+    return float(objective.sign * measurement.totals()[objective.name].sum())
 
 
 def choose_trial(results: Results, label: str) -> Choice:

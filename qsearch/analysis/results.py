@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import UNCOMPRESSED_NUMBER, Measurement, Trial
+from qsearch.evaluation.objective import TOP1, Objective
 from qsearch.evaluation.trials import Trials
 from qsearch.pareto.curve import ReferenceCurve
 from qsearch.pareto.frontier import frontier
@@ -18,12 +19,15 @@ from qsearch.registry import nearest_names
 class Results:
     """What one run measured: trials in the order of their numbers, and what is derived from them.
 
-    name stands in legends and tables. Numbers of many trials are read from their columns, image by image only where
-    that is asked for.
+    name stands in legends and tables; objective is what picks are made by, and the frontier is of it and the ratio.
+    Numbers of many trials are read from their columns, image by image only where that is asked for.
     """
 
-    def __init__(self, name: str, reference: Sequence[Trial], search: Sequence[Trial]) -> None:
+    def __init__(
+        self, name: str, reference: Sequence[Trial], search: Sequence[Trial], objective: Objective = TOP1
+    ) -> None:
         self.name = name
+        self.objective = objective
         self.reference = Trials.of(reference)
         self.search = Trials.of(search)
 
@@ -42,10 +46,15 @@ class Results:
         """[n] top-1 accuracies (0..1) of :attr:`done`."""
         return self.done.mean("top1")
 
+    @property
+    def value(self) -> npt.NDArray[np.float64]:
+        """[n] values of the objective, larger is better, of :attr:`done`."""
+        return self.objective.of_trials(self.done)
+
     @cached_property
     def frontier(self) -> list[Trial]:
-        """The Pareto frontier of :attr:`done` by rising ratio."""
-        return [self.done[index] for index in frontier(self.ratio, self.top1).tolist()]
+        """The Pareto frontier of :attr:`done`, of ratio and objective, by rising ratio."""
+        return [self.done[index] for index in frontier(self.ratio, self.value).tolist()]
 
     @cached_property
     def standard_trials(self) -> list[Trial]:
@@ -65,11 +74,20 @@ class Results:
 
     @cached_property
     def curve(self) -> ReferenceCurve | None:
-        """The standard tables as a curve, or None before two of its qualities are measured."""
-        if len(self.standard) < 2:
-            return None
-        points = list(self.standard.values())
-        return ReferenceCurve(np.array([p.ratio for p in points]), np.array([p.top1 for p in points]))
+        """The standard tables as a curve of top-1, or None before two of its qualities are measured."""
+        return self.curve_of(TOP1)
+
+    def curve_of(self, objective: Objective) -> ReferenceCurve | None:
+        """The standard tables as a curve of ``objective``; None before two are measured, or where it was not."""
+        if objective not in self._curves:
+            points = [point for point in self.standard.values() if np.isfinite(objective.value(point))]
+            ratios, values = np.array([(each.ratio, objective.value(each)) for each in points]).reshape(-1, 2).T
+            self._curves[objective] = ReferenceCurve(ratios, values) if len(points) > 1 else None
+        return self._curves[objective]
+
+    @cached_property
+    def _curves(self) -> dict[Objective, ReferenceCurve | None]:
+        return {}
 
     def trial(self, label: str) -> Trial:
         """The trial users call ``17`` or ``standard:50``. InputError where there is none."""
@@ -104,4 +122,5 @@ def of_network(results: Results, index: int, name: str) -> Results:
             raise InputError(f"run {results.name} has {trial.measurement.networks} networks, asked for {index + 1}.")
         return replace(trial, measurement=trial.measurement.of_network(index))
 
-    return Results(name, [one(trial) for trial in results.reference], [one(trial) for trial in results.search])
+    reference, search = ([one(trial) for trial in trials] for trials in (results.reference, results.search))
+    return Results(name, reference, search, results.objective)

@@ -1,4 +1,4 @@
-"""``qsearch bounds``: the box and the fitness that informed strategies would take from a run."""
+"""``qsearch bounds``: the bounds that a search would take from a run, and the fitness in them."""
 
 import json
 from dataclasses import asdict
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from qsearch.analysis.guidance import Guidance, guidance
+from qsearch.analysis.bounds import Bounds, bounds_of
 from qsearch.cli import completion
-from qsearch.cli.options import guidance_options
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.options import bounds_options
+from qsearch.cli.run_names import find_run, runs_option
 from qsearch.run.comparable import check_comparable
 from qsearch.run.settings import SearchSettings
 from qsearch.tables import QuantTables
@@ -19,7 +19,7 @@ DEFAULTS = SearchSettings()
 
 @click.command()
 @click.argument("run", metavar="RUN...", shell_complete=completion.runs, nargs=-1, required=True)
-@guidance_options
+@bounds_options
 @runs_option
 @click.option("--json", "json_", is_flag=True, help="As JSON.")
 def bounds(
@@ -33,7 +33,7 @@ def bounds(
     """Print the bounds and the fitness of RUN's frontier, or of the common one of several runs."""
     found = [find_run(name, runs) for name in run]
     check_comparable(found)
-    learned = guidance(
+    learned = bounds_of(
         [each.results() for each in found],
         found[0].settings.search.layout,
         around=DEFAULTS.around if around is None else around,
@@ -43,12 +43,12 @@ def bounds(
     click.echo(json.dumps(_as_json(learned), indent=2) if json_ else _as_text(learned))
 
 
-def _ends(learned: Guidance) -> dict[str, QuantTables]:
+def _ends(learned: Bounds) -> dict[str, QuantTables]:
     space = learned.space
     return {"lower": space.to_tables(space.lower), "upper": space.to_tables(space.upper)}
 
 
-def _as_json(learned: Guidance) -> dict[str, object]:
+def _as_json(learned: Bounds) -> dict[str, object]:
     return {
         "sources": learned.sources,
         "window": learned.window,
@@ -60,7 +60,7 @@ def _as_json(learned: Guidance) -> dict[str, object]:
     }
 
 
-def _as_text(learned: Guidance) -> str:
+def _as_text(learned: Bounds) -> str:
     parabola, fit = learned.parabola, learned.fitness
     lines = [
         f"Bounds from the frontier of {', '.join(learned.sources)} at ratios {learned.window[0]:.2f} to "

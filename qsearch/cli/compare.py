@@ -13,7 +13,7 @@ from qsearch.analysis.comparison import Comparison, PairedTest, compare
 from qsearch.analysis.paper_ttest import SAMPLES, WARNING, PaperTTest, paper_ttest
 from qsearch.analysis.results import measured
 from qsearch.cli import completion
-from qsearch.cli.runs import runs_option
+from qsearch.cli.run_names import runs_option
 from qsearch.cli.tables import run_table
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial

@@ -14,7 +14,7 @@ from qsearch.analysis.choice import (
 )
 from qsearch.analysis.results import Results, measured
 from qsearch.cli import completion
-from qsearch.cli.runs import find_run, is_run, runs_option
+from qsearch.cli.run_names import find_run, is_run, runs_option
 from qsearch.cli.tables import resolve_tables, run_table, split_spec
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial

@@ -13,7 +13,7 @@ import msgspec
 from qsearch.cli import completion
 from qsearch.cli.options import network_options, preparation_options, settings_of_classifier, settings_of_dataset
 from qsearch.cli.progress import INTERRUPTED, Progress
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.run_names import find_run, runs_option
 from qsearch.cli.tables import RunTable, run_table
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import click
 from qsearch.cli import completion
 from qsearch.cli.options import trust_option, workers_option
 from qsearch.cli.progress import INTERRUPTED, Progress
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.run_names import find_run, runs_option
 from qsearch.evaluation.measures import MEASURES
 from qsearch.run.measuring import add_measures
 from qsearch.run.validation import validations

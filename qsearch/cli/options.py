@@ -23,7 +23,7 @@ from qsearch.strategies.sorted_random import DRAWS
 
 DEFAULTS = RunSettings()
 DEFAULT_WARM_UP = 400
-"""Sorted random trials before an informed strategy's own: what its bounds were made of in the first comparisons."""
+"""Sorted random trials whose frontier gives the bounds: as many as in the first comparisons."""
 
 
 def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -80,7 +80,7 @@ search_options = _options(
         help=f"Outstanding trials of a strategy that learns.  [default: {DEFAULTS.search.look_ahead}]",
     ),
 )
-guidance_options = _options(
+bounds_options = _options(
     click.option(
         "--around",
         type=click.IntRange(1, 100),
@@ -95,22 +95,22 @@ guidance_options = _options(
         help=f"Standard deviations the bounds reach beyond those tables.  [default: {DEFAULTS.search.sigma}]",
     ),
 )
-informed_options = _options(
+bounds_from_options = _options(
     click.option(
         "--from",
         "from",
         shell_complete=completion.runs,
         metavar="RUN",
         multiple=True,
-        help="A run whose frontier gives bounds and fitness.",
+        help="A run whose frontier gives the bounds, and the fitness in them.",
     ),
     click.option(
         "--warm-up",
         type=click.IntRange(min=1),
-        help="Without --from: sorted random trials first that give them; counted in --trials.  "
+        help="Without --from: sorted random trials first, whose frontier gives the bounds; counted in --trials.  "
         f"[default: {DEFAULT_WARM_UP}]",
     ),
-    guidance_options,
+    bounds_options,
 )
 dataset_own_option = click.option(
     "--dataset-option", "dataset_options", metavar="NAME=VALUE", multiple=True, help="An option of this dataset alone."
@@ -298,15 +298,15 @@ def _with_warm_up(search: SearchSettings, given: Mapping[str, Any]) -> SearchSet
     if not strategy_class(search.strategy).informed:
         useless = [f"--{option}".replace("_", "-") for option in ("from", "warm_up") if given[option]]
         if useless:
-            raise click.UsageError(f"strategy {search.strategy} searches without guidance: leave {useless[0]} out.")
-        return msgspec.structs.replace(search, guidance=None, warm_up=0)
+            raise click.UsageError(f"strategy {search.strategy} searches without bounds: leave {useless[0]} out.")
+        return msgspec.structs.replace(search, bounds=None, warm_up=0)
     if given["from"]:
         if given["warm_up"]:
-            raise click.UsageError("--from takes the guidance from other runs, --warm-up from this one: give one.")
-        return msgspec.structs.replace(search, guidance=None, warm_up=0)
-    if search.guidance is not None and not search.warm_up:
+            raise click.UsageError("--from takes the bounds from other runs, --warm-up from this one: give one.")
+        return msgspec.structs.replace(search, bounds=None, warm_up=0)
+    if search.bounds is not None and not search.warm_up:
         return search
-    return msgspec.structs.replace(search, guidance=None, warm_up=search.warm_up or DEFAULT_WARM_UP)
+    return msgspec.structs.replace(search, bounds=None, warm_up=search.warm_up or DEFAULT_WARM_UP)
 
 
 def _absolute(spec: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from qsearch.cli import completion
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.run_names import find_run, runs_option
 from qsearch.errors import InputError
 from qsearch.registry import nearest_names
 from qsearch.report.wording import measured_on

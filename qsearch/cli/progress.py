@@ -16,6 +16,7 @@ from qsearch.analysis.results import Results
 from qsearch.analysis.summary import summarize
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.objective import objective_called
 from qsearch.report.wording import measured_on, network_names
 from qsearch.run.building import codec_note
 from qsearch.run.findings import labels_predicted
@@ -101,6 +102,7 @@ class SearchProgress:
         self._what = f"1 uncompressed + {standard} standard + {trials} trials"
         self._done = len(reference) + int((search.columns.statuses != "screened").sum())
         self._begun, self._begun_with = time.monotonic(), self._done
+        self._objective = objective_called(run.settings.search.objective)
         self._reference_point = run.settings.search.hypervolume_reference
         self._gain = ""
         self._gain_at = time.monotonic()
@@ -144,7 +146,7 @@ class SearchProgress:
                 self._progress.say(note)
 
     def _best_gain(self) -> str:
-        summary = summarize(Results("", self._reference, self._search), self._reference_point)
+        summary = summarize(Results("", self._reference, self._search, self._objective), self._reference_point)
         if summary.gain_points is None:
             return "no gain yet"
         return f"{summary.gain_points:+.2f} points at quality {QUALITY}'s ratio"

@@ -11,7 +11,7 @@ from qsearch.analysis.plausibility import better_normalisation
 from qsearch.cli import completion
 from qsearch.cli.options import (
     DEFAULTS,
-    informed_options,
+    bounds_from_options,
     json_option,
     measuring_options,
     search_options,
@@ -20,7 +20,7 @@ from qsearch.cli.options import (
     workers_option,
 )
 from qsearch.cli.progress import measure
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.run_names import find_run, runs_option
 from qsearch.cli.summary import as_json, as_text
 from qsearch.disk import check_folder_name
 from qsearch.evaluation.evaluator import Evaluator
@@ -28,7 +28,7 @@ from qsearch.pareto.bounds import window_around
 from qsearch.run.building import build_evaluator, check_search, default_workers
 from qsearch.run.confirmation import confirm
 from qsearch.run.findings import Found, found_by
-from qsearch.run.folder import Run, guided
+from qsearch.run.folder import Run, with_bounds_from
 from qsearch.run.settings import load_settings
 from qsearch.search.steering import sizes_of
 from qsearch.tables import QuantTables
@@ -36,7 +36,7 @@ from qsearch.tables import QuantTables
 
 @click.command()
 @search_options
-@informed_options
+@bounds_from_options
 @measuring_options
 @workers_option
 @click.option("--name", help="The run's name.  [default: the strategy's, numbered]")
@@ -89,7 +89,7 @@ def run(
         if note is not None:
             click.echo(note, err=True)
     if sources:
-        settings = guided(settings, sources, evaluator)
+        settings = with_bounds_from(settings, sources, evaluator)
     if given["around"] and not (sources or settings.search.warm_up or given["ratio_window"] or given["ratio"]):
         ratio = sizes_of(evaluator, QuantTables.standard(given["around"])).ratio
         search = msgspec.structs.replace(settings.search, ratio_window=window_around(ratio))

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from qsearch.cli import completion
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.run_names import find_run, runs_option
 from qsearch.cli.summary import as_json, as_text, validated_as_json, validated_as_lines
 from qsearch.run.findings import found_by, picks_validated
 

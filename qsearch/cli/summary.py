@@ -11,9 +11,10 @@ from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.gains import Gains
 from qsearch.analysis.optimism import SelectedGain
 from qsearch.analysis.summary import NEAR, Point, Summary
+from qsearch.evaluation.objective import TOP1, Objective, objective_called
 from qsearch.report import wording
 from qsearch.report.wording import called, measured_on, network_names
-from qsearch.run.findings import Found, ValidatedPicks, labels_predicted
+from qsearch.run.findings import Found, ValidatedPicks, labels_predicted, smooth_objective
 from qsearch.run.folder import Run
 
 
@@ -71,22 +72,40 @@ def _headline(found: Found) -> list[str]:
     standard = summary.standard
     if standard is None:
         return [f"The standard tables at quality {QUALITY} are not measured yet, so there is nothing to compare with."]
-    lines = [f"Standard quality {QUALITY}:     {_place(standard)}"]
+    objective = objective_called(summary.objective)
+    lines = [f"Picked by {objective.title}.", f"Standard quality {QUALITY}:     {_place(standard, objective)}"]
     if summary.best_at_ratio is None:
         lines.append("Best at no lower ratio:   no table reaches it yet")
     else:
         gain = _interpolated(summary.gain_points, "{:+.2f} points against the standard curve at its own ratio")
-        lines.append(f"Best at no lower ratio:   {_place(summary.best_at_ratio)}, {gain}")
+        lines.append(f"Best at no lower ratio:   {_place(summary.best_at_ratio, objective)}, {gain}")
         if not summary.best_is_near:
             lines.append(f"  no table lies near: within {100 * NEAR:g} % above quality {QUALITY}'s ratio there is none")
         lines += _corrected(found.at_ratio, "+.2f", "points")
+        lines += _saved_at_objective(found.at_ratio, objective)
     if summary.best_at_accuracy is None:
-        lines.append("Best at no lower top-1:   no table reaches it yet")
+        lines.append(f"{_no_worse(objective):26}no table reaches it yet")
     else:
-        lines.append(f"Best at no lower top-1:   {_place(summary.best_at_accuracy)}, {_saved(summary)}")
+        lines.append(f"{_no_worse(objective):26}{_place(summary.best_at_accuracy, objective)}, {_saved(summary)}")
         if not _spends_more(summary):
             lines += _corrected(found.at_accuracy, "+.1f", "% of bytes")
+            lines += _saved_at_objective(found.at_accuracy, objective)
     return lines
+
+
+def _no_worse(objective: Objective) -> str:
+    return f"Best at no {'lower' if objective.sign > 0 else 'higher'} {objective.name.replace('top1', 'top-1')}:"
+
+
+def _saved_at_objective(selected: SelectedGain | None, objective: Objective) -> list[str]:
+    """Bytes at an equal value of a smooth objective, which tells tables apart where top-1 does not."""
+    saving = None if selected is None else selected.saving
+    if saving is None or saving.apparent.value is None:
+        return []
+    line = f"  bytes saved at equal {objective.name}: {wording.saving_estimate(saving.apparent)}"
+    if saving.corrected is not None and saving.corrected.value is not None:
+        line += f", {wording.CORRECTED} {wording.short_saving(saving.corrected)}"
+    return [line.replace(wording.SPACE, " ")]
 
 
 def _spends_more(summary: Summary) -> bool:
@@ -156,8 +175,10 @@ def _arms(summary: Summary) -> list[str]:
     return lines
 
 
-def _place(point: Point) -> str:
-    return f"{wording.place(point)} ({called(point.label)})"
+def _place(point: Point, objective: Objective = TOP1) -> str:
+    value = None if objective is TOP1 else getattr(point, objective.name)
+    smooth = "" if value is None else f", {objective.name} {value:.4f}"
+    return f"{wording.place(point)}{smooth} ({called(point.label)})"
 
 
 def _interpolated(value: float | None, words: str) -> str:
@@ -190,13 +211,23 @@ def validated_as_lines(rows: Sequence[ValidatedPicks]) -> list[str]:
         lines.append(f"  {images}" + (f": {row.classifier}" if len(network_names(row.validation)) > 1 else ""))
         if row.at_ratio is not None:
             gain = _estimate(row.at_ratio.gain_points, "+.2f")
-            lines.append(f"    best at quality {QUALITY}'s ratio:     {gain} points")
+            lines.append(f"    best at quality {QUALITY}'s ratio:     {gain} points{_saved_there(row, row.at_ratio)}")
         if row.at_accuracy is not None:
             saving = _estimate(row.at_accuracy.saving_percent, "+.1f")
-            lines.append(f"    best at quality {QUALITY}'s accuracy: {saving} % of bytes saved")
+            lines.append(
+                f"    best at quality {QUALITY}'s accuracy: {saving} % of bytes saved{_saved_there(row, row.at_accuracy)}"
+            )
         if row.at_ratio is None and row.at_accuracy is None:
             lines.append("    neither pick was measured there")
     return lines
+
+
+def _saved_there(row: ValidatedPicks, gains: Gains) -> str:
+    objective = smooth_objective(row.validation)
+    saving = gains.saving_at(objective)
+    if saving is None or saving.value is None:
+        return ""
+    return f"; {_estimate(saving, '+.1f')} % of bytes saved at equal {objective.name}"
 
 
 def _estimate(estimate: Estimate, form: str) -> str:

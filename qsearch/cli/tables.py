@@ -5,7 +5,7 @@ from pathlib import Path
 
 from qsearch.analysis.choice import QUALITY, Choice, choose_like_quality, choose_trial
 from qsearch.analysis.results import Results
-from qsearch.cli.runs import find_run, is_run, run_names
+from qsearch.cli.run_names import find_run, is_run, run_names
 from qsearch.errors import InputError
 from qsearch.export.formats import TableSheet
 from qsearch.export.provenance import sheet_of

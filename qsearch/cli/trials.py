@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from qsearch.cli import completion
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.run_names import find_run, runs_option
 from qsearch.disk import replacing
 from qsearch.errors import MissingDependencyError
 from qsearch.evaluation.measurement import Measurement, Trial

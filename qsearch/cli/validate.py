@@ -1,6 +1,7 @@
 """``qsearch validate``: a run's tables on images, splits and networks that the search has not seen."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,21 @@ from qsearch.cli.options import (
     workers_option,
 )
 from qsearch.cli.progress import measure
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.run_names import find_run, runs_option
 from qsearch.cli.tables import TABLES_HELP, resolve_tables
 from qsearch.datasets.splits import other_half
 from qsearch.errors import InputError
+from qsearch.evaluation.objective import Objective
 from qsearch.report import wording
 from qsearch.report.wording import measured_on
 from qsearch.run.building import build_evaluator, default_workers
-from qsearch.run.findings import Picks, ValidationFindings, tables_to_validate, validation_findings
+from qsearch.run.findings import (
+    Picks,
+    ValidationFindings,
+    smooth_objective,
+    tables_to_validate,
+    validation_findings,
+)
 from qsearch.run.folder import Run
 from qsearch.run.settings import RunSettings
 from qsearch.run.validation import open_validation, validation_settings
@@ -169,18 +177,20 @@ def _as_text(run: Run, validation: Run, found: ValidationFindings) -> str:
         f"Chosen on   {measured_on(run)}",
         f"{use[:1].upper()}{use[1:]}.",
     ]
+    objective = smooth_objective(validation)
     for index, network in enumerate(found.networks):
         lines += [
             "",
             f"{network.classifier}: {wording.count(len(network.tables), 'table')}, gains against the standard curve on "
             "these images (95 %)",
             *(f"  uncompressed: top-1 {100 * top1:.2f} %" for top1 in found.uncompressed_top1[index : index + 1]),
-            f"  {'table':>12}  {'ratio':>6}  {'bpp':>5}  {'top-1':>7}  {'gain in points':>24}  {'bytes saved':>24}  "
-            "on search images",
-            *(_row(one, found.picks) for one in network.tables),
+            f"  {'':>12}  {'':>6}  {'':>5}  {'':>7}  {'':>24}  {'bytes saved at equal':>24}  {'at equal':>24}  "
+            "gain on the",
+            f"  {'table':>12}  {'ratio':>6}  {'bpp':>5}  {'top-1':>7}  {'gain in points':>24}  {'top-1':>24}  "
+            f"{objective.name:>24}  search images",
+            *(_row(one, found.picks, objective) for one in network.tables),
         ]
-        above = sum(gain is not None and gain > 0 for gain in (one.gains.gain_points.value for one in network.tables))
-        lines.append(f"  {above} of {len(network.tables)} lie above the standard curve here.")
+        lines.append(f"  {_above(network.tables, objective)} lie above the standard curve here.")
     labels = {one.label for network in found.networks for one in network.tables}
     marks = [
         f"* what 'qsearch export' takes by default: the best on the search images at the ratio of quality {QUALITY}"
@@ -191,13 +201,23 @@ def _as_text(run: Run, validation: Run, found: ValidationFindings) -> str:
     return "\n".join([*lines, *([""] if any(marks) else []), *filter(None, marks)])
 
 
-def _row(one: Transfer, picks: Picks) -> str:
+def _above(tables: Sequence[Transfer], objective: Objective) -> str:
+    """How many of ``tables`` gain, in words."""
+    by = {"in top-1": [one.gains.gain_points for one in tables]}
+    by[f"in {objective.name}"] = [one.gains.saving_at(objective) or Estimate(None, None, None, 0) for one in tables]
+    counts = (f"{sum((each.value or 0) > 0 for each in gains)} {what}" for what, gains in by.items())
+    return f"Of {len(tables)}, {' and '.join(counts)}"
+
+
+def _row(one: Transfer, picks: Picks, objective: Objective) -> str:
     marks = ("*" if one.label == picks.at_ratio else "") + ("+" if one.label == picks.at_accuracy else "")
     gain = _estimate(one.gains.gain_points, "+.2f", "")
     saving = _estimate(one.gains.saving_percent, "+.1f", " %")
     before = "" if one.searched_gain_points is None else f"{one.searched_gain_points:+.2f}"
+    smooth = one.gains.saving_at(objective)
+    at_objective = "not measured" if smooth is None else _estimate(smooth, "+.1f", " %")
     place = f"{one.label + marks:>12}  {one.ratio:6.2f}  {one.bpp:5.2f}  {100 * one.top1:5.2f} %"
-    return f"  {place}  {gain:>24}  {saving:>24}  {before:>16}"
+    return f"  {place}  {gain:>24}  {saving:>24}  {at_objective:>24}  {before:>13}"
 
 
 def _estimate(estimate: Estimate, form: str, unit: str) -> str:

@@ -36,15 +36,26 @@ class Objective:
         """The mean over images and networks, larger is better; NaN where it was not measured."""
         return self.sign * measurement.mean(self.name)
 
-    def values(self, measurement: Measurement) -> Floats:
-        """float64 [N], image by image, the mean over the networks. InputError where it was not measured."""
+    def worth(self, measurement: Measurement) -> Floats:
+        """float64 [N], image by image, the sum over the networks: whole numbers for top-1.
+
+        InputError where it was not measured.
+        """
         total = next(total for total in MEASURES.get(self.measure).totals if total.name == self.name)
         values = np.asarray(total.of(measurement[self.measure]), dtype=np.float64)
-        return np.asarray(self.sign * values.mean(axis=0))
+        return np.asarray(self.sign * values.sum(axis=0))
+
+    def values(self, measurement: Measurement) -> Floats:
+        """float64 [N], image by image, the mean over the networks. InputError where it was not measured."""
+        return self.worth(measurement) / measurement.networks
 
     def of_trials(self, trials: Trials) -> Floats:
         """float64 [n], the :meth:`value` of each of ``trials``, from their columns."""
         return np.asarray(self.sign * trials.mean(self.name))
+
+    def measured_in(self, measurement: Measurement) -> bool:
+        """Whether ``measurement`` has it."""
+        return self.measure in measurement and measurement.networks > 0
 
     def shown(self, value: float) -> float:
         """A :meth:`value` as users know it: a loss is positive."""

@@ -128,15 +128,16 @@ def _columns(trials: Sequence[Trial]) -> Columns:
     return Columns(
         numbers=np.array([trial.number for trial in trials], dtype=np.int64),
         statuses=np.array([trial.status for trial in trials], dtype=np.str_),
-        origins=_objects([trial.origin for trial in trials]),
-        quantizers=_objects([trial.quantizer.digest for trial in trials]),
+        origins=objects([trial.origin for trial in trials]),
+        quantizers=objects([trial.quantizer.digest for trial in trials]),
         images=np.array([0 if each is None else each.images for each in measurements], dtype=np.int64),
         pixels=np.array([0 if each is None else each.pixels for each in measurements], dtype=np.int64),
         totals=totals,
     )
 
 
-def _objects(values: Sequence[str]) -> npt.NDArray[np.object_]:
+def objects(values: Sequence[str]) -> npt.NDArray[np.object_]:
+    """``values`` [n] as a column of texts of any length."""
     column = np.empty(len(values), dtype=object)
     column[:] = values
     return column

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from qsearch.analysis.guidance import Guidance
+from qsearch.analysis.bounds import Bounds
 from qsearch.classifiers import load_classifier
 from qsearch.classifiers.base import Classifier, ClassifierOptions, checked_settings
 from qsearch.codecs import CODECS
@@ -24,10 +24,10 @@ from qsearch.evaluation.measures import ALWAYS
 from qsearch.pareto.fitness import LocalFit, Parabola
 from qsearch.registry import check_options, failures_explained, nearest_names, options_of
 from qsearch.run.settings import (
+    BoundsSettings,
     ClassifierSettings,
     CodecSettings,
     DatasetSettings,
-    GuidanceSettings,
     Recorded,
     RunSettings,
     SearchSettings,
@@ -140,9 +140,9 @@ def build_strategy(wanted: SearchSettings) -> Strategy:
     strategy = strategy_class(wanted.strategy)
     check_options(f"strategy {wanted.strategy}", wanted.options, strategy_options(strategy))
     with failures_explained(f"the strategy {wanted.strategy}"):
-        if wanted.guidance is None:
+        if wanted.bounds is None:
             return strategy(SearchSpace.full(wanted.layout), wanted.seed, **wanted.options)
-        learned = wanted.guidance
+        learned = wanted.bounds
         space = SearchSpace(wanted.layout, np.array(learned.lower), np.array(learned.upper))
         fitness = Parabola(*learned.parabola) if learned.local_fit is None else LocalFit(*learned.local_fit)
         return strategy(space, wanted.seed, fitness=fitness, **wanted.options)
@@ -159,22 +159,22 @@ def check_search(wanted: SearchSettings) -> SearchSettings:
             f"{wanted.trials} trials leave none after a warm-up of {wanted.warm_up}: ask for more --trials, or less "
             "--warm-up."
         )
-    if wanted.warm_up and wanted.guidance is None:
+    if wanted.warm_up and wanted.bounds is None:
         level = LocalFit(1, 1, 1, 0, 0, 0)
-        flat = Guidance(SearchSpace.full(wanted.layout), level, Parabola(0, 0, 0), (0, 0), 0, ())
-        strategy = build_strategy(with_guidance(wanted, flat))
+        flat = Bounds(SearchSpace.full(wanted.layout), level, Parabola(0, 0, 0), (0, 0), 0, ())
+        strategy = build_strategy(with_bounds(wanted, flat))
     else:
         strategy = build_strategy(wanted)
     limit = strategy.trial_limit()
     return wanted if limit is None else msgspec.structs.replace(wanted, trials=min(wanted.trials, limit))
 
 
-def with_guidance(wanted: SearchSettings, learned: Guidance) -> SearchSettings:
+def with_bounds(wanted: SearchSettings, learned: Bounds) -> SearchSettings:
     """``wanted`` with the box and fitness that an earlier search gave."""
     parabola, fit = learned.parabola, learned.fitness
     return msgspec.structs.replace(
         wanted,
-        guidance=GuidanceSettings(
+        bounds=BoundsSettings(
             sources=learned.sources,
             window=learned.window,
             sigma=learned.sigma,

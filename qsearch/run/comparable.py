@@ -31,8 +31,8 @@ def one_reference_point(runs: Sequence[Run]) -> tuple[float, float]:
 def one_parabola(runs: Sequence[Run], results: Sequence[Results]) -> tuple[Parabola, str]:
     """One parabola for all runs, given with their results, and where it comes from, in words.
 
-    It is fitted on the frontier of the sorted-random runs among them; without one it is that which a run was guided
-    by, else that of the first run's own frontier.
+    It is fitted on the frontier of the sorted-random runs among them; without one it is that of the
+    bounds of a run, else that of the first run's own frontier.
     """
     sorted_random = [
         (run, found)
@@ -43,6 +43,6 @@ def one_parabola(runs: Sequence[Run], results: Sequence[Results]) -> tuple[Parab
         names = ", ".join(run.name for run, _ in sorted_random)
         return common_parabola([found for _, found in sorted_random]), f"fitted on the frontier of {names}"
     for run in runs:
-        if guidance := run.settings.search.guidance:
-            return Parabola(*guidance.parabola), f"that guided {run.name}, from {', '.join(guidance.sources)}"
+        if bounds := run.settings.search.bounds:
+            return Parabola(*bounds.parabola), f"that of the bounds of {run.name}, from {', '.join(bounds.sources)}"
     return common_parabola([results[0]]), f"fitted on the frontier of {runs[0].name}"

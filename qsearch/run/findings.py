@@ -13,6 +13,7 @@ from qsearch.analysis.summary import Point, Summary, summarize
 from qsearch.analysis.transfer import Transfer, transfer
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
+from qsearch.evaluation.objective import LOSS, TOP1, Objective, objective_called
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
 from qsearch.run.validation import looks, validations
@@ -89,6 +90,12 @@ def found_by(run: Run) -> Found:
 def labels_predicted(run: Run) -> bool:
     """Whether a run's accuracy is agreement of each network with itself."""
     return (run.settings.recorded or Recorded()).dataset.get("labels") == "predicted"
+
+
+def smooth_objective(run: Run) -> Objective:
+    """The objective of a run; for one of top-1 the loss, by which tables can be told apart."""
+    objective = objective_called(run.settings.search.objective)
+    return LOSS if objective is TOP1 else objective
 
 
 def picks_of(results: Results) -> Picks:

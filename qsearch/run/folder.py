@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import msgspec
 
-from qsearch.analysis.guidance import guidance
+from qsearch.analysis.bounds import bounds_of
 from qsearch.analysis.results import Results
 from qsearch.archive.store import Archive
 from qsearch.datasets.base import identities
@@ -16,6 +16,7 @@ from qsearch.disk import locked, making_folder
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Trial
+from qsearch.evaluation.objective import objective_called
 from qsearch.evaluation.trials import Trials
 from qsearch.executors import DEFAULT as DEFAULT_EXECUTOR
 from qsearch.executors import executor_for
@@ -28,7 +29,7 @@ from qsearch.run.building import (
     default_workers,
     gpus_for,
     record,
-    with_guidance,
+    with_bounds,
 )
 from qsearch.run.settings import Change, Recorded, RunSettings, check_recorded, load_settings, save_settings
 from qsearch.search import run_search
@@ -96,7 +97,7 @@ class Run:
 
     def results(self) -> Results:
         """The trials recorded so far, as points, frontier and curve."""
-        return Results(self.name, *self.trials())
+        return Results(self.name, *self.trials(), objective_called(self.settings.search.objective))
 
     def resume(
         self,
@@ -140,14 +141,14 @@ class Run:
             "qualities": wanted.qualities,
             **how,
         }
-        if wanted.warm_up and (wanted.guidance is None or how["retry_failed"]):
+        if wanted.warm_up and (wanted.bounds is None or how["retry_failed"]):
             warm_up = SortedRandom(SearchSpace.full(wanted.layout), wanted.seed)
             run_search(warm_up, executor, archive, trials=wanted.warm_up, **conditions)
-        if wanted.warm_up and wanted.guidance is None:
-            learned = guidance(
+        if wanted.warm_up and wanted.bounds is None:
+            learned = bounds_of(
                 [self.results()], wanted.layout, around=wanted.around, window=wanted.window, sigma=wanted.sigma
             )
-            self.save(search=with_guidance(wanted, learned))
+            self.save(search=with_bounds(wanted, learned))
         strategy = build_strategy(self.settings.search)
         gate = gate_for(evaluator, wanted.ratio, wanted.ratio_window)
         run_search(strategy, executor, archive, trials=wanted.trials, first=wanted.warm_up, gate=gate, **conditions)
@@ -172,11 +173,11 @@ class Run:
         save_settings(self.settings, self.path / SETTINGS_FILE)
 
 
-def guided(settings: RunSettings, sources: Sequence[Run], evaluator: Evaluator) -> RunSettings:
+def with_bounds_from(settings: RunSettings, sources: Sequence[Run], evaluator: Evaluator) -> RunSettings:
     """``settings`` with the bounds and fitness of earlier runs.
 
     Raises InputError where a source was measured under other conditions than ``evaluator`` would, or searched another
-    table layout, naming the difference; and as :func:`qsearch.analysis.guidance.guidance` does.
+    table layout, naming the difference; and as :func:`qsearch.analysis.bounds.bounds_of` does.
     """
     wanted, now = settings.search, record(evaluator)
     for source in sources:
@@ -185,17 +186,17 @@ def guided(settings: RunSettings, sources: Sequence[Run], evaluator: Evaluator) 
             differences.append(f"table layout was {source.settings.search.layout}, is {wanted.layout}")
         if differences:
             raise InputError(
-                f"run {source.name} cannot guide this one, it was measured otherwise: {'; '.join(differences)}."
+                f"run {source.name} gives this one no bounds, it was measured otherwise: {'; '.join(differences)}."
             )
-    learned = guidance(
+    learned = bounds_of(
         [source.results() for source in sources],
         wanted.layout,
         around=wanted.around,
         window=wanted.window,
         sigma=wanted.sigma,
     )
-    search = with_guidance(wanted, learned)
-    assert search.guidance is not None  # it was just put there
+    search = with_bounds(wanted, learned)
+    assert search.bounds is not None  # it was just put there
     paths = tuple(str(source.path.resolve()) for source in sources)
-    found = msgspec.structs.replace(search.guidance, paths=paths)
-    return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, guidance=found))
+    found = msgspec.structs.replace(search.bounds, paths=paths)
+    return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, bounds=found))

@@ -14,19 +14,20 @@ from qsearch.codecs.base import EncoderOptions
 from qsearch.datasets.base import DatasetOptions
 from qsearch.disk import replacing
 from qsearch.errors import InputError
+from qsearch.evaluation.objective import ObjectiveName
 from qsearch.pareto.hypervolume import REFERENCE_POINT
 from qsearch.strategies.standard import REFERENCE_QUALITIES
 from qsearch.text import one_line
 
-FORMAT = 2
+FORMAT = 3
 """What this version writes as ``format``; a file with a higher number is refused."""
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Quality = Annotated[int, msgspec.Meta(ge=1, le=100)]
 
 
-class GuidanceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The box and the fitness an informed strategy searches with, and where they come from.
+class BoundsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The bounds that a strategy searches in, the fitness there, and where they come from.
 
     sources: the names of the runs; paths: where they lay, in the same order; none where it is the run itself, or an
         earlier version did not write them down.
@@ -50,8 +51,8 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     look_ahead: trials of an adaptive strategy that may be outstanding.
     ratio, ratio_window: see :mod:`qsearch.search.steering`; trials of a warm-up are neither steered nor screened.
-    warm_up: how many of the trials are sorted random ones, first, that an informed strategy takes its guidance from;
-        around, window and sigma say how. 0 where the guidance was given.
+    warm_up: how many of the trials are sorted random ones, first, that give a strategy its bounds; around, window
+        and sigma say how. 0 where the bounds were given.
     """
 
     strategy: str = "sorted-random"
@@ -66,8 +67,9 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     around: Quality = 50
     window: tuple[float, float] | None = None
     sigma: float = 0.5
-    guidance: GuidanceSettings | None = None
+    bounds: BoundsSettings | None = None
     qualities: tuple[Quality, ...] = REFERENCE_QUALITIES
+    objective: ObjectiveName = "top1"
     hypervolume_reference: tuple[float, float] = REFERENCE_POINT
 
 
@@ -215,9 +217,16 @@ def check_recorded(settings: RunSettings, path: Path) -> None:
 
 def _upgraded(data: dict[str, Any]) -> dict[str, Any]:
     """Settings as older versions wrote them, in today's format."""
-    if data.get("format", 1) == 1:
-        data = {**data, "format": 2, "measures": ["psnr"] if data.get("psnr") else []}
+    version = data.get("format", 1)
+    if version == 1:
+        data = {**data, "measures": ["psnr"] if data.get("psnr") else []}
         data.pop("psnr", None)
+    if version in (1, 2):
+        search = data.get("search")
+        if isinstance(search, dict) and "guidance" in search:
+            search = {("bounds" if name == "guidance" else name): value for name, value in search.items()}
+            data = {**data, "search": search}
+        data = {**data, "format": FORMAT}
     return data
 
 

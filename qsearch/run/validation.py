@@ -35,6 +35,7 @@ def validation_settings(run: Run, tables: dict[str, QuantTables], settings: RunS
         trials=len(tables),
         layout="ycbcr",
         qualities=run.settings.search.qualities,
+        objective=run.settings.search.objective,
         hypervolume_reference=run.settings.search.hypervolume_reference,
     )
     return msgspec.structs.replace(settings, search=search, codec=run.settings.codec, recorded=None, changes=())
@@ -84,12 +85,12 @@ def open_validation(
 def refuse_overlap(runs: Sequence[Run], images: Sequence[ImageIdentity]) -> list[str]:
     """InputError where some of ``images`` are among those that tables of ``runs`` were searched on.
 
-    All images count that one of ``runs``, or a run that guided it, ever searched on, in whatever size: they are known
-    by their files, by their decoded pixels and by those that were prepared of them. Returns a sentence for each thing
-    that this cannot tell: images that look alike, and runs that are not to be found or do not know their images well
-    enough.
+    All images count that one of ``runs``, or a run that gave it bounds, ever searched on, in whatever size: they are
+    known by their files, by their decoded pixels and by those that were prepared of them. Returns a sentence for each
+    thing that this cannot tell: images that look alike, and runs that are not to be found or do not know their images
+    well enough.
     """
-    searched, notes = _with_guiding(runs)
+    searched, notes = _with_sources(runs)
     for run in searched:
         with run.archive() as archive:
             seen = archive.images(all_generations=True)
@@ -134,8 +135,8 @@ def _doubts(name: str, seen: Sequence[ImageIdentity], images: Sequence[ImageIden
     return notes
 
 
-def _with_guiding(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
-    """``runs``, those that guided them, and those that guided these; and a sentence for each that is not found."""
+def _with_sources(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """``runs``, those that gave them bounds, and so on; and a sentence for each that is not found."""
     found: dict[Path, Run] = {}
     notes: list[str] = []
     waiting = list(runs)
@@ -146,17 +147,17 @@ def _with_guiding(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
         parent = run.path.resolve().parent
         if parent.name == FOLDER and (parent.parent / SETTINGS_FILE).is_file():  # its tables were found by another run
             waiting.append(Run.open(parent.parent))
-        guidance = run.settings.search.guidance
-        if guidance is None or run.settings.search.warm_up:  # which guided itself
+        bounds = run.settings.search.bounds
+        if bounds is None or run.settings.search.warm_up:  # whose bounds are its own
             continue
-        paths = guidance.paths or ("",) * len(guidance.sources)
-        for name, path in zip(guidance.sources, paths, strict=False):
+        paths = bounds.paths or ("",) * len(bounds.sources)
+        for name, path in zip(bounds.sources, paths, strict=False):
             places = [Path(path)] if path else []
             place = next((one for one in (*places, parent / name) if (one / SETTINGS_FILE).is_file()), None)
             if place is None:
                 notes.append(
-                    f"run {run.name} was guided by run {name}, which is not found: see that it did not search on these "
-                    "images."
+                    f"run {run.name} took its bounds from run {name}, which is not found: see that it did not search "
+                    "on these images."
                 )
             else:
                 waiting.append(Run.open(place))

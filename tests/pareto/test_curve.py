@@ -22,7 +22,7 @@ def test_top1_is_interpolated_within_the_measured_ratios_only(
 ) -> None:
     ratio, top1 = np.array(sorted(points), dtype=float).T
     expected = np.interp(asked, ratio, top1, left=np.nan, right=np.nan)
-    np.testing.assert_allclose(curve_of(points).top1_at(asked), expected, atol=1e-9)
+    np.testing.assert_allclose(curve_of(points).value_at(asked), expected, atol=1e-9)
 
 
 @given(curves.filter(lambda points: len(points) < NEIGHBOURS), st.floats(-1, 11))
@@ -73,7 +73,7 @@ def test_an_accuracy_the_curve_never_left_has_no_known_ratio() -> None:
 
 def test_points_of_equal_ratio_take_the_best_accuracy_from_both_sides() -> None:
     curve = ReferenceCurve(np.array([10.0, 20.0, 20.0, 30.0]), np.array([0.8, 0.5, 0.7, 0.3]))
-    np.testing.assert_allclose(curve.top1_at([15.0, 20.0, 25.0]), [0.75, 0.7, 0.5])
+    np.testing.assert_allclose(curve.value_at([15.0, 20.0, 25.0]), [0.75, 0.7, 0.5])
     assert curve.ratio_at(0.5) == pytest.approx(25.0)
 
 
@@ -84,15 +84,15 @@ def test_a_batch_answers_like_its_curves_one_by_one(seed: int) -> None:
     asked_ratio, asked_top1 = random.uniform(0, 60, (3, 1)), random.integers(0, 20, (3, 1)) / 20
     batch = ReferenceCurve(ratio, top1)
     ones = [ReferenceCurve(*pair) for pair in zip(ratio, top1, strict=True)]
-    np.testing.assert_array_equal(batch.top1_at(asked_ratio), np.hstack([one.top1_at(asked_ratio) for one in ones]))
+    np.testing.assert_array_equal(batch.value_at(asked_ratio), np.hstack([one.value_at(asked_ratio) for one in ones]))
     one_by_one = np.hstack([one.ratio_at(asked_top1) for one in ones])
     np.testing.assert_allclose(batch.ratio_at(asked_top1), one_by_one, rtol=1e-9)
-    assert batch.top1_at(20.0).shape == (7,)
+    assert batch.value_at(20.0).shape == (7,)
 
 
 def test_what_is_no_number_is_answered_with_none() -> None:
     curve = ReferenceCurve(np.array([10.0, 20.0]), np.array([0.8, 0.5]))
-    assert np.isnan(curve.top1_at([np.nan, np.inf, -np.inf])).all()
+    assert np.isnan(curve.value_at([np.nan, np.inf, -np.inf])).all()
     assert np.isnan(curve.ratio_at([np.nan, np.inf, -np.inf])).all()
 
 
@@ -114,4 +114,4 @@ def test_the_callers_arrays_are_left_alone() -> None:
     ratio, top1 = np.array([20.0, 10.0]), np.array([0.5, 0.6])
     curve = ReferenceCurve(ratio, top1)
     ratio[:], top1[:] = 1.0, 1.0
-    assert curve.top1_at(15.0) == pytest.approx(0.55)
+    assert curve.value_at(15.0) == pytest.approx(0.55)

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from qsearch.errors import DiskError, InputError
 from qsearch.run.settings import (
     FORMAT,
+    BoundsSettings,
     Change,
     ClassifierSettings,
     CodecSettings,
     DatasetSettings,
-    GuidanceSettings,
     Recorded,
     RunSettings,
     SearchSettings,
@@ -28,8 +28,8 @@ from qsearch.run.settings import (
 WORDS = st.text(max_size=20)
 NUMBERS = st.floats(allow_nan=False, width=32)
 VALUES = st.none() | WORDS | st.booleans() | st.integers(-(2**63), 2**63 - 1) | NUMBERS
-GUIDANCE = st.builds(
-    GuidanceSettings,
+BOUNDS = st.builds(
+    BoundsSettings,
     sources=st.lists(WORDS, max_size=2).map(tuple),
     window=st.tuples(NUMBERS, NUMBERS),
     sigma=NUMBERS,
@@ -45,7 +45,7 @@ SEARCHES = st.builds(
     trials=st.integers(1),
     seed=st.integers(0),
     window=st.none() | st.tuples(NUMBERS, NUMBERS),
-    guidance=st.none() | GUIDANCE,
+    bounds=st.none() | BOUNDS,
     qualities=st.lists(st.integers(1, 100), max_size=4).map(tuple),
 )
 RECORDED = st.builds(
@@ -78,6 +78,22 @@ def test_what_is_written_is_read_back(tmp_path: Path, wanted: RunSettings) -> No
 def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "run.toml").touch()
     assert load_settings(tmp_path / "run.toml") == RunSettings()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_bounds_of_older_versions_are_read_under_the_name_that_they_had(tmp_path: Path, version: int) -> None:
+    bounds = BoundsSettings(
+        sources=("demo",), window=(19.0, 21.0), sigma=0.5, parabola=(0.0, -0.01, 1.0), lower=(1,), upper=(2,)
+    )
+    wanted = RunSettings(search=SearchSettings(strategy="bounded-random", bounds=bounds))
+    save_settings(wanted, tmp_path / "run.toml")
+    text = (tmp_path / "run.toml").read_text()
+    text = text.replace(f"format = {FORMAT}", f"format = {version}").replace("[search.bounds]", "[search.guidance]")
+    if version == 1:
+        text = text.replace("measures = []\n", "")
+    (tmp_path / "run.toml").write_text(text)
+    assert "guidance" in text
+    assert load_settings(tmp_path / "run.toml") == wanted
 
 
 BAD_FILES = {

@@ -1,4 +1,4 @@
-"""Guidance: the box and the fitness that informed strategies take from the frontier of earlier searches (Li 2020)."""
+"""Bounds: the box that the frontier of earlier trials spans, and the fitness in it (Li 2020)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from qsearch.space import SearchSpace
 
 
 @dataclass(frozen=True)
-class Guidance:
+class Bounds:
     """Where to search, and how good is good there.
 
     fitness: of the frontier near the window, what strategies optimise; parabola: of the whole frontier (Li 2020).
@@ -30,14 +30,14 @@ class Guidance:
     sources: tuple[str, ...]
 
 
-def guidance(
+def bounds_of(
     runs: Sequence[Results],
     layout: str,
     *,
     around: int = QUALITY,
     window: tuple[float, float] | None = None,
     sigma: float = SIGMA,
-) -> Guidance:
+) -> Bounds:
     """Bounds and fitness from the common frontier of ``runs``, which were measured under the same conditions.
 
     ``window`` is the ratios to take tables from, by default those around the standard quality ``around``. Raises
@@ -62,7 +62,7 @@ def guidance(
                 f"{known or 'no quality yet'}: choose one of these, or give the ratios with --window."
             )
         window = window_around(standard.ratio)
-    return Guidance(
+    return Bounds(
         space=bounds(tables, ratios, layout, window, sigma),
         fitness=LocalFit.fit(ratios, top1, window),
         parabola=Parabola.fit(ratios, top1),

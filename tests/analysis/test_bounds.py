@@ -1,9 +1,9 @@
-"""Guidance: which tables make the box, and from whose ratio."""
+"""Bounds: which tables make the box, and from whose ratio."""
 
 import numpy as np
 import pytest
 
-from qsearch.analysis.guidance import Guidance, guidance
+from qsearch.analysis.bounds import Bounds, bounds_of
 from qsearch.analysis.results import Results
 from qsearch.errors import InputError
 from qsearch.pareto.bounds import window_around
@@ -14,7 +14,7 @@ NEAR = [done(number, 19.2 + 0.4 * number, 0.80 - 0.02 * number) for number in ra
 FAR = [done(10 + number, 5.0 + number, 0.97 - 0.02 * number) for number in range(5)]
 
 
-def luma_of(learned: Guidance) -> tuple[int, int]:
+def luma_of(learned: Bounds) -> tuple[int, int]:
     """The ends of the box in the luma entries, which are all alike."""
     space = learned.space
     lower, upper = space.to_tables(space.lower).luma, space.to_tables(space.upper).luma
@@ -23,28 +23,28 @@ def luma_of(learned: Guidance) -> tuple[int, int]:
 
 
 def test_the_box_holds_the_tables_near_the_quality_and_none_that_are_far() -> None:
-    learned = guidance([Results("demo", REFERENCE, [*NEAR, *FAR])], "luma-chroma", sigma=0)
+    learned = bounds_of([Results("demo", REFERENCE, [*NEAR, *FAR])], "luma-chroma", sigma=0)
     ratio = Results("demo", REFERENCE, []).standard[50].ratio
     assert learned.window == window_around(ratio)
     assert learned.sources == ("demo",)
     lower, upper = luma_of(learned)
     assert (lower, upper) == (20, 24)
-    wide = guidance([Results("demo", REFERENCE, [*NEAR, *FAR])], "luma-chroma", sigma=3)
+    wide = bounds_of([Results("demo", REFERENCE, [*NEAR, *FAR])], "luma-chroma", sigma=3)
     assert (wide.space.lower <= learned.space.lower).all()
     assert (wide.space.upper >= learned.space.upper).all()
     assert luma_of(wide)[1] > 24
 
 
 def test_a_window_of_the_users_own_is_taken_as_it_is() -> None:
-    learned = guidance([Results("demo", REFERENCE, [*NEAR, *FAR])], "luma-chroma", window=(4, 10), sigma=0)
+    learned = bounds_of([Results("demo", REFERENCE, [*NEAR, *FAR])], "luma-chroma", window=(4, 10), sigma=0)
     assert learned.window == (4, 10)
     assert luma_of(learned)[0] == 30
 
 
 def test_runs_share_one_frontier() -> None:
     first, second = Results("one", REFERENCE, NEAR), Results("two", REFERENCE, FAR)
-    both = guidance([first, second], "luma-chroma", sigma=0)
-    alone = guidance([Results("all", REFERENCE, [*NEAR, *FAR])], "luma-chroma", sigma=0)
+    both = bounds_of([first, second], "luma-chroma", sigma=0)
+    alone = bounds_of([Results("all", REFERENCE, [*NEAR, *FAR])], "luma-chroma", sigma=0)
     assert both.sources == ("one", "two")
     np.testing.assert_array_equal(both.space.lower, alone.space.lower)
     np.testing.assert_array_equal(both.space.upper, alone.space.upper)
@@ -53,4 +53,4 @@ def test_runs_share_one_frontier() -> None:
 
 def test_a_quality_that_was_not_measured_is_told_with_those_that_were() -> None:
     with pytest.raises(InputError, match=r"bounds around quality 40 .* at 50, 75"):
-        guidance([Results("demo", REFERENCE, NEAR)], "luma-chroma", around=40)
+        bounds_of([Results("demo", REFERENCE, NEAR)], "luma-chroma", around=40)
