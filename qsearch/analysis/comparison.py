@@ -16,7 +16,7 @@ from qsearch.analysis.bootstrap import (
 )
 from qsearch.analysis.significance import detectable_difference, holm, mcnemar_p_value, paired_interval
 from qsearch.errors import InputError
-from qsearch.evaluation.measurement import Measurement
+from qsearch.evaluation.measurement import Measurement, bpp_of
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,11 @@ class Comparison:
     difference_points: Estimate
     byte_ratio: Estimate
     tests: tuple[PairedTest, ...]
+
+    @property
+    def bpp(self) -> float:
+        """JPEG bits per pixel of the table."""
+        return bpp_of(self.ratio)
 
 
 def compare(

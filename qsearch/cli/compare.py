@@ -87,7 +87,7 @@ def _paper_ttests(tables: Sequence[_Table], seed: int) -> list[PaperTTest]:
 def _as_json(tables: Sequence[_Table], compared: Sequence[Comparison], t_tests: Sequence[PaperTTest] | None) -> str:
     baseline, *others = tables
     rows = [
-        {"table": each.name, "trial": each.trial.label, **asdict(comparison)}
+        {"table": each.name, "trial": each.trial.label, "bpp": comparison.bpp, **asdict(comparison)}
         for each, comparison in zip(others, compared, strict=True)
     ]
     for row, t_test in zip(rows, t_tests or [], strict=False):

@@ -58,7 +58,7 @@ def run(
 ) -> None:
     """Search quantization tables and record every trial.
 
-    The standard tables at qualities 10 to 100 are measured first, as the curve to beat. Ctrl-C ends a run cleanly;
+    The standard tables at qualities 10 to 100 are measured first, for the standard curve. Ctrl-C ends a run cleanly;
     'qsearch resume' goes on with it, also after a crash.
     """
     if name is not None:

@@ -14,7 +14,7 @@ from qsearch.analysis.summary import NEAR, Point, Summary
 from qsearch.evaluation.objective import TOP1, Objective, objective_called
 from qsearch.report import wording
 from qsearch.report.wording import called, measured_on, network_names
-from qsearch.run.findings import Found, ValidatedPicks, labels_predicted, smooth_objective
+from qsearch.run.findings import Found, ValidationPicks, labels_predicted, smooth_objective
 from qsearch.run.folder import Run
 
 
@@ -185,7 +185,7 @@ def _interpolated(value: float | None, words: str) -> str:
     return "outside the measured standard curve" if value is None else words.format(value)
 
 
-def validated_as_json(rows: Sequence[ValidatedPicks]) -> list[dict[str, Any]]:
+def validations_as_json(rows: Sequence[ValidationPicks]) -> list[dict[str, Any]]:
     """What validations say of the picks, for programs."""
     return [
         {
@@ -203,7 +203,7 @@ def _gains_as_json(gains: Gains | None) -> dict[str, Any] | None:
     return None if gains is None else asdict(gains)
 
 
-def validated_as_lines(rows: Sequence[ValidatedPicks]) -> list[str]:
+def validations_as_lines(rows: Sequence[ValidationPicks]) -> list[str]:
     """For people; nothing where there is no validation."""
     lines = ["", "On images the search has not seen (95 % intervals):"] if rows else []
     for row in rows:
@@ -222,7 +222,7 @@ def validated_as_lines(rows: Sequence[ValidatedPicks]) -> list[str]:
     return lines
 
 
-def _saved_there(row: ValidatedPicks, gains: Gains) -> str:
+def _saved_there(row: ValidationPicks, gains: Gains) -> str:
     objective = smooth_objective(row.validation)
     saving = gains.saving_at(objective)
     if saving is None or saving.value is None:

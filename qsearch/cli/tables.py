@@ -9,8 +9,8 @@ from qsearch.cli.run_names import find_run, is_run, run_names
 from qsearch.errors import InputError
 from qsearch.export.formats import TableSheet
 from qsearch.export.provenance import sheet_of
-from qsearch.export.published import AS_PUBLISHED, published_source, published_tables
 from qsearch.export.reading import read_tables
+from qsearch.published import AS_PUBLISHED, published_source, published_tables
 from qsearch.registry import nearest_names
 from qsearch.run.folder import Run
 from qsearch.tables import QuantTables

@@ -12,7 +12,7 @@ import msgspec
 from qsearch.analysis.bootstrap import Estimate
 from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.results import Results
-from qsearch.analysis.transfer import Transfer
+from qsearch.analysis.validation import ValidationRow
 from qsearch.classifiers.base import NetworkOptions
 from qsearch.cli import completion
 from qsearch.cli.declared import defaults_said, field_names
@@ -128,11 +128,11 @@ def validate(
 
 
 def _draw(run: Run, searched: Results, validation: Run) -> None:
-    """Search frontier against validated frontier (Li 2020, Figures 7 to 9), beside the validation's trials."""
+    """Search against validation (Li 2020, Figures 7 to 9), beside the validation's trials."""
     from qsearch.report.plots import save_figure
-    from qsearch.report.validation_plot import ValidatedRun, plot_validations
+    from qsearch.report.validation_plot import ValidationPair, plot_validations
 
-    pair = ValidatedRun(searched, validation.results(), measured_on(validation))
+    pair = ValidationPair(searched, validation.results(), measured_on(validation))
     out = validation.path / "validation.png"
     save_figure(plot_validations([pair], f"Searched on {measured_on(run)}"), out)
     click.echo(f"wrote {out}", err=True)
@@ -162,7 +162,7 @@ def _as_json(run: Run, validation: Run, found: ValidationFindings) -> dict[str, 
         "validation": validation.name,
         "measured_on": measured_on(validation),
         "searched_on": measured_on(run),
-        "look": found.use,
+        "use": found.use,
         "headline": asdict(found.picks),
         "uncompressed_top1": found.uncompressed_top1,
         "networks": [asdict(each) for each in found.networks],
@@ -201,7 +201,7 @@ def _as_text(run: Run, validation: Run, found: ValidationFindings) -> str:
     return "\n".join([*lines, *([""] if any(marks) else []), *filter(None, marks)])
 
 
-def _above(tables: Sequence[Transfer], objective: Objective) -> str:
+def _above(tables: Sequence[ValidationRow], objective: Objective) -> str:
     """How many of ``tables`` gain, in words."""
     by = {"in top-1": [one.gains.gain_points for one in tables]}
     by[f"in {objective.name}"] = [one.gains.saving_at(objective) or Estimate(None, None, None, 0) for one in tables]
@@ -209,7 +209,7 @@ def _above(tables: Sequence[Transfer], objective: Objective) -> str:
     return f"Of {len(tables)}, {' and '.join(counts)}"
 
 
-def _row(one: Transfer, picks: Picks, objective: Objective) -> str:
+def _row(one: ValidationRow, picks: Picks, objective: Objective) -> str:
     marks = ("*" if one.label == picks.at_ratio else "") + ("+" if one.label == picks.at_accuracy else "")
     gain = _estimate(one.gains.gain_points, "+.2f", "")
     saving = _estimate(one.gains.saving_percent, "+.1f", " %")

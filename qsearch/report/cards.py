@@ -37,14 +37,14 @@ def card_key(run: str, label: str) -> str:
 
 
 def search_card(
-    results: Results, trial: Trial, networks: Sequence[str], validated: Sequence[tuple[str, Results, Sequence[str]]]
+    results: Results, trial: Trial, networks: Sequence[str], validations: Sequence[tuple[str, Results, Sequence[str]]]
 ) -> Card:
     """The card of a table that ``results`` searched, with what each validation (name, results, networks) says of it."""
     proposer = " / ".join(filter(None, (trial.strategy, trial.origin)))
     rows = (*_place(trial, networks), *_gains(results, trial), ("proposed by", proposer))
     sections = [Section(f"On the {_images(trial)} searched, as if it had not been picked on them", rows)]
-    for name, other, other_networks in validated:
-        again = measured_again(other, trial)
+    for name, other, other_networks in validations:
+        again = same_tables_in(other, trial)
         if again is not None:
             heading = f"On the {_images(again)} of validation {name}"
             sections.append(Section(heading, (*_place(again, other_networks), *_gains(other, again))))
@@ -60,7 +60,7 @@ def standard_card(trial: Trial, networks: Sequence[str]) -> Card:
     return Card(title, (section,), table_parts(trial.tables), trial.tables.digest)
 
 
-def measured_again(results: Results, trial: Trial) -> Trial | None:
+def same_tables_in(results: Results, trial: Trial) -> Trial | None:
     """The trial of ``results`` that has the tables of ``trial``, or None."""
     return next((each for each in results.done if each.tables == trial.tables), None)
 

@@ -18,7 +18,7 @@ from qsearch.report.axes import (
 from qsearch.report.cards import card_key
 from qsearch.report.distribution_plot import OUTCOMES, histogram
 from qsearch.report.psnr_plot import highlighted, psnr_point, standard_psnr_points
-from qsearch.report.validation_plot import validated_by_ratio
+from qsearch.report.validation_plot import validation_by_ratio
 
 STANDARD = "standard tables"
 
@@ -105,21 +105,21 @@ def psnr_chart(runs: Sequence[Results], start: str | None) -> Chart | None:
     return Chart("PSNR against ratio", RATIO_LABEL, PSNR_LABEL, "dB", tuple(series), start)
 
 
-def validation_chart(searched: Results, validated: Results, name: str, start: str | None) -> Chart:
+def validation_chart(searched: Results, validation: Results, name: str, start: str | None) -> Chart:
     """The frontier on the search images, its tables on the validation's, and the standard curve on both."""
     (first, first_marker), (second, second_marker) = style_of(0), style_of(1)
     labels = {trial.tables: trial.label for trial in searched.done}
     best = tuple(_point(top1_point(trial), searched.name, trial) for trial in searched.frontier)
     again = tuple(
-        (*top1_point(trial), f"{trial.label}, validated", card, None)
-        for trial in validated_by_ratio(validated)
+        (*top1_point(trial), f"{trial.label}, validation images", card, None)
+        for trial in validation_by_ratio(validation)
         for card in [card_key(searched.name, labels[trial.tables]) if trial.tables in labels else None]
     )
     series = (
         Series("search images", "steps", first, first_marker, best),
         _standard("standard, search images", searched.name, standard_points(searched), first, named=False),
         Series("validation images", "points", second, second_marker, again),
-        _standard("standard, validation images", None, standard_points(validated), second),
+        _standard("standard, validation images", None, standard_points(validation), second),
     )
     return Chart(f"{searched.name} on the images of {name}", RATIO_LABEL, TOP1_LABEL, "share", series, start)
 

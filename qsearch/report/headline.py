@@ -1,4 +1,4 @@
-"""The headline: what the search found, validated numbers first, each with its interval and its images."""
+"""The headline: what the search found, validations first, each with its interval and its images."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.optimism import SelectedGain
 from qsearch.analysis.results import measured
 from qsearch.analysis.summary import summarize
-from qsearch.analysis.transfer import Transfer
+from qsearch.analysis.validation import ValidationRow
 from qsearch.report import wording
 from qsearch.report.findings import Searched, Validation
 
@@ -31,10 +31,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Group:
-    """The findings on one set of images. ``validated`` where the tables were not picked on them."""
+    """The findings on one set of images. ``validation`` where the tables were not picked on them."""
 
     title: str
-    validated: bool
+    validation: bool
     measured_on: str
     findings: tuple[Finding, ...]
 
@@ -43,7 +43,7 @@ class Group:
 class Compared:
     """A run among several, in words: what its frontier and its pick at quality 50's ratio gain.
 
-    corrected: the pick's gain less the luck of picking; validated: its gain on each validation's images.
+    corrected: the pick's gain less the luck of picking; validations: its gain on each validation's images.
     """
 
     run: str
@@ -52,7 +52,7 @@ class Compared:
     mean_gain: str
     pick: str
     corrected: str
-    validated: tuple[str, ...]
+    validations: tuple[str, ...]
 
 
 def compared(run: Searched) -> Compared:
@@ -67,7 +67,7 @@ def compared(run: Searched) -> Compared:
         mean_gain="not known" if mean is None else wording.points(mean),
         pick="none" if pick is None else f"trial {pick.label}: {wording.short_points(pick.apparent)}",
         corrected="" if pick is None or pick.corrected is None else wording.short_points(pick.corrected),
-        validated=tuple(
+        validations=tuple(
             f"{kept.name}: {wording.short_points(row.gains.gain_points)}" for kept, row in rows if row is not None
         ),
     )
@@ -75,23 +75,23 @@ def compared(run: Searched) -> Compared:
 
 def headline(runs: Sequence[Searched]) -> list[Group]:
     """Validations of all runs, then the runs themselves on the images that they searched."""
-    validated = [_validated(run, validation) for run in runs for validation in run.validations]
-    return [*(group for group in validated if group.findings), *map(_searched, runs)]
+    groups = [_validation(run, validation) for run in runs for validation in run.validations]
+    return [*(group for group in groups if group.findings), *map(_searched, runs)]
 
 
-def _validated(run: Searched, validation: Validation) -> Group:
+def _validation(run: Searched, validation: Validation) -> Group:
     findings = []
     for rule, selected in (("ratio", run.at_ratio), ("accuracy", run.at_accuracy)):
         row = None if selected is None else validation.row(selected.label)
         if row is not None:
-            findings.append(_finding(rule, _of_rule(rule, row), tuple(_transfer_remarks(row, validation))))
+            findings.append(_finding(rule, _of_rule(rule, row), tuple(_validation_remarks(row, validation))))
     title = f"Run {run.results.name}, on {wording.count(validation.images, 'image')} that its tables were not picked on"
     return Group(title, True, validation.measured_on, tuple(findings))
 
 
-def _transfer_remarks(row: Transfer, validation: Validation) -> Iterator[str]:
+def _validation_remarks(row: ValidationRow, validation: Validation) -> Iterator[str]:
     yield f"Trial {row.label}: ratio {wording.ratio(row.ratio)}, top-1 {wording.per_cent(row.top1)} here."
-    yield f"Validation {validation.name}, {wording.uses(validation.looks)}."
+    yield f"Validation {validation.name}, {wording.uses(validation.uses)}."
 
 
 def _searched(run: Searched) -> Group:
@@ -116,7 +116,7 @@ def _search_remarks(run: Searched, selected: SelectedGain) -> Iterator[str]:
     yield f"Picking adds about {luck}; {wording.CORRECTED}, expected on other images like these: {rest}."
 
 
-def _of_rule(rule: str, row: Transfer) -> Estimate:
+def _of_rule(rule: str, row: ValidationRow) -> Estimate:
     return row.gains.gain_points if rule == "ratio" else row.gains.saving_percent
 
 

@@ -17,7 +17,7 @@ from qsearch.disk import replacing
 from qsearch.errors import InputError
 from qsearch.pareto.fitness import GOOD_GAP
 from qsearch.report import wording
-from qsearch.report.cards import Card, card_key, measured_again, search_card, standard_card
+from qsearch.report.cards import Card, card_key, same_tables_in, search_card, standard_card
 from qsearch.report.charts import Bars, Chart, bars, frontier_chart, on_one_scale, psnr_chart, validation_chart
 from qsearch.report.conditions import conditions
 from qsearch.report.distribution_plot import default_window
@@ -135,17 +135,17 @@ def _run_bars(results: Results, first: Results) -> CountedBars:
 
 
 def _cards(runs: Sequence[Searched]) -> dict[str, Card]:
-    """A card for every table of a frontier, every table picked, every validated one, and the standard tables."""
+    """A card for every table of a frontier, every table picked or validated, and the standard tables."""
     cards = {}
     for each in runs:
         results = each.results
-        validated = [(kept.name, kept.results, wording.network_names(kept.run)) for kept in each.validations]
+        validations = [(kept.name, kept.results, wording.network_names(kept.run)) for kept in each.validations]
         picked = {selected.label for selected in (each.at_ratio, each.at_accuracy) if selected is not None}
         frontier = {trial.label for trial in results.frontier}
         for trial in results.done:
             shown = trial.label in picked | frontier
-            if shown or any(measured_again(other, trial) for _, other, _ in validated):
-                cards[card_key(results.name, trial.label)] = search_card(results, trial, each.networks, validated)
+            if shown or any(same_tables_in(other, trial) for _, other, _ in validations):
+                cards[card_key(results.name, trial.label)] = search_card(results, trial, each.networks, validations)
         for trial in results.standard_trials:
             cards[card_key(results.name, trial.label)] = standard_card(trial, each.networks)
     return cards
@@ -200,7 +200,7 @@ def _gallery(runs: Sequence[Searched]) -> Part[Gallery]:
     trial = first.trial(first.at_ratio)
     label = f"trial {trial.label} of {first.results.name}"
     for kept in first.validations:
-        again = measured_again(kept.results, trial)
+        again = same_tables_in(kept.results, trial)
         if again is not None:
             found = part(gallery, kept.run, kept.results, again, label, kept.measured_on)
             if found.value is not None:

@@ -25,16 +25,16 @@ MOST_COLUMNS = 2
 
 
 @dataclass(frozen=True)
-class ValidatedRun:
+class ValidationPair:
     """A run's results and those of one of its validations; ``measured_on`` says on which images that one looked."""
 
     searched: Results
-    validated: Results
+    validation: Results
     measured_on: str
 
 
 def plot_validations(
-    pairs: Sequence[ValidatedRun], subtitle: str, window: tuple[float, float] | None = None
+    pairs: Sequence[ValidationPair], subtitle: str, window: tuple[float, float] | None = None
 ) -> "Figure":
     """A panel per validation: the search frontier, its tables and the standard curve on the validation's images.
 
@@ -46,7 +46,7 @@ def plot_validations(
     columns = min(MOST_COLUMNS, len(pairs))
     rows = -(-len(pairs) // columns)
     size = (8.0, 5.2) if len(pairs) == 1 else (6.4, 4.6)
-    figure, panels = new_figure("Searched against validated: accuracy against ratio", subtitle, rows, columns, size)
+    figure, panels = new_figure("Search against validation: accuracy against ratio", subtitle, rows, columns, size)
     for axes, pair in zip(panels, pairs, strict=False):
         _draw(axes, pair, window)
     for empty in panels[len(pairs) :]:
@@ -54,30 +54,30 @@ def plot_validations(
     return figure
 
 
-def validated_by_ratio(validated: Results) -> list[Trial]:
+def validation_by_ratio(validation: Results) -> list[Trial]:
     """The trials of a validation by rising ratio."""
-    return sorted(validated.done, key=lambda trial: measured(trial).ratio)
+    return sorted(validation.done, key=lambda trial: measured(trial).ratio)
 
 
-def _draw(axes: "Axes", pair: ValidatedRun, window: tuple[float, float] | None) -> None:
-    found = validated_by_ratio(pair.validated)
+def _draw(axes: "Axes", pair: ValidationPair, window: tuple[float, float] | None) -> None:
+    found = validation_by_ratio(pair.validation)
     searched = [(measured(trial).ratio, measured(trial).top1) for trial in pair.searched.frontier]
-    validated = [(measured(trial).ratio, measured(trial).top1) for trial in found]
+    validation = [(measured(trial).ratio, measured(trial).top1) for trial in found]
     # Tables on other images are no frontier there: what joins one to the next would mean nothing.
     steps: dict[str, Any] = {"drawstyle": "steps-pre", "linewidth": 1.2}
     for index, (points, join, label) in enumerate(
         (
             (searched, steps, "frontier on the search images"),
-            (validated, {"linestyle": "none"}, f"{len(found)} tables on the validation images"),
+            (validation, {"linestyle": "none"}, f"{len(found)} tables on the validation images"),
         )
     ):
         colour, marker = style_of(index)
         axes.plot(*zip(*points, strict=True), marker=marker, markersize=4, color=colour, label=label, **join)
-    own_standard, standard = standard_points(pair.searched), standard_points(pair.validated)
+    own_standard, standard = standard_points(pair.searched), standard_points(pair.validation)
     # A colour for each set of images.
     draw_standard(axes, own_standard, "standard tables, search images", style_of(0)[0], named=False)
     draw_standard(axes, standard, "standard tables, validation images", style_of(1)[0])
-    everything = [*searched, *validated, *(point for _, point in (*own_standard, *standard))]
+    everything = [*searched, *validation, *(point for _, point in (*own_standard, *standard))]
     zoom(axes, everything, window, least_margin=0.005)
     ratio_axis(axes)
     top1_axis(axes)

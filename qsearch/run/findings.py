@@ -10,13 +10,13 @@ from qsearch.analysis.gains import Gains, bootstrap_gains
 from qsearch.analysis.optimism import SelectedGain, selected_gain
 from qsearch.analysis.results import Results, measured, of_network
 from qsearch.analysis.summary import Point, Summary, summarize
-from qsearch.analysis.transfer import Transfer, transfer
+from qsearch.analysis.validation import ValidationRow, validation_rows
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
 from qsearch.evaluation.objective import LOSS, TOP1, Objective, objective_called
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
-from qsearch.run.validation import looks, validations
+from qsearch.run.validation import uses, validations
 from qsearch.tables import QuantTables
 
 
@@ -42,7 +42,7 @@ class Picks:
 
 
 @dataclass(frozen=True)
-class ValidatedPicks:
+class ValidationPicks:
     """What one network says of a run's picks on a validation's images; None for a pick that was not measured there."""
 
     validation: Run
@@ -52,11 +52,11 @@ class ValidatedPicks:
 
 
 @dataclass(frozen=True)
-class NetworkTransfer:
-    """The validated tables, by rising ratio, as one network sees them."""
+class NetworkValidation:
+    """The tables of a validation, by rising ratio, as one network sees them."""
 
     classifier: str
-    tables: tuple[Transfer, ...]
+    tables: tuple[ValidationRow, ...]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class ValidationFindings:
 
     picks: Picks
     use: int
-    networks: tuple[NetworkTransfer, ...]
+    networks: tuple[NetworkValidation, ...]
     uncompressed_top1: tuple[float, ...]
 
 
@@ -122,7 +122,7 @@ def tables_to_validate(results: Results, top: int | None = None, ratio: float | 
     return {trial.label: trial.tables for trial in trials}
 
 
-def picks_validated(run: Run, found: Found) -> list[ValidatedPicks]:
+def validation_picks(run: Run, found: Found) -> list[ValidationPicks]:
     """A row per validation kept with ``run`` and network of it; those without a standard curve yet are left out."""
     rows = []
     for validation in validations(run):
@@ -133,7 +133,7 @@ def picks_validated(run: Run, found: Found) -> list[ValidatedPicks]:
         for index, classifier in enumerate(recorded.classifiers):
             seen = of_network(results, index, str(classifier["name"]))
             gains = (_gains(seen, point) for point in (found.summary.best_at_ratio, found.summary.best_at_accuracy))
-            rows.append(ValidatedPicks(validation, seen.name, *gains))
+            rows.append(ValidationPicks(validation, seen.name, *gains))
     return rows
 
 
@@ -142,7 +142,7 @@ def validation_findings(run: Run, validation: Run) -> ValidationFindings:
 
     InputError where the validation has not measured the standard curve yet.
     """
-    searched, validated = run.results(), validation.results()
+    searched, results = run.results(), validation.results()
     recorded = validation.settings.recorded or Recorded()
     same_networks = [each.spec for each in run.settings.classifiers] == [
         each.spec for each in validation.settings.classifiers
@@ -150,11 +150,11 @@ def validation_findings(run: Run, validation: Run) -> ValidationFindings:
     networks = []
     for index, network in enumerate(str(classifier["name"]) for classifier in recorded.classifiers):
         before = of_network(searched, index, network) if same_networks else searched
-        networks.append(NetworkTransfer(network, tuple(transfer(before, of_network(validated, index, network)))))
-    uncompressed = validated.uncompressed
+        networks.append(NetworkValidation(network, tuple(validation_rows(before, of_network(results, index, network)))))
+    uncompressed = results.uncompressed
     return ValidationFindings(
         picks=picks_of(searched),
-        use=looks(run, str(recorded.dataset["digest"])),
+        use=uses(run, str(recorded.dataset["digest"])),
         networks=tuple(networks),
         uncompressed_top1=()
         if uncompressed is None

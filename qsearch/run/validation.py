@@ -19,7 +19,9 @@ from qsearch.strategies.listed import Listed
 from qsearch.tables import QuantTables
 
 FOLDER = "validations"
-LOOKS_FILE = "looks.jsonl"
+USES_FILE = "uses.jsonl"
+OLDER_USES_FILE = "looks.jsonl"
+"""What older versions called it; a run may have both."""
 NAMED = 3
 """How many images that look alike a sentence names before it counts the rest."""
 
@@ -27,7 +29,8 @@ NAMED = 3
 def validation_settings(run: Run, tables: dict[str, QuantTables], settings: RunSettings) -> RunSettings:
     """Settings that measure ``tables`` (by label) and the standard curve on the dataset and networks of ``settings``.
 
-    The encoder's settings and the qualities of the curve are those of ``run``: only equal encodings are compared.
+    The encoder's settings and the qualities of the standard curve are those of ``run``: only equal encodings are
+    compared.
     """
     search = SearchSettings(
         strategy=Listed.name,
@@ -52,7 +55,7 @@ def open_validation(
 ) -> Run:
     """The validation ``name`` of ``run``, made where there is none yet; it measures with :meth:`Run.resume`.
 
-    A new one counts as a look at its images. others: further runs that tables come from. ``on_note`` hears of images
+    A new one counts as a use of its images. others: further runs that tables come from. ``on_note`` hears of images
     that may have been seen (:func:`refuse_overlap`). Raises InputError where images overlap with those that one of
     these runs searched on, where the encoder is not the run's, and where a validation of that name measures something
     else.
@@ -78,7 +81,7 @@ def open_validation(
     for note in refuse_overlap([run, *others], identities(evaluator.dataset)):
         on_note(note)
     made = Run.create(path, settings, evaluator)
-    _log_look(run, name, evaluator.dataset.digest, len(settings.search.options["tables"]))
+    _log_use(run, name, evaluator.dataset.digest, len(settings.search.options["tables"]))
     return made
 
 
@@ -169,24 +172,28 @@ def validations(run: Run) -> list[Run]:
     return [Run.open(path.parent) for path in sorted((run.path / FOLDER).glob("*/run.toml"))]
 
 
-def looks(run: Run, dataset_digest: str) -> int:
-    """How often tables of ``run`` were measured on these images: each look makes the next choice less honest."""
-    path = run.path / FOLDER / LOOKS_FILE
+def uses(run: Run, dataset_digest: str) -> int:
+    """How often tables of ``run`` were measured on these images: each use makes the next choice less honest."""
+    return sum(_used(run.path / FOLDER / name).count(dataset_digest) for name in (OLDER_USES_FILE, USES_FILE))
+
+
+def _used(path: Path) -> list[str]:
+    """The digests of the datasets that were used, once for each time."""
     if not path.is_file():
-        return 0
+        return []
     try:
         text = path.read_text(encoding="utf-8")
         lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
-        return sum(line["dataset"] == dataset_digest for line in lines)
+        return [line["dataset"] for line in lines]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} cannot be read ({error}): it lists the looks at validation images.") from error
+        raise InputError(f"{path} cannot be read ({error}): it lists the uses of validation images.") from error
 
 
-def _log_look(run: Run, name: str, dataset_digest: str, tables: int) -> None:
-    look = {
+def _log_use(run: Run, name: str, dataset_digest: str, tables: int) -> None:
+    use = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "validation": name,
         "dataset": dataset_digest,
         "tables": tables,
     }
-    append_line(run.path / FOLDER / LOOKS_FILE, json.dumps(look))
+    append_line(run.path / FOLDER / USES_FILE, json.dumps(use))

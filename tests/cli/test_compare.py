@@ -66,6 +66,7 @@ def test_the_numbers_are_those_of_the_records(cli: Cli, tmp_path: Path) -> None:
     }
     rows = found["comparisons"]
     assert [row["table"] for row in rows] == ["demo:1", "demo:2"]
+    assert [row["bpp"] for row in rows] == pytest.approx([table.bpp for table in tables[1:]])
     for row, each in zip(rows, expected, strict=True):
         names = ("ratio", "top1", "difference_points", "byte_ratio", "tests")
         assert {name: row[name] for name in names} == json.loads(msgspec.json.encode(each))

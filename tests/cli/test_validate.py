@@ -8,7 +8,7 @@ import pytest
 
 from qsearch.analysis.choice import pick
 from qsearch.run.folder import Run
-from qsearch.run.validation import looks, validations
+from qsearch.run.validation import uses, validations
 from tests.conftest import FAKE, Finished
 
 Cli = Callable[..., Finished]
@@ -52,17 +52,24 @@ def test_images_that_the_search_has_seen_are_refused(cli: Cli, demo: Path) -> No
     assert not validations(Run.open(demo))
 
 
-def test_every_look_at_the_same_images_counts(cli: Cli, demo: Path) -> None:
+def test_every_use_of_the_same_images_counts(cli: Cli, demo: Path) -> None:
     run = Run.open(demo)
-    for look in (1, 2):
-        report = json.loads(cli("validate", "demo", *OTHERS, "--name", f"look-{look}", "--json").stdout)
-        assert report["look"] == look
-    again = json.loads(cli("validate", "demo", *OTHERS, "--name", "look-2", "--json").stdout)
-    assert again["look"] == 2, "going on with a validation is no new look"
+    for use in (1, 2):
+        report = json.loads(cli("validate", "demo", *OTHERS, "--name", f"use-{use}", "--json").stdout)
+        assert report["use"] == use
+    again = json.loads(cli("validate", "demo", *OTHERS, "--name", "use-2", "--json").stdout)
+    assert again["use"] == 2, "going on with a validation is no new use"
     recorded = validations(run)[0].settings.recorded
     assert recorded is not None
-    assert looks(run, recorded.dataset["digest"]) == 2
-    assert looks(run, "of other images") == 0
+    assert uses(run, recorded.dataset["digest"]) == 2
+    assert uses(run, "of other images") == 0
+
+
+def test_uses_that_an_older_version_wrote_down_count(cli: Cli, demo: Path) -> None:
+    assert cli("validate", "demo", *OTHERS, "--name", "first").status == 0
+    (demo / "validations" / "uses.jsonl").rename(demo / "validations" / "looks.jsonl")
+    assert json.loads(cli("validate", "demo", *OTHERS, "--name", "second", "--json").stdout)["use"] == 2
+    assert len((demo / "validations" / "looks.jsonl").read_text().splitlines()) == 1
 
 
 def test_a_name_stands_for_one_measurement(cli: Cli, demo: Path) -> None:
@@ -121,7 +128,7 @@ def test_show_tells_what_the_picks_gain_there(cli: Cli, demo: Path) -> None:
         networks = ("--classifier", "fake", "--classifier", "fake:sleep=0")
         assert cli("validate", "demo", "--dataset", f"fake:{seed}", "--workers", "1", *networks).status == 0
     assert "On images the search has not seen (95 % intervals):" in cli("show", "demo").stdout
-    rows = json.loads(cli("show", "demo", "--json").stdout)["validated"]
+    rows = json.loads(cli("show", "demo", "--json").stdout)["validations"]
     assert [row["classifier"] for row in rows] == ["fake", "fake:sleep=0"] * 2
     assert len({row["validation"] for row in rows}) == 2
 

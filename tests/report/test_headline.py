@@ -9,7 +9,7 @@ from tests.report.conftest import Reported
 def test_validated_numbers_come_before_those_of_the_search(reported: Reported) -> None:
     runs = [searched(run) for run in reported.runs]
     groups = headline(runs)
-    assert [group.validated for group in groups] == [True, False, False]
+    assert [group.validation for group in groups] == [True, False, False]
     first = runs[0].at_ratio
     assert first is not None
     row = runs[0].validations[0].row(first.label)
@@ -29,5 +29,5 @@ def test_runs_side_by_side_state_the_numbers_that_their_cards_state(reported: Re
     for row, run in zip(rows, runs, strict=True):
         assert run.at_ratio is not None
         assert row.pick == f"trial {run.at_ratio.label}: {short_points(run.at_ratio.apparent)}"
-    assert rows[0].validated[0].startswith("unseen: ")
-    assert rows[1].validated == ()
+    assert rows[0].validations[0].startswith("unseen: ")
+    assert rows[1].validations == ()

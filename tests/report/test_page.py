@@ -67,12 +67,23 @@ def test_without_a_validation_it_warns(tmp_path: Path) -> None:
     assert "PSNR against ratio" not in page
 
 
-def test_a_second_look_is_counted(tmp_path: Path, reported: Reported) -> None:
+def test_a_second_use_is_counted(tmp_path: Path, reported: Reported) -> None:
     shutil.copytree(reported.runs[0].path, tmp_path / "again")
-    log = tmp_path / "again" / "validations" / "looks.jsonl"
-    log.write_text(2 * log.read_text())
+    uses = tmp_path / "again" / "validations" / "uses.jsonl"
+    uses.write_text(2 * uses.read_text())
     page = text_of(render_report([Run.open(tmp_path / "again")]))
     assert "use 2 of these images" in page
+
+
+def test_bits_per_pixel_stand_beside_the_ratio_of_what_is_tested(page: str, reported: Reported) -> None:
+    section = page[page.index('<section id="significance">') : page.index('<section id="efficiency">')]
+    text = text_of(section)
+    for run in reported.runs:
+        results = run.results()
+        picked = summarize(results, (1.0, 0.0)).best_at_ratio
+        assert picked is not None
+        place = measured(results.trial(picked.label))
+        assert f"{run.name}, {picked.label} {wording.ratio(place.ratio)} {wording.bpp(place.bpp)} " in text
 
 
 def test_every_frontier_table_is_in_the_page_with_its_entries(page: str, reported: Reported) -> None:
