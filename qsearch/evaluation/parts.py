@@ -43,7 +43,14 @@ class NestedOrder:
         """What the part of ``images`` holds beyond the part of ``seen``. InputError where there is no such part."""
         if not 0 <= seen < images <= len(self):
             raise InputError(f"parts of {len(self)} images hold 1 to {len(self)}, got {seen} and then {images}.")
-        return Subset(f"{seen} to {images} of {len(self)}", np.sort(self.positions[seen:images]))
+        if (seen, images) not in self._made:
+            name = f"{seen} to {images} of {len(self)}"
+            self._made[seen, images] = Subset(name, np.sort(self.positions[seen:images]))
+        return self._made[seen, images]
+
+    @cached_property
+    def _made(self) -> dict[tuple[int, int], Subset]:
+        return {}
 
 
 def order_of(dataset: Dataset) -> NestedOrder:

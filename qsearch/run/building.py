@@ -32,6 +32,7 @@ from qsearch.run.settings import (
     RunSettings,
     SearchSettings,
 )
+from qsearch.search.racing import check_raceable
 from qsearch.search.steering import check_gate
 from qsearch.space import SearchSpace
 from qsearch.strategies import STRATEGIES
@@ -165,6 +166,8 @@ def check_search(wanted: SearchSettings) -> SearchSettings:
         strategy = build_strategy(with_bounds(wanted, flat))
     else:
         strategy = build_strategy(wanted)
+    if wanted.race is not None:
+        check_raceable(strategy)
     limit = strategy.trial_limit()
     return wanted if limit is None else msgspec.structs.replace(wanted, trials=min(wanted.trials, limit))
 

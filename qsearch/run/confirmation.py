@@ -25,7 +25,7 @@ def unconfirmed(run: Run, trials: Sequence[Trial]) -> list[Trial]:
     if recorded.get("name") != "coefficient":
         return []
     known = set(_confirmed(run))
-    return [trial for trial in trials if trial.measurement is not None and trial.quantizer.digest not in known]
+    return [trial for trial in trials if trial.status == "done" and trial.quantizer.digest not in known]
 
 
 def confirm(run: Run, trials: Sequence[Trial], dataset: Dataset | None = None) -> list[Trial]:

@@ -16,6 +16,7 @@ from qsearch.disk import replacing
 from qsearch.errors import InputError
 from qsearch.evaluation.objective import ObjectiveName
 from qsearch.pareto.hypervolume import REFERENCE_POINT
+from qsearch.search.racing import RaceOptions
 from qsearch.strategies.standard import REFERENCE_QUALITIES
 from qsearch.text import one_line
 
@@ -51,6 +52,7 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     look_ahead: trials of an adaptive strategy that may be outstanding.
     ratio, ratio_window: see :mod:`qsearch.search.steering`; trials of a warm-up are neither steered nor screened.
+    race: how tables race, or None, where each sees all images; see :mod:`qsearch.search.racing`.
     warm_up: how many of the trials are sorted random ones, first, that give a strategy its bounds; around, window
         and sigma say how. 0 where the bounds were given.
     """
@@ -63,6 +65,7 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     look_ahead: Count = 4
     ratio: Annotated[float, msgspec.Meta(gt=0)] | None = None
     ratio_window: tuple[float, float] | None = None
+    race: RaceOptions | None = None
     warm_up: Annotated[int, msgspec.Meta(ge=0)] = 0
     around: Quality = 50
     window: tuple[float, float] | None = None
