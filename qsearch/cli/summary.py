@@ -42,6 +42,7 @@ def as_text(run: Run, found: Found) -> str:
         *(["Labels are predicted: top-1 is not accuracy, it is that agreement."] if labels_predicted(run) else []),
         f"Tables: {summary.trials_done} of {search.trials} trials done ({summary.distinct_tables} distinct)"
         + (f", {summary.trials_failed} failed" if summary.trials_failed else "")
+        + _stopped(summary)
         + f", {len(summary.frontier)} on the frontier",
         "",
         *_uncompressed(found.uncompressed_top1),
@@ -225,6 +226,13 @@ def _networks(run: Run, summary: Summary) -> list[str]:
                 parts.append(f"best {place} {100 * top1:.2f} %" + ("" if gain is None else f" ({gain:+.2f} points)"))
         lines.append(f"  {name}: {', '.join(parts)}")
     return ["Network by network, top-1 and gain against its own standard curve:", *lines] if lines else []
+
+
+def _stopped(summary: Summary) -> str:
+    if not summary.trials_stopped:
+        return ""
+    saved = f"{100 * summary.evaluations_saved:.0f} % of the images' evaluations saved"
+    return f", {summary.trials_stopped} stopped after a part of the images ({saved})"
 
 
 def _arms(summary: Summary) -> list[str]:
