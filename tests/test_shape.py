@@ -37,7 +37,7 @@ def space(data: st.DataObject, layout: str, reach: float) -> ShapeSpace:
 
 def vector_in(data: st.DataObject, box: SearchSpace) -> npt.NDArray[np.int64]:
     shares = data.draw(arrays(np.float64, box.dimensions, elements=st.floats(0, 1, width=32)))
-    return np.rint(box.lower + shares * (box.upper - box.lower)).astype(np.int64)
+    return np.asarray(np.rint(box.lower + shares * (box.upper - box.lower)), dtype=np.int64)
 
 
 @bounded

@@ -19,14 +19,14 @@ from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.evaluation.objective import DIVERGENCE, LOSS, TOP1, Objective
-from qsearch.pareto.curve import ReferenceCurve
+from qsearch.pareto.curve import StandardCurve
 
 KNOWN = 0.9
 """A saving is told where so large a share of the resamples know it: near an end of the curve, those that do are a
 selection, of those in which the curve happens to reach further."""
 
 _Key = tuple[Objective, int, int]
-_CURVES: "WeakKeyDictionary[Results, dict[_Key, ReferenceCurve]]" = WeakKeyDictionary()
+_CURVES: "WeakKeyDictionary[Results, dict[_Key, StandardCurve]]" = WeakKeyDictionary()
 _GAINS: "WeakKeyDictionary[Results, dict[tuple[str, str, int, int], Gains]]" = WeakKeyDictionary()
 
 
@@ -57,12 +57,12 @@ class Gains:
         return at[objective]
 
 
-def gain_points_over(curve: ReferenceCurve, ratio: npt.ArrayLike, top1: npt.ArrayLike) -> Floats:
+def gain_points_over(curve: StandardCurve, ratio: npt.ArrayLike, top1: npt.ArrayLike) -> Floats:
     """Top-1 ``top1`` (0..1) above the curve's at ``ratio``, in percentage points; NaN outside the curve."""
     return np.asarray(100 * (np.asarray(top1) - curve.value_at(ratio)))
 
 
-def saving_percent_over(curve: ReferenceCurve, ratio: npt.ArrayLike, value: npt.ArrayLike) -> Floats:
+def saving_percent_over(curve: StandardCurve, ratio: npt.ArrayLike, value: npt.ArrayLike) -> Floats:
     """Bytes saved at ``ratio`` against the curve at the same ``value``, in per cent; NaN outside the curve."""
     return np.asarray(100 * (1 - curve.ratio_at(value) / np.asarray(ratio)))
 
@@ -87,7 +87,7 @@ def bootstrap_gains(results: Results, trial: Trial, *, resamples: int = RESAMPLE
 
 
 def _gains(results: Results, trial: Trial, resamples: int, seed: int) -> Gains:
-    table, points = measured(trial), reference_points(results)
+    table, points = measured(trial), curve_points(results)
     found: dict[Objective, tuple[Estimate, Estimate]] = {}
     for objective in (TOP1, LOSS, DIVERGENCE):
         if objective is not TOP1 and not all(objective.measured_in(each) for each in (table, *points)):
@@ -104,12 +104,12 @@ def _gains(results: Results, trial: Trial, resamples: int, seed: int) -> Gains:
     )
 
 
-def _resampled_curve(results: Results, objective: Objective, resamples: int, seed: int) -> ReferenceCurve:
+def _resampled_curve(results: Results, objective: Objective, resamples: int, seed: int) -> StandardCurve:
     """The standard curve [resamples] as each resample sees it: the same for every table."""
     kept = _CURVES.setdefault(results, {})
     key = (objective, resamples, seed)
     if key not in kept:
-        kept[key] = ReferenceCurve(*_resampled(reference_points(results), objective, resamples, seed))
+        kept[key] = StandardCurve(*_resampled(curve_points(results), objective, resamples, seed))
     return kept[key]
 
 
@@ -125,15 +125,15 @@ def gains_of_first(ratio: Floats, value: Floats) -> tuple[Floats, Floats]:
 
     The gain is a hundred times the difference of values at equal ratio: percentage points for top-1.
     """
-    return _against(ReferenceCurve(ratio[:, 1:], value[:, 1:]), ratio, value)
+    return _against(StandardCurve(ratio[:, 1:], value[:, 1:]), ratio, value)
 
 
-def _against(curve: ReferenceCurve, ratio: Floats, value: Floats) -> tuple[Floats, Floats]:
+def _against(curve: StandardCurve, ratio: Floats, value: Floats) -> tuple[Floats, Floats]:
     """Gain and saving [b] of the first of the points [b, m] over ``curve`` [b]."""
     return gain_points_over(curve, ratio[:, 0], value[:, 0]), saving_percent_over(curve, ratio[:, 0], value[:, 0])
 
 
-def reference_points(results: Results) -> list[Measurement]:
+def curve_points(results: Results) -> list[Measurement]:
     """The measured standard tables; InputError where they are too few for a curve."""
     points = list(results.standard.values())
     if len(points) < 2:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from qsearch.analysis.bootstrap import Estimate, Floats, resample_weights, weighted_points
 from qsearch.analysis.choice import QUALITY, Rule, place_of_pick, total_worth, totals_of
-from qsearch.analysis.gains import bootstrap_gains, gains_of_first, reference_points
+from qsearch.analysis.gains import bootstrap_gains, curve_points, gains_of_first
 from qsearch.analysis.results import Results, measured
 from qsearch.evaluation.measurement import Measurement
 from qsearch.evaluation.objective import TOP1, Objective
@@ -284,6 +284,6 @@ def _out_of_bag_loss(
 
 
 def _gain(results: Results, rule: Rule, objective: Objective, place: int, weights: Floats) -> Floats:
-    points = [measured(results.done[place]), *reference_points(results)]
+    points = [measured(results.done[place]), *curve_points(results)]
     gain_points, saving_percent = gains_of_first(*weighted_points(points, weights, objective))
     return gain_points if rule == "ratio" else saving_percent

@@ -1,4 +1,4 @@
-"""Results: the trials of one run as points, frontier and reference curve."""
+"""Results: the trials of one run as points, frontier and standard curve."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from qsearch.errors import InputError
 from qsearch.evaluation.measurement import UNCOMPRESSED_NUMBER, Measurement, Trial
 from qsearch.evaluation.objective import TOP1, Objective
 from qsearch.evaluation.trials import Trials
-from qsearch.pareto.curve import ReferenceCurve
+from qsearch.pareto.curve import StandardCurve
 from qsearch.pareto.frontier import frontier
 from qsearch.registry import nearest_names
 
@@ -73,20 +73,20 @@ class Results:
         return None if trial is None else trial.measurement
 
     @cached_property
-    def curve(self) -> ReferenceCurve | None:
+    def curve(self) -> StandardCurve | None:
         """The standard tables as a curve of top-1, or None before two of its qualities are measured."""
         return self.curve_of(TOP1)
 
-    def curve_of(self, objective: Objective) -> ReferenceCurve | None:
+    def curve_of(self, objective: Objective) -> StandardCurve | None:
         """The standard tables as a curve of ``objective``; None before two are measured, or where it was not."""
         if objective not in self._curves:
             points = [point for point in self.standard.values() if np.isfinite(objective.value(point))]
             ratios, values = np.array([(each.ratio, objective.value(each)) for each in points]).reshape(-1, 2).T
-            self._curves[objective] = ReferenceCurve(ratios, values) if len(points) > 1 else None
+            self._curves[objective] = StandardCurve(ratios, values) if len(points) > 1 else None
         return self._curves[objective]
 
     @cached_property
-    def _curves(self) -> dict[Objective, ReferenceCurve | None]:
+    def _curves(self) -> dict[Objective, StandardCurve | None]:
         return {}
 
     def trial(self, label: str) -> Trial:
@@ -94,11 +94,11 @@ class Results:
         for trial in self._called(label):
             if trial.label == label:
                 return trial
-        known = [*(trial.label for trial in self.reference), *map(str, self.search.columns.numbers.tolist())]
+        known = [trial.label for trial in (*self.reference, *self.search)]
         raise InputError(f"run {self.name} has no trial {label!r}: {nearest_names(label, known)}")
 
     def _called(self, label: str) -> Iterator[Trial]:
-        """Those that may be called so: all references, the search trial of that number, those of that origin."""
+        """Those that may be called so: all reference trials, the search trial of that number, those of that origin."""
         yield from self.reference
         if label.isdecimal() and len(label) < 19 and (trial := self.search.number(int(label))) is not None:
             yield trial

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, get_args
+from typing import Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,6 @@ from qsearch.classifiers.base import Precision
 from qsearch.classifiers.network import BATCH, Network
 from qsearch.classifiers.openvino_models import core, import_openvino
 from qsearch.errors import InputError
-
-if TYPE_CHECKING:
-    import torch
 
 Images = npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.float32]
@@ -89,23 +86,9 @@ class TorchEngine:
     def _run(self, part: Images) -> Logits:
         import torch
 
-        tensor = torch.from_numpy(part).to(self.device)
-        if self.input.layout == "NCHW":
-            tensor = tensor.permute(0, 3, 1, 2)
-        if self.input.dtype != "uint8":
-            tensor = self._normalised(tensor).to(getattr(torch, self.input.dtype))
-        logits: Logits = self._module(tensor).to(torch.float32).cpu().numpy()
+        pixels = torch.from_numpy(part).to(self.device).permute(0, 3, 1, 2)
+        logits: Logits = self._module(self.input.as_taken(pixels)).to(torch.float32).cpu().numpy()
         return logits
-
-    def _normalised(self, pixels: "torch.Tensor") -> "torch.Tensor":
-        """uint8 pixels as the float32 numbers that the network takes."""
-        import torch
-
-        channels = (1, 3, 1, 1) if self.input.layout == "NCHW" else (1, 1, 1, 3)
-        offsets, scales = (
-            torch.tensor(numbers, device=self.device).view(channels) for numbers in self.input.normalisation.affine()
-        )
-        return (pixels.to(torch.float32) - offsets) / scales
 
 
 def _in_batches(run: Callable[[Images], Logits], images: Images, batch: int, classes: int) -> Logits:

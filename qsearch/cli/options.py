@@ -271,7 +271,9 @@ def measured_settings(settings: RunSettings, given: Mapping[str, Any]) -> RunSet
     """``settings`` with the images and networks that the user gave in place of theirs."""
     dataset = settings.dataset
     if given["dataset"]:
-        dataset = msgspec.structs.replace(dataset, spec=_absolute(given["dataset"]), split=None, options={})
+        dataset = msgspec.structs.replace(
+            dataset, spec=_absolute(given["dataset"]), split=None, kept_aside=0.0, options={}
+        )
     own = {**dataset.options, **dict(map(assignment("--dataset-option"), given["dataset_options"]))}
     dataset = _replaced(dataset, given, labels="labels")
     dataset = msgspec.structs.replace(dataset, options=own, **given_fields(DatasetOptions, given))

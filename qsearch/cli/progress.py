@@ -91,7 +91,7 @@ def _how_far(stage: str, done: int, total: int) -> str:
 
 
 class SearchProgress:
-    """Hears of trials and shows where a run stands, reference tables included. A context manager."""
+    """Hears of trials and shows where a run stands, reference trials included. A context manager."""
 
     def __init__(self, run: Run, trials: int) -> None:
         self._run = run

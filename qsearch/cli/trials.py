@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--parquet", "format_", flag_value="parquet", help="Apache Parquet (needs --out, and qsearch[parquet]).")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.  [default: stdout]")
 def trials(run: str, runs: Path, format_: str, out: Path | None) -> None:
-    """Print every trial of RUN: reference tables first, then the search's by number."""
+    """Print every trial of RUN: reference trials first, then the search's by number."""
     reference, search = find_run(run, runs).trials()
     rows = _rows([*reference, *search])
     if out is not None:

@@ -12,7 +12,7 @@ import msgspec
 from qsearch.analysis.bootstrap import Estimate
 from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.results import Results
-from qsearch.analysis.transfer import Transfer
+from qsearch.analysis.validation import ValidationRow
 from qsearch.classifiers.base import NetworkOptions
 from qsearch.cli import completion
 from qsearch.cli.declared import defaults_said, field_names
@@ -32,6 +32,7 @@ from qsearch.evaluation.objective import Objective
 from qsearch.report import wording
 from qsearch.report.wording import measured_on
 from qsearch.run.building import build_evaluator, default_workers
+from qsearch.run.confirmation import confirmed
 from qsearch.run.findings import (
     Picks,
     ValidationFindings,
@@ -104,6 +105,9 @@ def validate(
     wanted = _wanted(run, split, given)
     sheets = {spec: resolve_tables(spec, runs) for spec in tables}
     chosen = {spec: sheet.tables for spec, sheet in sheets.items()} or tables_to_validate(searched, top, ratio)
+    pick = None if sheets else confirmed(run)
+    if pick is not None:
+        chosen[pick.trial.label] = pick.trial.tables
     settings = validation_settings(run, chosen, wanted)
     workers = workers or default_workers(settings)
     evaluator = build_evaluator(settings, workers, trust_pickle=given["trust_pickle"])
@@ -128,11 +132,11 @@ def validate(
 
 
 def _draw(run: Run, searched: Results, validation: Run) -> None:
-    """Search frontier against validated frontier (Li 2020, Figures 7 to 9), beside the validation's trials."""
+    """Search against validation (Li 2020, Figures 7 to 9), beside the validation's trials."""
     from qsearch.report.plots import save_figure
-    from qsearch.report.validation_plot import ValidatedRun, plot_validations
+    from qsearch.report.validation_plot import ValidationPair, plot_validations
 
-    pair = ValidatedRun(searched, validation.results(), measured_on(validation))
+    pair = ValidationPair(searched, validation.results(), measured_on(validation))
     out = validation.path / "validation.png"
     save_figure(plot_validations([pair], f"Searched on {measured_on(run)}"), out)
     click.echo(f"wrote {out}", err=True)
@@ -147,7 +151,9 @@ def _wanted(run: Run, split: bool, given: dict[str, Any]) -> RunSettings:
     half = run.settings.dataset.split
     if half is None:
         raise InputError(f"run {run.name} searched on all its images: --split needs a run made with 'run --split'.")
-    return msgspec.structs.replace(settings, dataset=msgspec.structs.replace(settings.dataset, split=other_half(half)))
+    return msgspec.structs.replace(
+        settings, dataset=msgspec.structs.replace(settings.dataset, split=other_half(half), kept_aside=0.0)
+    )
 
 
 def _name(settings: RunSettings) -> str:
@@ -162,7 +168,7 @@ def _as_json(run: Run, validation: Run, found: ValidationFindings) -> dict[str, 
         "validation": validation.name,
         "measured_on": measured_on(validation),
         "searched_on": measured_on(run),
-        "look": found.use,
+        "use": found.use,
         "headline": asdict(found.picks),
         "uncompressed_top1": found.uncompressed_top1,
         "networks": [asdict(each) for each in found.networks],
@@ -192,16 +198,17 @@ def _as_text(run: Run, validation: Run, found: ValidationFindings) -> str:
         ]
         lines.append(f"  {_above(network.tables, objective)} lie above the standard curve here.")
     labels = {one.label for network in found.networks for one in network.tables}
+    chosen = "the best on the search images" if found.picks.confirmed is None else "confirmed on images kept aside"
     marks = [
-        f"* what 'qsearch export' takes by default: the best on the search images at the ratio of quality {QUALITY}"
-        if found.picks.at_ratio in labels
+        f"* what 'qsearch export' takes by default: {chosen}, at the ratio of quality {QUALITY}"
+        if (found.picks.confirmed or found.picks.at_ratio) in labels
         else "",
         "+ the best there at its accuracy" if found.picks.at_accuracy in labels else "",
     ]
     return "\n".join([*lines, *([""] if any(marks) else []), *filter(None, marks)])
 
 
-def _above(tables: Sequence[Transfer], objective: Objective) -> str:
+def _above(tables: Sequence[ValidationRow], objective: Objective) -> str:
     """How many of ``tables`` gain, in words."""
     by = {"in top-1": [one.gains.gain_points for one in tables]}
     by[f"in {objective.name}"] = [one.gains.saving_at(objective) or Estimate(None, None, None, 0) for one in tables]
@@ -209,8 +216,10 @@ def _above(tables: Sequence[Transfer], objective: Objective) -> str:
     return f"Of {len(tables)}, {' and '.join(counts)}"
 
 
-def _row(one: Transfer, picks: Picks, objective: Objective) -> str:
-    marks = ("*" if one.label == picks.at_ratio else "") + ("+" if one.label == picks.at_accuracy else "")
+def _row(one: ValidationRow, picks: Picks, objective: Objective) -> str:
+    marks = ("*" if one.label == (picks.confirmed or picks.at_ratio) else "") + (
+        "+" if one.label == picks.at_accuracy else ""
+    )
     gain = _estimate(one.gains.gain_points, "+.2f", "")
     saving = _estimate(one.gains.saving_percent, "+.1f", " %")
     before = "" if one.searched_gain_points is None else f"{one.searched_gain_points:+.2f}"

@@ -15,6 +15,11 @@ from qsearch.tables import QuantTables
 Arrays = Mapping[str, Array]
 
 
+def bpp_of(ratio: float) -> float:
+    """JPEG bits per pixel at a compression ratio: raw RGB has 24."""
+    return 24 / ratio
+
+
 class Measurement:
     """One evaluation of N images under K networks: for each measure an array, [N] or, per network, [K, N].
 

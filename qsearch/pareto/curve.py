@@ -1,4 +1,4 @@
-"""ReferenceCurve: the measured standard tables as a curve, which gains are stated against."""
+"""StandardCurve: the measured standard tables as a curve, which gains are stated against."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +16,7 @@ follow the bend of a curve of 19 qualities. A curve of fewer points is taken as 
 
 
 @dataclass(frozen=True, eq=False)
-class ReferenceCurve:
+class StandardCurve:
     """An objective's value over ratio (larger is better), linear between the m >= 1 measured points.
 
     Or a batch of such curves: bootstrap resamples.
@@ -33,9 +33,9 @@ class ReferenceCurve:
     def __post_init__(self) -> None:
         ratio, value = np.asarray(self.ratio, dtype=np.float64), np.asarray(self.value, dtype=np.float64)
         if ratio.shape != value.shape or ratio.ndim < 1 or ratio.shape[-1] < 1:
-            raise InputError(f"a reference curve is m >= 1 ratios and m values, got {ratio.shape} and {value.shape}.")
+            raise InputError(f"a standard curve is m >= 1 ratios and m values, got {ratio.shape} and {value.shape}.")
         if not (np.isfinite(ratio).all() and np.isfinite(value).all()):
-            raise InputError("a reference curve is made of finite numbers: leave out what could not be measured.")
+            raise InputError("a standard curve is made of finite numbers: leave out what could not be measured.")
         order = np.lexsort((value, ratio), axis=-1)
         ratio, value = np.take_along_axis(ratio, order, -1), np.take_along_axis(value, order, -1)
         for point in reversed(range(ratio.shape[-1] - 1)):

@@ -19,7 +19,7 @@ from qsearch.codecs.auto import AUTO, choose_codec, described
 from qsearch.codecs.base import Codec, EncoderOptions
 from qsearch.datasets import load_dataset
 from qsearch.datasets.base import Dataset, DatasetOptions
-from qsearch.datasets.splits import half_of
+from qsearch.datasets.splits import half_of, share_of
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measures import ALWAYS
@@ -72,6 +72,8 @@ def build_dataset(wanted: DatasetSettings) -> Dataset:
     dataset = load_dataset(wanted.spec, _part_of(DatasetOptions, wanted), wanted.options)
     if wanted.split:
         dataset = half_of(dataset, wanted.split)
+    if wanted.kept_aside:
+        dataset = share_of(dataset, wanted.kept_aside, wanted.part)
     return replace(dataset, truth="predicted") if wanted.labels == "predicted" else dataset
 
 
@@ -249,7 +251,7 @@ def with_ratio(wanted: SearchSettings, evaluator: Evaluator) -> SearchSettings:
 def with_bounds(wanted: SearchSettings, learned: Bounds, first: int | None = None) -> SearchSettings:
     """``wanted`` with the box and fitness that an earlier search gave; ``first`` as :class:`BoundsSettings` has it."""
     parabola, fit, space = learned.parabola, learned.fitness, learned.space
-    shape = {"origin": space.origin, "step": space.step} if isinstance(space, ShapeSpace) else {}
+    shape: dict[str, Any] = {"origin": space.origin, "step": space.step} if isinstance(space, ShapeSpace) else {}
     seeds = learned.seeds if strategy_class(wanted.strategy).seeded else ()
     return msgspec.structs.replace(
         wanted,

@@ -12,6 +12,7 @@ from qsearch.classifiers.base import NetworkOptions
 from qsearch.codecs.auto import AUTO
 from qsearch.codecs.base import EncoderOptions
 from qsearch.datasets.base import DatasetOptions
+from qsearch.datasets.splits import Part
 from qsearch.disk import replacing
 from qsearch.errors import InputError
 from qsearch.evaluation.objective import ObjectiveName
@@ -109,12 +110,17 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 class DatasetSettings(DatasetOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is compressed: a dataset's name, its options, and which of its images; see datasets.splits for ``split``.
 
+    kept_aside: the share of the images that the search does not see and its picks are confirmed on, 0 for none; part:
+        whether these settings are of the images ``searched`` on or of those ``kept`` aside.
+
     labels: ``given`` with the images, or ``predicted``, the networks' own answers on the uncompressed images.
     options: of this dataset alone.
     """
 
     spec: str = "textures"
     split: str | None = None
+    kept_aside: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    part: Part = "searched"
     labels: Literal["given", "predicted"] = "given"
     options: dict[str, Any] = msgspec.field(default_factory=dict)
 

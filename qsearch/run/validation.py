@@ -13,13 +13,16 @@ from qsearch.datasets.identity import look_alikes
 from qsearch.disk import append_line, check_folder_name
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
+from qsearch.run.confirmation import confirmations
 from qsearch.run.folder import SETTINGS_FILE, Run
 from qsearch.run.settings import RunSettings, SearchSettings, files_of
 from qsearch.strategies.listed import Listed
 from qsearch.tables import QuantTables
 
 FOLDER = "validations"
-LOOKS_FILE = "looks.jsonl"
+USES_FILE = "uses.jsonl"
+OLDER_USES_FILE = "looks.jsonl"
+"""What older versions called it; a run may have both."""
 NAMED = 3
 """How many images that look alike a sentence names before it counts the rest."""
 
@@ -27,7 +30,8 @@ NAMED = 3
 def validation_settings(run: Run, tables: dict[str, QuantTables], settings: RunSettings) -> RunSettings:
     """Settings that measure ``tables`` (by label) and the standard curve on the dataset and networks of ``settings``.
 
-    The encoder's settings and the qualities of the curve are those of ``run``: only equal encodings are compared.
+    The encoder's settings and the qualities of the standard curve are those of ``run``: only equal encodings are
+    compared.
     """
     search = SearchSettings(
         strategy=Listed.name,
@@ -52,7 +56,7 @@ def open_validation(
 ) -> Run:
     """The validation ``name`` of ``run``, made where there is none yet; it measures with :meth:`Run.resume`.
 
-    A new one counts as a look at its images. others: further runs that tables come from. ``on_note`` hears of images
+    A new one counts as a use of its images. others: further runs that tables come from. ``on_note`` hears of images
     that may have been seen (:func:`refuse_overlap`). Raises InputError where images overlap with those that one of
     these runs searched on, where the encoder is not the run's, and where a validation of that name measures something
     else.
@@ -78,7 +82,7 @@ def open_validation(
     for note in refuse_overlap([run, *others], identities(evaluator.dataset)):
         on_note(note)
     made = Run.create(path, settings, evaluator)
-    _log_look(run, name, evaluator.dataset.digest, len(settings.search.options["tables"]))
+    _log_use(run, name, evaluator.dataset.digest, len(settings.search.options["tables"]))
     return made
 
 
@@ -96,9 +100,10 @@ def refuse_overlap(runs: Sequence[Run], images: Sequence[ImageIdentity]) -> list
             seen = archive.images(all_generations=True)
         shared = same_images(images, seen)
         if shared:
+            what = f"validation {run.name} measured" if _searched_by(run) else f"run {run.name} searched"
             raise InputError(
-                f"{len(shared)} of {len(images)} images are among those that run {run.name} searched on ({shared[0]}, "
-                "for one): validate on images it has not seen."
+                f"{len(shared)} of {len(images)} images are among those that {what} on ({shared[0]}, for one): "
+                "validate on images it has not seen."
             )
         notes += _doubts(run.name, seen, images)
     return list(dict.fromkeys(notes))
@@ -144,9 +149,11 @@ def _with_sources(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
         run = waiting.pop(0)
         if found.setdefault(run.path.resolve(), run) is not run:
             continue
+        waiting += confirmations(run)  # which a pick was made on
         parent = run.path.resolve().parent
-        if parent.name == FOLDER and (parent.parent / SETTINGS_FILE).is_file():  # its tables were found by another run
-            waiting.append(Run.open(parent.parent))
+        searched = _searched_by(run)
+        if searched is not None:
+            waiting.append(Run.open(searched))
         bounds = run.settings.search.bounds
         if bounds is None or run.settings.search.warm_up:  # whose bounds are its own
             continue
@@ -164,29 +171,39 @@ def _with_sources(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     return list(found.values()), notes
 
 
+def _searched_by(run: Run) -> Path | None:
+    """The folder of the run that found the tables of ``run``, where that is a validation; else None."""
+    folder = run.path.resolve().parent
+    return folder.parent if folder.name == FOLDER and (folder.parent / SETTINGS_FILE).is_file() else None
+
+
 def validations(run: Run) -> list[Run]:
     """The validations kept with ``run``, by name."""
     return [Run.open(path.parent) for path in sorted((run.path / FOLDER).glob("*/run.toml"))]
 
 
-def looks(run: Run, dataset_digest: str) -> int:
-    """How often tables of ``run`` were measured on these images: each look makes the next choice less honest."""
-    path = run.path / FOLDER / LOOKS_FILE
+def uses(run: Run, dataset_digest: str) -> int:
+    """How often tables of ``run`` were measured on these images: each use makes the next choice less honest."""
+    return sum(_used(run.path / FOLDER / name).count(dataset_digest) for name in (OLDER_USES_FILE, USES_FILE))
+
+
+def _used(path: Path) -> list[str]:
+    """The digests of the datasets that were used, once for each time."""
     if not path.is_file():
-        return 0
+        return []
     try:
         text = path.read_text(encoding="utf-8")
         lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
-        return sum(line["dataset"] == dataset_digest for line in lines)
+        return [line["dataset"] for line in lines]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} cannot be read ({error}): it lists the looks at validation images.") from error
+        raise InputError(f"{path} cannot be read ({error}): it lists the uses of validation images.") from error
 
 
-def _log_look(run: Run, name: str, dataset_digest: str, tables: int) -> None:
-    look = {
+def _log_use(run: Run, name: str, dataset_digest: str, tables: int) -> None:
+    use = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "validation": name,
         "dataset": dataset_digest,
         "tables": tables,
     }
-    append_line(run.path / FOLDER / LOOKS_FILE, json.dumps(look))
+    append_line(run.path / FOLDER / USES_FILE, json.dumps(use))

@@ -3,7 +3,7 @@
 from qsearch.errors import QSearchError
 from qsearch.run.folder import ARCHIVE_FILE, Run
 from qsearch.run.settings import Recorded
-from qsearch.run.validation import FOLDER, LOOKS_FILE, looks
+from qsearch.run.validation import FOLDER, uses
 
 
 def problems_of(run: Run) -> list[str]:
@@ -11,10 +11,10 @@ def problems_of(run: Run) -> list[str]:
     well. It reads every array, and asks no network."""
     found = [f"{run.path / ARCHIVE_FILE}: {problem}" for problem in _problems_of_archive(run)]
     try:
-        looks(run, "")
+        uses(run, "")
     except QSearchError as error:
         found.append(str(error))
-    names = {path.name for path in (run.path / FOLDER).glob("*") if path.name != LOOKS_FILE and path.is_dir()}
+    names = {path.name for path in (run.path / FOLDER).glob("*") if path.is_dir()}
     for name in sorted(names):
         try:
             found += problems_of(Run.open(run.path / FOLDER / name))

@@ -17,7 +17,7 @@ from qsearch.analysis.rate_distortion import (
 from qsearch.codecs.base import EncoderOptions
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.errors import InputError
-from qsearch.export.published import published_tables
+from qsearch.published import published_tables
 from qsearch.tables import QuantTables
 
 

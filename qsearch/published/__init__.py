@@ -41,6 +41,6 @@ def _entry(name: str) -> dict[str, Any]:
 @cache
 def _published() -> dict[str, dict[str, Any]]:
     entries: dict[str, dict[str, Any]] = json.loads(
-        files("qsearch.export").joinpath("published_tables.json").read_text(encoding="utf-8")
+        files("qsearch.published").joinpath("tables.json").read_text(encoding="utf-8")
     )
     return entries
