@@ -63,7 +63,8 @@ class RememberingExecutor(Executor):
 
     def remember(self, trials: Sequence[Trial]) -> None:
         """What an archive holds."""
-        self._known |= {Task(trial.quantizer): trial.measurement for trial in trials if trial.measurement is not None}
+        done = [trial for trial in trials if trial.status == "done"]
+        self._known |= {Task(trial.quantizer): trial.measurement for trial in done if trial.measurement is not None}
 
     def submit(self, task: Task) -> None:
         """See :meth:`Executor.submit`."""

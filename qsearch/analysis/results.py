@@ -106,9 +106,14 @@ class Results:
 
 
 def measured(trial: Trial) -> Measurement:
-    """The measurement of a done trial; InputError for a failed one."""
+    """The measurement of a done trial; InputError for a failed one, and for one that saw a part of the images only."""
     if trial.measurement is None:
         raise InputError(f"trial {trial.label} failed ({trial.reason}): it has no measurement.")
+    if trial.status == "stopped":
+        raise InputError(
+            f"trial {trial.label} was stopped after {trial.measurement.images} images, and what those say is not what "
+            f"all do: see the others with 'qsearch measure RUN --complete {trial.label}'."
+        )
     return trial.measurement
 
 
@@ -116,7 +121,7 @@ def of_network(results: Results, index: int, name: str) -> Results:
     """``results`` as one of several classifiers saw them, called ``name``."""
 
     def one(trial: Trial) -> Trial:
-        if trial.measurement is None:
+        if trial.status != "done" or trial.measurement is None:
             return trial
         if index >= trial.measurement.networks:
             raise InputError(f"run {results.name} has {trial.measurement.networks} networks, asked for {index + 1}.")

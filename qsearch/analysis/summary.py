@@ -79,6 +79,8 @@ class Summary:
     best_at_accuracy: the table of highest ratio that is no worse by the objective; saving_percent are the bytes it
         saves against the standard curve at its own top-1, more_bytes_percent what it takes beyond those of quality 50
         itself (negative where it takes fewer).
+    trials_stopped: those that a race stopped after a part of the images; evaluations_saved: the share (0..1) of the
+        images' evaluations by networks that this saved.
     arms: where the strategy has parts, what each contributed.
     networks: where there are several, in the order of the run's, what each makes of these tables.
     """
@@ -86,6 +88,8 @@ class Summary:
     objective: str
     trials_done: int
     trials_failed: int
+    trials_stopped: int
+    evaluations_saved: float
     distinct_tables: int
     frontier: tuple[Point, ...]
     mean_gain_points: float | None
@@ -122,7 +126,9 @@ def summarize(results: Results, reference_point: tuple[float, float]) -> Summary
     return Summary(
         objective=objective.name,
         trials_done=len(results.done),
-        trials_failed=int((results.search.columns.statuses == "failed").sum()),
+        trials_failed=results.search.count("failed"),
+        trials_stopped=results.search.count("stopped"),
+        evaluations_saved=results.search.saved,
         distinct_tables=len(set(results.done.columns.quantizers.tolist())),
         frontier=tuple(_point(trial) for trial in results.frontier),
         mean_gain_points=mean.points,

@@ -17,7 +17,7 @@ from qsearch.archive.rows import DamagedRowError, checksum, text
 from qsearch.archive.upgrade import upgraded
 from qsearch.datasets.base import ImageIdentity
 from qsearch.errors import InputError, QSearchError, RunError
-from qsearch.evaluation.measurement import Measurement, Series, Trial
+from qsearch.evaluation.measurement import Measurement, Part, Series, Trial
 from qsearch.evaluation.measures import MEASURES, Array
 from qsearch.evaluation.trials import Trials
 from qsearch.quantizer import Quantizer, restore
@@ -26,7 +26,7 @@ from qsearch.text import one_line
 
 _COLUMNS = (
     "series", "number", "strategy", "origin", "quantizer", "proposed", "status", "reason", "images", "pixels",
-    "networks", "measures", "decision_s", "evaluation_s", "checksum",
+    "networks", "measures", "part_images", "part_order", "decision_s", "evaluation_s", "checksum",
 )  # fmt: skip
 
 _BEFORE = " The attempt before failed: "
@@ -91,8 +91,8 @@ class Archive:
     def add(self, trial: Trial, *, retried: bool = False) -> Trial:
         """Records ``trial`` for good and returns it as it is read back, its arrays left on the disk.
 
-        retried: it may take the place of a failure of the same number, in one transaction; that is the one thing that
-        is ever replaced, and the reason of the failure is kept with the trial.
+        retried: it may take the place of a failure of the same number, in one transaction; that, and a stopped trial
+        that is completed, is all that is ever replaced, and the reason of the failure is kept with the trial.
         RunError where it is recorded already, or the disk refuses.
         """
         with explained(self.path), self._connection:
@@ -137,11 +137,13 @@ class Archive:
             "pixels": pixels,
             "networks": networks,
             "measures": " ".join(measures),
+            "part_images": 0 if trial.part is None else int(trial.part.images),
+            "part_order": "" if trial.part is None else trial.part.order,
         }
         names = rows.total_columns(measures, networks)
         self._declare(measures, names)
         times = (float(trial.decision_s), float(trial.evaluation_s))
-        row = (*values.values(), *times, checksum(*values.values(), *totals), *totals)
+        row = (*values.values(), *times, checksum(*_signed(values), *totals), *totals)
         columns = ", ".join((*_COLUMNS, *names))
         try:
             self._connection.execute(f"INSERT INTO trials ({columns}) VALUES ({', '.join('?' * len(row))})", row)
@@ -204,6 +206,34 @@ class Archive:
             )
             self._insert_array(trial.series, trial.number, measure, measurement[measure])
 
+    def complete(self, trial: Trial, whole: Measurement, evaluation_s: float) -> Trial:
+        """The stopped ``trial``, done: ``whole`` is what the same measures say of all images.
+
+        In one transaction; where the race had stopped it is kept. evaluation_s: what the rest took.
+        InputError where it is not stopped, or where ``whole`` has other measures.
+        """
+        with explained(self.path), self._connection:
+            row = self._row(trial.series, trial.number)
+            recorded = self._measurement(row)
+            if row["status"] != "stopped":
+                raise InputError(
+                    f"{self.path}: trial {trial.label} is {row['status']}: only stopped ones are completed."
+                )
+            if set(whole.measures) != set(recorded.measures) or whole.images <= recorded.images:
+                raise InputError(f"{self.path}: trial {trial.label} is not completed by {whole}.")
+            done = replace(
+                trial,
+                status="done",
+                measurement=Measurement(whole.pixels, {name: whole[name] for name in recorded.measures}),
+                reason=f"{row['reason']}; completed later",
+                evaluation_s=trial.evaluation_s + evaluation_s,
+            )
+            key = (trial.series, int(trial.number))
+            self._connection.execute("DELETE FROM trials WHERE series = ? AND number = ?", key)
+            self._connection.execute("DELETE FROM arrays WHERE series = ? AND number = ?", key)
+            self._insert(done)
+        return self._lightened(done)
+
     def trials(self, series: Series) -> Trials:
         """The trials of a series by their numbers, of every status; arrays are read where they are asked for."""
         with explained(self.path):
@@ -243,6 +273,7 @@ class Archive:
                 decision_s=float(row["decision_s"]),
                 evaluation_s=float(row["evaluation_s"]),
                 proposed=proposed if isinstance(proposed, QuantTables) else None,
+                part=Part(row["part_images"], row["part_order"]) if row["part_images"] else None,
             )
 
     def _measurement(self, row: dict[str, Any]) -> Measurement:
@@ -386,8 +417,9 @@ def _restored(kind: str, digest: str, data: bytes) -> Quantizer:
 
 
 def _signed(row: dict[str, Any]) -> list[Any]:
-    """What the checksum of a trial covers, but for its totals."""
-    return [row[name] for name in _COLUMNS[: _COLUMNS.index("decision_s")]]
+    """What the checksum of a trial covers, but for its totals; the part only where it has one, as before format 3."""
+    names = _COLUMNS[: _COLUMNS.index("decision_s" if row["part_images"] or row["part_order"] else "part_images")]
+    return [row[name] for name in names]
 
 
 def _check_row(row: dict[str, Any]) -> None:

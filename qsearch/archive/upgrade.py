@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -10,8 +11,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from qsearch.archive.database import connect, explained, open_checked
-from qsearch.archive.older import READERS
+from qsearch.archive.database import FORMAT, connect, explained, open_checked
+from qsearch.archive.older import READERS, STEPS
 from qsearch.datasets.base import ImageIdentity
 from qsearch.disk import LOCK_FILE, partial_path
 from qsearch.errors import InputError
@@ -26,7 +27,7 @@ def upgraded(path: Path, version: int, write: Write, *, locked: bool) -> Path:
     ``write`` makes an archive of today's format. ``locked``: the caller holds the lock of the run.
     InputError for a format that no version wrote.
     """
-    if version not in READERS:
+    if version not in READERS and version not in STEPS:
         raise InputError(f"{path} has format {version}, which no qsearch wrote: restore it from a copy.")
     lock = FileLock(path.parent / LOCK_FILE, timeout=0)
     try:
@@ -50,9 +51,23 @@ def upgraded(path: Path, version: int, write: Write, *, locked: bool) -> Path:
 
 def _rewritten(path: Path, version: int, write: Write, new: Path) -> Path:
     with explained(path), closing(open_checked(path, read_only=True)) as connection:
+        if version in STEPS:
+            _changed(connection, version, new)
+            return new
         images, trials = READERS[version](connection)
     write(new, images, trials)
     return new
+
+
+def _changed(connection: sqlite3.Connection, version: int, new: Path) -> None:
+    """All that ``connection`` holds, copied to ``new`` and changed there."""
+    with closing(connect(new, "rwc")) as copy:
+        connection.backup(copy)
+        copy.execute("BEGIN IMMEDIATE")
+        for step in range(version, FORMAT):
+            STEPS[step](copy)
+        copy.execute(f"PRAGMA user_version = {FORMAT}")
+        copy.commit()
 
 
 def _folder_until_the_end() -> Path:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -96,7 +97,7 @@ def _as_json(tables: Sequence[_Table], compared: Sequence[Comparison], t_tests: 
     for row, t_test in zip(rows, t_tests or [], strict=False):
         row["paper_ttest"] = {**asdict(t_test), "warning": WARNING}
     measurement = baseline.measurement
-    place = {
+    place: dict[str, Any] = {
         "table": baseline.name,
         "trial": baseline.trial.label,
         "ratio": measurement.ratio,

@@ -17,7 +17,7 @@ from qsearch.analysis.choice import (
 from qsearch.analysis.results import Results, measured
 from qsearch.cli import completion
 from qsearch.cli.run_names import find_run, is_run, runs_option
-from qsearch.cli.tables import resolve_tables, run_table, split_spec
+from qsearch.cli.tables import BEST, RunTable, resolve_tables, run_table, split_spec
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
 from qsearch.evaluation.objective import DIVERGENCE, LOSS, TOP1, Objective
@@ -41,7 +41,8 @@ from qsearch.run.real_files import check_files, unchecked
     "--like-quality",
     type=click.IntRange(1, 100),
     metavar="Q",
-    help=f"The best table at the ratio of the standard tables of quality Q.  [default: {QUALITY}]",
+    help=f"The best table at the ratio of the standard tables of quality Q.  [default: the confirmed pick, else "
+    f"{QUALITY}]",
 )
 @click.option("--published", metavar="NAME[:Q]", help="Tables that others published, luo-2021 for example.")
 @click.option("--format", "format_", type=click.Choice(list(FORMATS)), help="[default: what --out is called]")
@@ -115,8 +116,13 @@ def _chosen(
         choice = choose_at_ratio(results, ratio)
     elif reached:
         choice = choose_no_worse(results, *reached[0])
+    elif like_quality is not None:
+        choice = choose_like_quality(results, like_quality)
     else:
-        choice = choose_like_quality(results, like_quality or QUALITY)
+        table = RunTable.of(run, BEST)
+        click.echo(_explained(table.results, table.choice), err=True)
+        _check(table.run, table.choice.trial)
+        return table.sheet
     click.echo(_explained(results, choice), err=True)
     _check(run, choice.trial)
     return sheet_of(run, results, choice)
@@ -143,8 +149,5 @@ def _share(text: str) -> float:
 
 
 def _explained(results: Results, choice: Choice) -> str:
-    measurement = measured(choice.trial)
-    return (
-        f"{results.name}:{choice.trial.label}, {choice.reason}: {wording.place(measurement, results.objective)} on the "
-        "images of the search, which chose on them"
-    )
+    place = wording.place(measured(choice.trial), results.objective)
+    return f"{results.name}:{choice.trial.label}, {choice.reason}: {place} on the images of the pick, which flatter it"

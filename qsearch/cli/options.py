@@ -27,6 +27,7 @@ from qsearch.run.settings import (
     RunSettings,
     SearchSettings,
 )
+from qsearch.search.racing import DEFAULT_CHANCE, RaceOptions
 from qsearch.space import LAYOUTS
 from qsearch.strategies.sorted_random import DRAWS
 
@@ -88,6 +89,18 @@ search_options = _options(
         metavar="LOW HIGH",
         help="Ask networks only about tables of these ratios; others are refused by the exact sizes of their files "
         "and do not count as trials.  [default: all; of a strategy that needs no bounds, about --around if given]",
+    ),
+    click.option(
+        "--race/--no-race",
+        default=None,
+        help="Begin each table on an eighth of the images, and show more of them only to those that may still be among "
+        "the best; of strategies that do not learn.  [default: no]",
+    ),
+    click.option(
+        "--race-chance",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        help="With --race: stop a table where its chance to be better than the best so far are on average is lower.  "
+        f"[default: {DEFAULT_CHANCE:g}]",
     ),
     click.option(
         "--look-ahead",
@@ -238,7 +251,7 @@ def settings_of(settings: RunSettings, given: Mapping[str, Any], named: Collecti
     search = _replaced(settings.search, given, **{name: name for name in same_names})
     if search.strategy != settings.search.strategy:
         search = msgspec.structs.replace(search, options={})
-    search = _with_warm_up(_with_box(search, given, named), given)
+    search = _with_race(_with_warm_up(_with_box(search, given, named), given), given)
     options = {**search.options, **dict(map(assignment("--set"), given["options"]))}
     if given["draw"] is not None:
         options["draw"] = given["draw"]
@@ -341,6 +354,17 @@ def _with_warm_up(search: SearchSettings, given: Mapping[str, Any]) -> SearchSet
     if kept is not None and not search.warm_up and (kept.box, kept.objective) == (search.box, search.objective):
         return search
     return msgspec.structs.replace(search, bounds=None, warm_up=search.warm_up or DEFAULT_WARM_UP[search.box])
+
+
+def _with_race(search: SearchSettings, given: Mapping[str, Any]) -> SearchSettings:
+    race = search.race
+    if given["race"] is not None:
+        race = (race or RaceOptions()) if given["race"] else None
+    if given["race_chance"] is not None:
+        if race is None:
+            raise click.UsageError("--race-chance says who is stopped in a race: give --race too.")
+        race = msgspec.structs.replace(race, chance=given["race_chance"])
+    return msgspec.structs.replace(search, race=race)
 
 
 def _absolute(spec: str) -> str:

@@ -147,9 +147,12 @@ class SearchProgress:
 
     def _best_gain(self) -> str:
         summary = summarize(Results("", self._reference, self._search, self._objective), self._reference_point)
+        stopped = ""
+        if summary.trials_stopped:
+            stopped = f"{summary.trials_stopped} stopped, {100 * summary.evaluations_saved:.0f} % of images saved, "
         if summary.gain_points is None:
-            return "no gain yet"
-        return f"{summary.gain_points:+.2f} points at quality {QUALITY}'s ratio"
+            return f"{stopped}no gain yet"
+        return f"{stopped}{summary.gain_points:+.2f} points at quality {QUALITY}'s ratio"
 
 
 def measure(run: Run, evaluator: Evaluator, workers: int, *, trials: int | None = None, **how: Any) -> int:

@@ -28,6 +28,7 @@ from qsearch.disk import check_folder_name
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.pareto.bounds import window_around
 from qsearch.published import published_names
+from qsearch.report.wording import called
 from qsearch.run.building import (
     build_evaluator,
     check_search,
@@ -233,8 +234,11 @@ def _check_picks(run: Run, found: Found, evaluator: Evaluator) -> None:
     """The tables that the summary names, through Pillow's real files, before it names them."""
     picked = {pick.label for pick in (found.summary.best_at_ratio, found.summary.best_at_accuracy) if pick is not None}
     results = run.results()
-    if check_files(run, [results.trial(label) for label in sorted(picked)], evaluator.dataset):
-        click.echo(f"checked with Pillow's files: {', '.join(f'trial {label}' for label in sorted(picked))}", err=True)
+    checked = check_files(run, [results.trial(label) for label in sorted(picked)], evaluator.dataset)
+    if found.confirmed is not None:
+        checked += check_files(found.confirmed.run, [found.confirmed.trial])
+    if checked:
+        click.echo(f"checked with Pillow's files: {', '.join(called(trial.label) for trial in checked)}", err=True)
 
 
 def _free_name(runs: Path, strategy: str) -> str:

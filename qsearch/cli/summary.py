@@ -42,6 +42,7 @@ def as_text(run: Run, found: Found) -> str:
         *(["Labels are predicted: top-1 is not accuracy, it is that agreement."] if labels_predicted(run) else []),
         f"Tables: {summary.trials_done} of {search.trials} trials done ({summary.distinct_tables} distinct)"
         + (f", {summary.trials_failed} failed" if summary.trials_failed else "")
+        + _stopped(summary)
         + f", {len(summary.frontier)} on the frontier",
         "",
         *_uncompressed(found.uncompressed_top1),
@@ -168,12 +169,12 @@ def _confirmed(run: Run, found: Confirmed | None) -> list[str]:
         "",
         f"Confirmed on {found.images} images kept aside, the best of {len(found.considered)} tables; what 'qsearch "
         "export' takes:",
-        f"  {candidate_called(pick.label)}: {wording.place(measured(found.trial))}",
+        f"  {called(pick.label)}: {wording.place(measured(found.trial))}",
         f"  expected to save {saved} % of bytes at equal {name}, {_above(found)}",
     ]
     runners_up = [each for each in found.considered if each.label != pick.label][:3]
     if runners_up:
-        others = ", ".join(f"{candidate_called(each.label)} {_estimate(each.saving, '+.1f')} %" for each in runners_up)
+        others = ", ".join(f"{called(each.label)} {_estimate(each.saving, '+.1f')} %" for each in runners_up)
         lines.append(f"  next: {others}")
     return lines
 
@@ -185,14 +186,6 @@ def _above(found: Confirmed) -> str:
     if found.further_images == 0:
         return errors
     return f"{errors}; about {found.further_images} more images would settle whether it is better"
-
-
-def candidate_called(label: str) -> str:
-    """A candidate in words: a trial, an average, or whose tables they are."""
-    if label.removesuffix("-scaled").isdecimal():
-        number = label.removesuffix("-scaled")
-        return f"trial {number}" + (" scaled to the ratio" if label.endswith("-scaled") else "")
-    return label.replace("-", " ") if label.startswith("mean-of-") else label
 
 
 def confirmed_as_json(found: Confirmed) -> dict[str, Any]:
@@ -235,6 +228,13 @@ def _networks(run: Run, summary: Summary) -> list[str]:
     return ["Network by network, top-1 and gain against its own standard curve:", *lines] if lines else []
 
 
+def _stopped(summary: Summary) -> str:
+    if not summary.trials_stopped:
+        return ""
+    saved = f"{100 * summary.evaluations_saved:.0f} % of the images' evaluations saved"
+    return f", {summary.trials_stopped} stopped after a part of the images ({saved})"
+
+
 def _arms(summary: Summary) -> list[str]:
     if not summary.arms:
         return []
@@ -263,6 +263,7 @@ def validations_as_json(rows: Sequence[ValidationPicks]) -> list[dict[str, Any]]
             "classifier": row.classifier,
             "at_ratio": _gains_as_json(row.at_ratio),
             "at_accuracy": _gains_as_json(row.at_accuracy),
+            "confirmed": _gains_as_json(row.confirmed),
         }
         for row in rows
     ]
@@ -278,13 +279,16 @@ def validations_as_lines(rows: Sequence[ValidationPicks]) -> list[str]:
     for row in rows:
         images = measured_on(row.validation)
         lines.append(f"  {images}" + (f": {row.classifier}" if len(network_names(row.validation)) > 1 else ""))
+        if row.confirmed is not None:
+            gain = _estimate(row.confirmed.gain_points, "+.2f")
+            lines.append(f"    confirmed pick:                    {gain} points{_saved_there(row, row.confirmed)}")
         if row.at_ratio is not None:
             gain = _estimate(row.at_ratio.gain_points, "+.2f")
             lines.append(f"    best at quality {QUALITY}'s ratio:     {gain} points{_saved_there(row, row.at_ratio)}")
         if row.at_accuracy is not None:
             saving, there = _estimate(row.at_accuracy.saving_percent, "+.1f"), _saved_there(row, row.at_accuracy)
             lines.append(f"    best at quality {QUALITY}'s accuracy: {saving} % of bytes saved{there}")
-        if row.at_ratio is None and row.at_accuracy is None:
+        if row.at_ratio is None and row.at_accuracy is None and row.confirmed is None:
             lines.append("    neither pick was measured there")
     return lines
 

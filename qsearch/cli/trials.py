@@ -71,6 +71,7 @@ def _row(trial: Trial, numbers: dict[str, Any]) -> dict[str, Any]:
         "origin": trial.origin,
         "status": trial.status,
         "reason": trial.reason,
+        "images": 0 if trial.measurement is None else trial.measurement.images,
         **numbers,
         "decision_s": trial.decision_s,
         "evaluation_s": trial.evaluation_s,

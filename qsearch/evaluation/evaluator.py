@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from qsearch.evaluation.measures import ALWAYS, MEASURES, Array, Measure, Seen
 from qsearch.evaluation.task import Task
 from qsearch.quantizer import Quantizer, Uncompressed
 from qsearch.text import reason_of
+
+if TYPE_CHECKING:
+    import torch
 
 Positions = npt.NDArray[np.int64]
 LARGEST_FILE_BYTES = 2**31 - 1
@@ -81,7 +84,7 @@ class Evaluator:
         self, wanted: Sequence[Measure], arrays: dict[str, Array], where: slice, part: Positions, encoded: Encoded
     ) -> None:
         images = self.dataset.images[part[0] : part[-1] + 1] if _gapless(part) else self.dataset.images[part]
-        decoded = encoded.images if len(encoded.images) else None
+        decoded = encoded.pixels if len(encoded.pixels) else None
         seen = Seen(images, encoded.size_bytes, decoded)
         for measure in wanted:
             if not measure.per_network:
@@ -89,7 +92,7 @@ class Evaluator:
         if decoded is None or not any(measure.per_network for measure in wanted):
             return
         for row, classifier in enumerate(self.classifiers):
-            logits = checked_logits(classifier.logits(decoded), len(part), classifier.classes)
+            logits = checked_logits(_asked(classifier, decoded), len(part), classifier.classes)
             answered = Seen(
                 images, encoded.size_bytes, decoded, logits, self.truths[row][part], self._uncompressed(row, part)
             )
@@ -129,7 +132,7 @@ class Evaluator:
         source = self._source[which]
         if decode:
             encoded = self.codec.encode(source, tables)
-            _check_pixels(encoded.images, images)
+            _check_pixels(encoded.pixels, images)
         else:
             encoded = Encoded(self.codec.size_bytes(source, tables), images[:0])
         _check_sizes(encoded.size_bytes, len(images))
@@ -137,8 +140,15 @@ class Evaluator:
 
     @cached_property
     def _source(self) -> Any:
-        """What the codec encodes from; each process gets it once."""
-        return self.codec.prepare(self.dataset.images, self.dataset.digest)
+        """What the codec encodes from; each process gets it once.
+
+        Where all networks read pixels on one device and the codec decodes there, no image leaves it.
+        """
+        images, digest = self.dataset.images, self.dataset.digest
+        devices = {each.pixel_device(self.dataset.height, self.dataset.width) for each in self.classifiers}
+        device = devices.pop() if len(devices) == 1 else None
+        on_device = None if device is None else self.codec.prepare_on(device, images, digest)
+        return self.codec.prepare(images, digest) if on_device is None else on_device
 
     @cached_property
     def _clean(self) -> dict[tuple[int, bytes], npt.NDArray[np.float32]]:
@@ -217,8 +227,12 @@ def _check_sizes(size_bytes: npt.NDArray[np.int64], images: int) -> None:
         )
 
 
-def _check_pixels(decoded: Images, images: Images) -> None:
-    if decoded.shape != images.shape or decoded.dtype != np.uint8:
+def _asked(classifier: Classifier, decoded: "Images | torch.Tensor") -> npt.NDArray[np.float32]:
+    return classifier.logits(decoded) if isinstance(decoded, np.ndarray) else classifier.logits_of_tensor(decoded)
+
+
+def _check_pixels(decoded: "Images | torch.Tensor", images: Images) -> None:
+    if decoded.shape != images.shape or str(decoded.dtype).removeprefix("torch.") != "uint8":
         raise EvaluationError(
             f"the codec gave pixels {decoded.dtype} {list(decoded.shape)} for images uint8 {list(images.shape)}."
         )

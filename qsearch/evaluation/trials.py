@@ -8,7 +8,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from qsearch.evaluation.measurement import Trial
+from qsearch.evaluation.measurement import Status, Trial
 from qsearch.evaluation.measures import Floats
 
 
@@ -90,6 +90,16 @@ class Trials(Sequence[Trial]):
     def done(self) -> "Trials":
         """Those that have a measurement by the networks, where there are networks."""
         return self.at(np.flatnonzero(self.columns.statuses == "done"))
+
+    def count(self, status: Status) -> int:
+        """How many have that status."""
+        return int((self.columns.statuses == status).sum())
+
+    @property
+    def saved(self) -> float:
+        """The share (0..1) of the images' evaluations by networks that stopping trials after a part saved."""
+        seen = self.columns.images[np.isin(self.columns.statuses, ("done", "stopped"))]
+        return float(1 - seen.sum() / (seen.max() * len(seen))) if len(seen) else 0.0
 
     def number(self, number: int) -> Trial | None:
         """The trial of that number, or None."""

@@ -46,8 +46,13 @@ def short_spec(spec: str) -> str:
 
 
 def called(label: str) -> str:
-    """A table by its label in a run: ``trial 17``, or ``standard:50``."""
-    return label if ":" in label else f"trial {label}"
+    """A table by its label in a run: ``trial 17``, ``standard:50``, an average, or whose tables they are."""
+    if label.startswith("mean-of-"):
+        return label.replace("-", " ")
+    number = label.removesuffix("-scaled")
+    if number != label:
+        return f"trial {number}, scaled to the ratio"
+    return f"trial {label}" if label.isdecimal() else label
 
 
 def place(point: Point | Measurement, objective: Objective = TOP1) -> str:

@@ -36,6 +36,7 @@ from qsearch.run.settings import (
     SearchSettings,
     SeedSettings,
 )
+from qsearch.search.racing import check_raceable
 from qsearch.search.steering import check_gate, check_reachable, sizes_of
 from qsearch.shape import ShapeSpace
 from qsearch.space import SearchSpace
@@ -216,6 +217,8 @@ def check_search(wanted: SearchSettings) -> SearchSettings:
         strategy = build_strategy(with_bounds(wanted, Bounds(space, level, Parabola(0, 0, 0), (0, 0), 0, ())))
     else:
         strategy = build_strategy(wanted)
+    if wanted.race is not None:
+        check_raceable(strategy)
     limit = strategy.trial_limit()
     return wanted if limit is None else msgspec.structs.replace(wanted, trials=min(wanted.trials, limit))
 

@@ -54,7 +54,7 @@ class Considered:
 class Confirmed:
     """The pick of a search: the candidate that is expected to gain most on images that the search has not seen.
 
-    run: the confirmation, a run of its own; ratio: of the pick on the images kept aside.
+    run: the confirmation, a run of its own, results: what it measured; ratio: of the pick on the images kept aside.
     pick: of ``considered``, which are in falling order of what they are expected to gain.
     gains: what the pick was measured to gain on the images kept aside, not corrected for having been picked there.
     kept: see :class:`qsearch.analysis.shrinkage.Shrunken`.
@@ -63,6 +63,7 @@ class Confirmed:
     """
 
     run: Run
+    results: Results
     ratio: float
     objective: Objective
     trial: Trial
@@ -195,6 +196,7 @@ def _confirmed(run: Run, results: Results) -> Confirmed | None:
         pick = next((trial for trial in trials if trial.label == STANDARD), pick)
     return Confirmed(
         run=run,
+        results=results,
         ratio=measured(pick).ratio,
         objective=objective,
         trial=pick,

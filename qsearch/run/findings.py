@@ -9,7 +9,7 @@ from qsearch.analysis.choice import QUALITY, pick
 from qsearch.analysis.gains import Gains, bootstrap_gains
 from qsearch.analysis.optimism import SelectedGain, selected_gain
 from qsearch.analysis.results import Results, measured, of_network
-from qsearch.analysis.summary import Point, Summary, summarize
+from qsearch.analysis.summary import Summary, summarize
 from qsearch.analysis.validation import ValidationRow, validation_rows
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
@@ -39,10 +39,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Picks:
-    """The labels of a search's two picks: its best at no lower ratio and at no lower top-1 than quality 50."""
+    """The labels of a search's picks: its best at no lower ratio and at no lower top-1 than quality 50.
+
+    confirmed: the one that was made on images kept aside; ``export`` takes it, else the first.
+    """
 
     at_ratio: str | None
     at_accuracy: str | None
+    confirmed: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class ValidationPicks:
     classifier: str
     at_ratio: Gains | None
     at_accuracy: Gains | None
+    confirmed: Gains | None = None
 
 
 @dataclass(frozen=True)
@@ -101,9 +106,10 @@ def smooth_objective(run: Run) -> Objective:
     return objective_called(run.settings.search.objective).smooth
 
 
-def picks_of(results: Results) -> Picks:
-    """The two tables that ``results`` would take home."""
-    chosen = pick(results, "ratio"), pick(results, "accuracy")
+def picks_of(run: Run, results: Results) -> Picks:
+    """The tables that a ``run`` with these ``results`` would take home."""
+    kept = confirmed(run)
+    chosen = [pick(results, "ratio"), pick(results, "accuracy"), None if kept is None else kept.trial]
     return Picks(*(None if trial is None else trial.label for trial in chosen))
 
 
@@ -135,8 +141,10 @@ def validation_picks(run: Run, found: Found) -> list[ValidationPicks]:
         recorded = validation.settings.recorded or Recorded()
         for index, classifier in enumerate(recorded.classifiers):
             seen = of_network(results, index, str(classifier["name"]))
-            gains = (_gains(seen, point) for point in (found.summary.best_at_ratio, found.summary.best_at_accuracy))
-            rows.append(ValidationPicks(validation, seen.name, *gains))
+            points = (found.summary.best_at_ratio, found.summary.best_at_accuracy)
+            labels = [None if point is None else point.label for point in points]
+            labels.append(None if found.confirmed is None else found.confirmed.trial.label)
+            rows.append(ValidationPicks(validation, seen.name, *(_gains(seen, label) for label in labels)))
     return rows
 
 
@@ -156,7 +164,7 @@ def validation_findings(run: Run, validation: Run) -> ValidationFindings:
         networks.append(NetworkValidation(network, tuple(validation_rows(before, of_network(results, index, network)))))
     uncompressed = results.uncompressed
     return ValidationFindings(
-        picks=picks_of(searched),
+        picks=picks_of(run, searched),
         use=uses(run, str(recorded.dataset["digest"])),
         networks=tuple(networks),
         uncompressed_top1=()
@@ -165,6 +173,6 @@ def validation_findings(run: Run, validation: Run) -> ValidationFindings:
     )
 
 
-def _gains(results: Results, point: Point | None) -> Gains | None:
-    trial = next((trial for trial in results.done if point is not None and trial.label == point.label), None)
+def _gains(results: Results, label: str | None) -> Gains | None:
+    trial = next((trial for trial in results.done if trial.label == label), None)
     return None if trial is None else bootstrap_gains(results, trial)

@@ -16,6 +16,7 @@ from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Trial
 from qsearch.evaluation.objective import objective_called
+from qsearch.evaluation.parts import order_of
 from qsearch.evaluation.trials import Trials
 from qsearch.executors import DEFAULT as DEFAULT_EXECUTOR
 from qsearch.executors import executor_for
@@ -34,6 +35,7 @@ from qsearch.run.building import (
 )
 from qsearch.run.settings import Change, Recorded, RunSettings, check_recorded, load_settings, save_settings
 from qsearch.search import run_search
+from qsearch.search.racing import Race
 from qsearch.search.steering import gate_for
 from qsearch.space import SearchSpace
 from qsearch.strategies.sorted_random import SortedRandom
@@ -153,7 +155,11 @@ class Run:
         strategy, bounds = build_strategy(self.settings.search), self.settings.search.bounds
         first = wanted.warm_up if bounds is None or bounds.first is None else bounds.first
         trials = wanted.trials - wanted.warm_up + first  # screened trials of a warm-up have numbers and do not count
-        run_search(strategy, executor, archive, trials=trials, first=first, gate=gate, **conditions)
+        race = None
+        if wanted.race is not None:
+            race = Race(wanted.race, objective_called(wanted.objective), order_of(evaluator.dataset))
+        conditions |= {"gate": gate, "race": race}
+        run_search(strategy, executor, archive, trials=trials, first=first, **conditions)
 
     def _check_unchanged(self, evaluator: Evaluator, allow_changed: bool, archive: Archive) -> None:
         now = record(evaluator)
@@ -164,6 +170,11 @@ class Run:
             raise InputError(
                 f"{self.path} was measured under other conditions ({'; '.join(differences)}): restore them, start a "
                 "new run, or mix the two on your own responsibility with --allow-changed."
+            )
+        if self.settings.search.race is not None and any(each.startswith("dataset: digest") for each in differences):
+            raise InputError(
+                f"{self.path} is a race, which compares tables image by image, and its images changed: restore them, "
+                "or start a new run."
             )
         archive.add_images(identities(evaluator.dataset))
         change = Change(at_trial=archive.count("search"), differences=differences)

@@ -25,7 +25,7 @@ def unchecked(run: Run, trials: Sequence[Trial]) -> list[Trial]:
     if recorded.get("name") != "coefficient":
         return []
     known = set(_checked(run))
-    return [trial for trial in trials if trial.measurement is not None and trial.quantizer.digest not in known]
+    return [trial for trial in trials if trial.status == "done" and trial.quantizer.digest not in known]
 
 
 def check_files(run: Run, trials: Sequence[Trial], dataset: Dataset | None = None) -> list[Trial]:

@@ -17,6 +17,7 @@ from qsearch.disk import replacing
 from qsearch.errors import InputError
 from qsearch.evaluation.objective import ObjectiveName
 from qsearch.pareto.hypervolume import REFERENCE_POINT
+from qsearch.search.racing import RaceOptions
 from qsearch.strategies.standard import REFERENCE_QUALITIES
 from qsearch.text import one_line
 
@@ -83,6 +84,7 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     box: what is searched within bounds; in a box of shapes every proposal is steered, to the ratio of the standard
         tables at ``around`` where no ``ratio`` is given.
     seeds: tables that somebody names for a strategy to begin with, beside those of earlier trials.
+    race: how tables race, or None, where each sees all images; see :mod:`qsearch.search.racing`.
     warm_up: how many of the trials are sorted random ones, first, that give a strategy its bounds; around, window
         and sigma say how. 0 where the bounds were given.
     """
@@ -95,6 +97,7 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     look_ahead: Count = 4
     ratio: Annotated[float, msgspec.Meta(gt=0)] | None = None
     ratio_window: tuple[float, float] | None = None
+    race: RaceOptions | None = None
     warm_up: Annotated[int, msgspec.Meta(ge=0)] = 0
     around: Quality = 50
     window: tuple[float, float] | None = None

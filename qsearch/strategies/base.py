@@ -108,7 +108,8 @@ class Strategy(ABC):
         """The tables to try as trial ``number``, inside the box."""
 
     def tell(self, trial: Trial) -> None:  # noqa: B027 - the right default: most strategies do not learn
-        """What became of trial ``trial.number``: done, failed, or screened (then no network was asked)."""
+        """What became of trial ``trial.number``: done, failed, screened (then no network was asked), or stopped (then
+        networks saw a part of the images only)."""
 
     def origin(self, number: int) -> str:
         """Which part of the strategy proposed ``number``, just asked (a bandit's arm, say); empty without parts."""

@@ -55,7 +55,7 @@ def test_the_loss_worked_by_hand() -> None:
     Trial and baseline have ratio 20: at its loss the standard tables would take 20 / 15 times the trial's bytes.
     """
     curve = [with_loss(100, [1.5, 2.5]), with_loss(300, [0.5, 1.5])]
-    baseline, better, worse = (with_loss(150, losses) for losses in ([1, 2], [0.75, 1.75], [2.5, 3.5]))
+    baseline, better, worse = (with_loss(150, losses) for losses in ([1.0, 2.0], [0.75, 1.75], [2.5, 3.5]))
     found = compare(baseline, [better, worse], curve, resamples=200)
     first, second = (each.loss for each in found)
     assert first is not None
