@@ -83,6 +83,10 @@ class Comparison:
         """JPEG bits per pixel of the table."""
         return bpp_of(self.ratio)
 
+    def of(self, smooth: Objective) -> SmoothDifference | None:
+        """What a smooth objective says."""
+        return self.divergence if smooth is DIVERGENCE else self.loss
+
 
 def compare(
     baseline: Measurement,

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,9 +18,6 @@ from qsearch.cli.run_names import find_run, runs_option
 from qsearch.evaluation.objective import Objective, objective_called
 from qsearch.report.wording import measured_on
 from qsearch.run.histories import Traced, Traces, traces
-
-NAMED = 6
-"""Picks that a sentence names before it says how many more there are."""
 
 
 @click.command()
@@ -46,7 +44,7 @@ def history(
     After each trial that is the table which the search would pick: the best by its objective at no lower ratio than
     standard quality 50, or at the ratio it is steered to. Bytes it saves against the standard curve at equal loss, and
     points of top-1 at equal ratio, are stated on the images searched, which flatter it, and on those of a validation
-    where this measured the table. Runs that differ in the seed alone count as one strategy: their median and quartiles.
+    where this measured the table. Runs that differ in the seed alone are one strategy: their median and quartiles.
     """
     found = [find_run(name, runs) for name in run]
     traced = traces(found, validation, lambda note: click.echo(note, err=True))
@@ -227,19 +225,20 @@ def _spread(quartiles: Floats, form: str, unit: str) -> str:
 
 
 def _unvalidated(one: Traced) -> str:
-    """What of a run's picks its validation did not measure, and how to measure them."""
-    history = one.history
+    """What of a run's picks its validation did not measure, and how to measure them all."""
+    history, run = one.history, one.run.name
     if one.validation is None or history.validated is None:
         return ""
     rows = [row for row in history.changes.tolist() if history.pick[row] >= 0]
-    missing = [history.labels[row] for row in rows if math.isnan(history.validated.gain_points[row])]
+    missing = sum(math.isnan(history.validated.gain_points[row]) for row in rows)
     if not missing:
         return ""
-    tables = " ".join(f"--tables {one.run.name}:{label}" for label in missing[:NAMED])
-    more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+    dataset = one.validation.settings.dataset
+    images = "--split" if dataset.split else f"--dataset {shlex.quote(dataset.spec)}"
+    tables = " ".join(f"--tables {shlex.quote(f'{run}:{history.labels[row]}')}" for row in rows)
     return (
-        f"Of the {len(rows)} picks of run {one.run.name} validation {one.validation.name} does not say what "
-        f"{len(missing)} gain: qsearch validate {one.run.name} {tables}{more} measures them."
+        f"Validation {one.validation.name} does not say what {missing} of the {len(rows)} picks of run {run} gain. To "
+        f"judge all: qsearch validate {shlex.quote(run)} {images} --name picks {tables}"
     )
 
 

@@ -1,5 +1,6 @@
 """The validation plot: the frontier on the search images against the same tables on others (Li 2020, Figures 7-9)."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_COLUMNS = 2
+TITLE_LETTERS = 76
+"""In a line over a panel."""
 
 
 @dataclass(frozen=True)
@@ -90,5 +93,6 @@ def _draw(axes: "Axes", pair: ValidationPair, objective: Objective, window: tupl
     zoom(axes, everything, window, zoom_margin(objective))
     ratio_axis(axes)
     value_axis(axes, objective)
-    axes.set_title(f"{pair.searched.name}, validation on {pair.measured_on}", loc="left", fontsize=9)
+    title = textwrap.fill(f"{pair.searched.name}, validation on {pair.measured_on}", TITLE_LETTERS)
+    axes.set_title(title, loc="left", fontsize=9)
     axes.legend(frameon=False, fontsize=8.5)

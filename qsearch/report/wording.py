@@ -150,6 +150,14 @@ def short_saving(estimate: Estimate) -> str:
     return "?" if estimate.value is None else f"{saving(estimate.value)} {ends(estimate, 1)}"
 
 
+def short(estimate: Estimate, form: str) -> str:
+    """Any number with its interval, each in ``form``, for a table."""
+    if estimate.value is None:
+        return "?"
+    text = f"{estimate.value:{form}} ({plain_interval(estimate, form) or '?'})"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
 def verdict(estimate: Estimate) -> str:
     """What the interval says about the sign."""
     if estimate.low is None or estimate.high is None:

@@ -40,8 +40,8 @@ def test_in_words(call: Call, two_seeds: tuple[Path, Path]) -> None:
     assert ["one", "1", "5", "1000", "3", "4", "+27.1", "%", "+2.00", "4", "+6.2", "%", "+5.00"] in lines
     assert ["two", "2", "5", "1000", "3", "4", "+27.1", "%", "+2.00", "4"] in lines
     assert "median (quartiles) of 2 seeds after 5 trials: +27.1 % of bytes (+27.1 to +27.1)" in text
-    assert "Of the 2 picks of run one validation unseen does not say what 1 gain: qsearch validate one" in text
-    assert "--tables one:1 measures them" in text
+    assert "Validation unseen does not say what 1 of the 2 picks of run one gain. To judge all: " in text
+    assert text.endswith("qsearch validate one --dataset textures --name picks --tables one:1 --tables one:3\n")
     alone = printed(call, "two", "--by", "evaluations")
     assert "after so many images read by networks" in alone
     assert "validated" not in alone

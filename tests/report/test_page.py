@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from qsearch.analysis.comparison import compare
 from qsearch.analysis.gains import bootstrap_gains
 from qsearch.analysis.results import measured
 from qsearch.analysis.summary import summarize
@@ -147,6 +148,12 @@ def test_a_run_searched_by_loss_has_a_chart_of_it(by_loss: Run) -> None:
     assert "picked by cross-entropy" in text
     assert "The line joins the tables that no other beats in both ratio and cross-entropy" in text
     assert "by which sorted picks: in top-1 it is no staircase" in text
+    assert "Cross-entropy, difference" in text
+    picked = by_loss.results().trial(str(summarize(by_loss.results(), (1.0, 0.0)).best_at_ratio.label))  # type: ignore[union-attr]
+    standard = by_loss.results().standard
+    (against,) = compare(standard[50], [measured(picked)], list(standard.values()))
+    assert against.loss is not None
+    assert plain(wording.short(against.loss.difference, "+.4f")) in text
     card = data_of(page)["cards"][f"sorted/{frontier[0].label}"]
     rows = dict(card["sections"][0]["rows"])  # type: ignore[index]
     assert rows["cross-entropy"] == wording.value_of(LOSS, measured(frontier[0]))
