@@ -301,8 +301,8 @@ class TestDevices:
         on_gpu = InferenceClassifier(network(NetworkInput(32, 32, 37)), ClassifierOptions(device="cuda"))
         assert on_gpu.pixel_device(32, 32) == "cuda"
         assert on_gpu.pixel_device(40, 32) is None
-        anything = InferenceClassifier(network(NetworkInput(None, None)), ClassifierOptions(device="cuda:0"))
-        assert anything.pixel_device(5, 9) == "cuda:0"
+        anything = InferenceClassifier(network(NetworkInput(None, None)), ClassifierOptions(device="cuda"))
+        assert anything.pixel_device(5, 9) == "cuda"
         assert InferenceClassifier(network(NetworkInput(32, 32)), ClassifierOptions()).pixel_device(32, 32) == "cuda"
         by_cpu = InferenceClassifier(network(NetworkInput(32, 32)), ClassifierOptions(device="cpu"))
         assert by_cpu.pixel_device(32, 32) is None
