@@ -69,7 +69,8 @@ def make(
             archive.add(Trial("reference", quality, "standard", of_quality, "done", standard(ratio, networks)))
         for number, (label, measured) in enumerate(found.items()):
             own = tables[number] if tables else QuantTables(np.full((8, 8), 20 + number), np.full((8, 8), 99))
-            status = "failed" if measured is None else "done"
-            reason = "it broke" if measured is None else ""
-            archive.add(Trial("search", number, "listed", own, status, measured, reason, label))
+            if measured is None:
+                archive.add(Trial("search", number, "listed", own, "failed", reason="it broke", origin=label))
+            else:
+                archive.add(Trial("search", number, "listed", own, "done", measured, origin=label))
     return path

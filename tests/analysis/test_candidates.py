@@ -32,12 +32,13 @@ REFERENCE = [
 """Ratios 10 and 40; between them the loss is 1 + ln(ratio / 10), as a straight line in log ratio says."""
 
 
-def at(number: int, tables: QuantTables, ratio: float, above: float, **more: str) -> Trial:
+def at(
+    number: int, tables: QuantTables, ratio: float, above: float, strategy: str = "sorted-random", origin: str = ""
+) -> Trial:
     """A trial whose loss is so much lower than that of the standard tables at its ratio."""
     size_bytes = round(120_000 / ratio)
     loss = 1 + math.log(120_000 / size_bytes / 10) - above
-    strategy = more.pop("strategy", "sorted-random")
-    return Trial("search", number, strategy, tables, "done", measurement(size_bytes, loss), **more)
+    return Trial("search", number, strategy, tables, "done", measurement(size_bytes, loss), origin=origin)
 
 
 def found_in(*search: Trial, seeds: list[Seed] | None = None) -> dict[str, QuantTables]:
