@@ -15,7 +15,7 @@ from qsearch.analysis.choice import (
 from qsearch.analysis.results import Results, measured
 from qsearch.cli import completion
 from qsearch.cli.runs import find_run, is_run, runs_option
-from qsearch.cli.tables import resolve_tables, run_table, split_spec
+from qsearch.cli.tables import quality_option, resolve_tables, run_table, split_spec
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
 from qsearch.export.formats import FORMATS, TableSheet, export_tables, format_of, render
@@ -36,6 +36,7 @@ from qsearch.run.folder import Run
     metavar="Q",
     help=f"The most accurate table at the ratio of the standard tables of quality Q.  [default: {QUALITY}]",
 )
+@quality_option
 @click.option("--published", metavar="NAME[:Q]", help="Tables that others published, luo-2021 for example.")
 @click.option("--format", "format_", type=click.Choice(list(FORMATS)), help="[default: what --out is called]")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file to write.  [default: stdout]")
@@ -46,6 +47,7 @@ def export(
     ratio: float | None,
     top1: str | None,
     like_quality: int | None,
+    quality: int | None,
     published: str | None,
     format_: str | None,
     out: Path | None,
@@ -54,7 +56,7 @@ def export(
     """Write tables as a file for another encoder, with a header that says where they come from and how to use it.
 
     RUN is a name or a path; its table is picked from the frontier. TABLES are standard:Q, published:NAME[:Q],
-    RUN:best, RUN:TRIAL, or a file to convert.
+    RUN:best, RUN:TRIAL, LADDER:RUNG, DIAL:Q, or a file to convert.
     """
     selectors = {"--trial": trial, "--ratio": ratio, "--top1": top1, "--like-quality": like_quality}
     given = [name for name, value in selectors.items() if value is not None]
@@ -66,17 +68,17 @@ def export(
         raise click.UsageError(f"give --format ({', '.join(FORMATS)}) or --out FILE.")
     format_ = format_ or format_of(out or Path())
     spec = source or f"published:{published}"
-    if is_run(spec, runs):
+    if quality is None and is_run(spec, runs):
         sheet = _chosen(spec, runs, trial, ratio, top1, like_quality)
     elif given:
         raise click.UsageError(f"{given[0]} chooses a table of a run, and {spec} is not one.")
-    elif split_spec(spec, runs) is not None:
+    elif quality is None and split_spec(spec, runs) is not None:
         table = run_table(spec, runs)
         _confirm(table.run, table.choice.trial)
         sheet = table.sheet
         click.echo(sheet.title, err=True)
     else:
-        sheet = resolve_tables(spec, runs)
+        sheet = resolve_tables(spec, runs, quality)
         click.echo(sheet.title, err=True)
     if out is None:
         click.echo(render(sheet, format_), nl=False)

@@ -24,9 +24,10 @@ from qsearch.cli.options import (
 )
 from qsearch.cli.progress import measure
 from qsearch.cli.runs import find_run, runs_option
-from qsearch.cli.tables import TABLES_HELP, resolve_tables
+from qsearch.cli.tables import TABLES_HELP, resolve_all
 from qsearch.datasets.splits import other_half
 from qsearch.errors import InputError
+from qsearch.export.formats import TableSheet
 from qsearch.report import wording
 from qsearch.report.wording import measured_on
 from qsearch.run.building import build_evaluator, default_workers
@@ -55,7 +56,8 @@ def _of_the_run(option: str, default: str) -> str:
     shell_complete=completion.tables,
     multiple=True,
     metavar="TABLES",
-    help=f"Measure these instead of the frontier: {TABLES_HELP}.",
+    help=f"Measure these instead of the frontier: {TABLES_HELP}; DIAL at the qualities of the standard curve, LADDER "
+    "with all its rungs.",
 )
 @click.option(
     "--top",
@@ -94,7 +96,9 @@ def validate(
         raise click.UsageError("--ratio goes with --top.")
     searched = run.results()
     wanted = _wanted(run, split, given)
-    sheets = {spec: resolve_tables(spec, runs) for spec in tables}
+    sheets: dict[str, TableSheet] = {}
+    for spec in tables:
+        sheets |= resolve_all(spec, runs, run.settings.search.qualities)
     chosen = {spec: sheet.tables for spec, sheet in sheets.items()} or tables_to_validate(searched, top, ratio)
     settings = validation_settings(run, chosen, wanted)
     workers = workers or default_workers(settings)
@@ -105,6 +109,7 @@ def validate(
         settings,
         evaluator,
         others=[Run.open(path) for path in dict.fromkeys(sheet.run for sheet in sheets.values()) if path is not None],
+        learned_on={spec: sheet.learned_on for spec, sheet in sheets.items() if sheet.learned_on},
         on_note=lambda note: click.echo(note, err=True),
     )
     interrupted = measure(validation, evaluator, workers, executor=executor, timeout_s=timeout_s)

@@ -28,14 +28,14 @@ def sheet_of(run: Run, results: Results, choice: Choice) -> TableSheet:
 
 def _images(recorded: Recorded) -> str:
     dataset, codec = recorded.dataset, recorded.codec
-    networks = " and ".join(_short(str(classifier["name"])) for classifier in recorded.classifiers)
+    networks = " and ".join(short_name(str(classifier["name"])) for classifier in recorded.classifiers)
     return (
-        f"{dataset['images']} images {dataset['width']}x{dataset['height']} of {_short(str(dataset['name']))} "
+        f"{dataset['images']} images {dataset['width']}x{dataset['height']} of {short_name(str(dataset['name']))} "
         f"read by {networks or 'no network'}, JPEG {codec.get('subsampling', '')} by {codec['name']}"
     )
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
     """``folder:/home/ann/photos`` as ``folder:photos``: the file goes to others, the user's folders are nobody's."""
     kind, colon, rest = name.rpartition(":")
     return f"{kind}{colon}{rest.replace(chr(92), '/').rstrip('/').rpartition('/')[2]}"

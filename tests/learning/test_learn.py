@@ -16,7 +16,7 @@ from qsearch.datasets.base import UNLABELLED, Dataset
 from qsearch.errors import InputError
 from qsearch.learning import learn
 from qsearch.learning.ladder import Ladder, LearningSettings, read_ladder
-from qsearch.learning.learn import check_settings, drawn, learn_ladder
+from qsearch.learning.learn import check_settings, learn_ladder
 from qsearch.tables import QuantTables
 from tests.fakes import FakeClassifier
 from tests.learning.images import dataset_of
@@ -139,21 +139,6 @@ def test_a_file_of_something_else_is_not_overwritten(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="learned otherwise or from other images"):
             learn_ladder(dataset, settings, out=path)
     assert path.read_bytes() == before
-
-
-def test_drawn_images_are_the_seeds() -> None:
-    dataset = dataset_of(8, 9)
-    some = drawn(dataset, LearningSettings(images=3, seed=1))
-    assert len(some) == 3
-    assert list(some.image_names) == sorted(some.image_names)
-    places = [dataset.image_names.index(name) for name in some.image_names]
-    np.testing.assert_array_equal(some.images, dataset.images[places])
-    np.testing.assert_array_equal(some.labels, dataset.labels[places])
-    assert drawn(dataset, LearningSettings(images=3, seed=1)).digest == some.digest
-    assert drawn(dataset, LearningSettings(images=3, seed=2)).image_names != some.image_names
-    assert drawn(dataset, LearningSettings(images=8)) is dataset
-    with pytest.raises(InputError, match="has 8 images, and 9 were to be drawn: ask for fewer"):
-        drawn(dataset, LearningSettings(images=9))
 
 
 def test_accuracy_keeps_what_the_network_minds(network: list[dict[str, Any]], tmp_path: Path) -> None:
