@@ -19,6 +19,8 @@ from qsearch.tables import QuantTables
 
 Objective = Literal["distortion", "accuracy", "mix"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
+Sensitivity = Literal["auto", "fisher", "noise"]
+SENSITIVITIES: tuple[Sensitivity, ...] = get_args(Sensitivity)
 SUBSAMPLINGS = ("4:2:0", "4:4:4")
 """Those whose coefficients tables are learned from."""
 QUALITIES = (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 88, 93, 97, 99)
@@ -33,6 +35,8 @@ class LearningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         in their place, a rung each.
     images: how many of the dataset's images are learned from, drawn with ``seed``; None for all.
     label_free: the network's divergence from its own answer on the uncompressed image stands for its loss.
+    sensitivity: how that is learned of the network: by its gradients (``fisher``), by ``noise`` in the images, or
+        ``auto``, gradients where it has them.
     """
 
     objective: Objective = "distortion"
@@ -47,6 +51,7 @@ class LearningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     images: Annotated[int, msgspec.Meta(ge=1)] | None = None
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
     label_free: bool = False
+    sensitivity: Sensitivity = "auto"
     dataset: DatasetSettings = DatasetSettings()
     classifier: ClassifierSettings | None = None
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from qsearch.classifiers.base import Classifier
 from qsearch.coefficients.arrays import Coefficients
 from qsearch.coefficients.cache import cached_coefficients
-from qsearch.datasets.base import UNLABELLED, Dataset, identities
+from qsearch.datasets.base import Dataset, identities
 from qsearch.errors import InputError
 from qsearch.learning.descent import Descent, scaled_tables
 from qsearch.learning.ladder import Ladder, LearnedOn, LearningSettings, Rung, drawn, read_ladder, write_ladder
@@ -48,31 +49,32 @@ def learn_ladder(
     """
     check_settings(settings)
     dataset = drawn(dataset, settings)
-    needs_network = settings.objective != "distortion"
-    if needs_network:
-        _check_network(settings, dataset, classifier)
-    network = classifier if needs_network else None
+    if settings.objective == "distortion":
+        classifier = None
+    elif classifier is None:
+        raise InputError(f"the objective {settings.objective} needs a network: say which one with --classifier.")
     learned_on = LearnedOn(
         dataset=dataset.name,
         digest=dataset.digest,
         images=len(dataset),
         height=dataset.height,
         width=dataset.width,
-        classifier=None if network is None else {"name": network.name, "digest": network.digest},
+        classifier=None if classifier is None else {"name": classifier.name, "digest": classifier.digest},
     )
     ladder = _begun(settings, learned_on, out)
     if ladder.is_complete:
         return ladder
-    if network is not None and ladder.network_weights is None:
+    if classifier is not None and ladder.network_weights is None:
         from qsearch.learning.sensitivity import frequency_weights
 
         weights = frequency_weights(
-            network,
+            classifier,
             dataset,
             settings.subsampling,
             label_free=settings.label_free,
             seed=settings.seed,
-            on_progress=on_progress,
+            method=settings.sensitivity,
+            on_progress=partial(on_progress, "network"),
         )
         ladder = replace(ladder, network_weights=weights)
     ladder = replace(ladder, images=tuple(identities(dataset)))
@@ -96,16 +98,6 @@ def check_settings(settings: LearningSettings) -> None:
         raise InputError("the objective accuracy has no c_d: give 0 for it, or learn mix.")
     if settings.loss_weights and settings.objective == "distortion" and any(each[2] for each in settings.loss_weights):
         raise InputError("the objective distortion has no c_c: give 0 for it, or learn mix.")
-
-
-def _check_network(settings: LearningSettings, dataset: Dataset, classifier: Classifier | None) -> None:
-    if classifier is None:
-        raise InputError(f"the objective {settings.objective} needs a network: say which one with --classifier.")
-    if not settings.label_free and dataset.class_names == (UNLABELLED,):
-        raise InputError(
-            f"the images of {dataset.name} have no labels: learn from the divergence from the network's own answers "
-            "with --label-free."
-        )
 
 
 def _begun(settings: LearningSettings, learned_on: LearnedOn, out: Path | None) -> Ladder:
