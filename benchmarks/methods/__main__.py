@@ -4,10 +4,10 @@
     python -m benchmarks.methods --data photos --ratios 22 16 10 --seeds 3
 
 Every search has the same number of evaluations of images by the network: so many trials' worth of all its images, its
-confirmation included; the standard tables, which all need, are not counted. All search by cross-entropy, steered to the
-ratio; those that need bounds begin with sorted random trials, a tenth of the budget at most. What is judged is
-what ``qsearch export`` takes by default, the pick confirmed on images kept aside; beside it the best table by loss on the
-images searched, and the average of all tables and of the best ones. The controls cost nothing: published tables.
+confirmation included; the standard tables, which all need, are not counted. All search by cross-entropy, steered to
+the ratio; those that need bounds begin with sorted random trials, a tenth of the budget at most. What is judged is
+what ``qsearch export`` takes by default, the pick confirmed on images kept aside; beside it the best table by loss on
+the images searched, and the average of all tables and of the best ones. The controls cost nothing: published tables.
 
 A search is a run in runs/methods, so that an interrupted comparison goes on where it was. Writes NAME.csv, NAME.md and
 NAME.png into --out.
