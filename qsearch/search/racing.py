@@ -33,7 +33,7 @@ class RaceOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     chance: Annotated[float, msgspec.Meta(gt=0, lt=1)] = DEFAULT_CHANCE
     elite: Count = 12
-    lag: Count = 8
+    lag: Count = 4
 
 
 def check_raceable(strategy: Strategy) -> None:
