@@ -11,7 +11,7 @@ import numpy.typing as npt
 from qsearch.classifiers.base import Classifier, ClassifierOptions
 from qsearch.classifiers.engines import Engine, OpenVinoEngine, TorchEngine, choose_device
 from qsearch.classifiers.network import Network
-from qsearch.compilation import can_compile
+from qsearch.coefficients.compilation import can_compile
 from qsearch.errors import InputError
 
 if TYPE_CHECKING:

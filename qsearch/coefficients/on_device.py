@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.coefficients.arrays import CHUNK_BYTES, FACTORS, Coefficients, table_array
-from qsearch.compilation import can_compile
+from qsearch.coefficients.compilation import can_compile
 from qsearch.tables import ZIGZAG, QuantTables
 
 if TYPE_CHECKING:

@@ -107,8 +107,11 @@ class Evaluator:
         parts = [(start, positions[start : start + self.batch_images]) for start in starts]
         decode = any(measure.needs != "sizes" for measure in wanted)
 
+        # Before there are threads, or several of them might prepare it.
+        source = None if isinstance(task.quantizer, Uncompressed) else self._source_to(decode)
+
         def encode(part: Positions) -> Encoded:
-            return self._encode(task.quantizer, part, decode)
+            return self._encode(task.quantizer, source, part, decode)
 
         if self.codec_threads == 1:
             yield from ((start, part, encode(part)) for start, part in parts)
@@ -122,33 +125,38 @@ class Evaluator:
             while ahead:
                 yield _finished(ahead.popleft())
 
-    def _encode(self, quantizer: Quantizer, part: Positions, decode: bool) -> Encoded:
+    def _encode(self, quantizer: Quantizer, source: Any, part: Positions, decode: bool) -> Encoded:
         which = slice(part[0], part[-1] + 1) if _gapless(part) else part
         images = self.dataset.images[which]
         if isinstance(quantizer, Uncompressed):
             raw_bytes = np.full(len(part), 3 * self.dataset.height * self.dataset.width, dtype=np.int64)
             return Encoded(raw_bytes, images if decode else images[:0])
         tables = quantizer.tables_for(images)
-        source = self._source[which]
         if decode:
-            encoded = self.codec.encode(source, tables)
+            encoded = self.codec.encode(source[which], tables)
             _check_pixels(encoded.pixels, images)
         else:
-            encoded = Encoded(self.codec.size_bytes(source, tables), images[:0])
+            encoded = Encoded(self.codec.size_bytes(source[which], tables), images[:0])
         _check_sizes(encoded.size_bytes, len(images))
         return encoded
 
+    def _source_to(self, decode: bool) -> Any:
+        return self._source if not decode or self._source_on_device is None else self._source_on_device
+
     @cached_property
     def _source(self) -> Any:
-        """What the codec encodes from; each process gets it once.
+        """What the codec encodes from; each process gets it once."""
+        return self.codec.prepare(self.dataset.images, self.dataset.digest)
 
-        Where all networks read pixels on one device and the codec decodes there, no image leaves it.
+    @cached_property
+    def _source_on_device(self) -> Any | None:
+        """The same where all networks read pixels on one device and the codec decodes there: no image then leaves it.
+
+        Apart, for the process that only asks for sizes has no business on a GPU.
         """
-        images, digest = self.dataset.images, self.dataset.digest
         devices = {each.pixel_device(self.dataset.height, self.dataset.width) for each in self.classifiers}
         device = devices.pop() if len(devices) == 1 else None
-        on_device = None if device is None else self.codec.prepare_on(device, images, digest)
-        return self.codec.prepare(images, digest) if on_device is None else on_device
+        return None if device is None else self.codec.prepare_on(device, self.dataset.images, self.dataset.digest)
 
     @cached_property
     def _clean(self) -> dict[tuple[int, bytes], npt.NDArray[np.float32]]:
@@ -170,6 +178,7 @@ class Evaluator:
         state = dict(self.__dict__)
         state.pop("_clean", None)
         state.pop("_source", None)
+        state.pop("_source_on_device", None)
         return state
 
 

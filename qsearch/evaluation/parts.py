@@ -14,6 +14,8 @@ from qsearch.evaluation.task import Subset
 
 DIVISORS = (8, 4, 2, 1)
 """The parts that a table passes: an eighth of the images, a quarter, half of them, all."""
+FEWEST_IMAGES = 32
+"""A smaller part says too little of how much its images differ to decide anything, and is left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +35,8 @@ class NestedOrder:
     @cached_property
     def sizes(self) -> tuple[int, ...]:
         """How many images the parts hold, rising; the last one holds all."""
-        return tuple(sorted({-(-len(self) // divisor) for divisor in DIVISORS}))
+        sizes = {-(-len(self) // divisor) for divisor in DIVISORS}
+        return tuple(sorted(size for size in sizes if size >= min(FEWEST_IMAGES, len(self))))
 
     def part(self, images: int) -> Subset:
         """The part of so many images."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from qsearch.archive.store import Archive
 from qsearch.errors import InputError, QSearchError, RunError
 from qsearch.evaluation.measurement import UNCOMPRESSED_NUMBER, Measurement, Trial
+from qsearch.evaluation.parts import DIVISORS
 from qsearch.evaluation.task import Task
 from qsearch.executors.base import Executor, Outcome
 from qsearch.quantizer import UNCOMPRESSED
@@ -238,8 +239,8 @@ class _Loop:
     def _has_room(self) -> bool:
         """Whether one more trial may be under way."""
         # Twice the capacity in flight keeps every worker busy while results are written. A race goes ahead of what it
-        # can decide as far as that takes, and no further: what is undecided is lost when the search is killed.
-        ahead = 0 if self.race is None else self.race.options.lag + 2 * self.executor.capacity
+        # can decide for about as long as one trial needs for all images: what is undecided is lost when it is killed.
+        ahead = 0 if self.race is None else self.race.options.lag + DIVISORS[0] * self.executor.capacity
         return len(self.waiting) < 2 * self.executor.capacity and len(self.undecided) <= ahead
 
     def _propose_through_gate(self, proposal: Proposal, tables: QuantTables) -> None:

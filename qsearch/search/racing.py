@@ -18,21 +18,22 @@ from qsearch.strategies.base import Strategy
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
-DEFAULT_CHANCE = 0.1
+DEFAULT_CHANCE = 0.5
 MEANS_KEPT = 64
 
 
 class RaceOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How tables race; recorded with a run, for all of it decides who is stopped.
 
-    chance: a table is stopped where the chance that it is better than the elite is lower.
+    chance: a table is stopped where the chance that it is better than the elite on average is lower; the default stops
+        whatever is behind on the images it has seen, for good tables are many and much alike (benchmarks/racing.py).
     elite: so many of the best tables so far are the elite; the first trials, as many, are never stopped.
     lag: the elite of trial n is taken from those before n - lag, so that n need not wait for the ones just before it.
     """
 
     chance: Annotated[float, msgspec.Meta(gt=0, lt=1)] = DEFAULT_CHANCE
     elite: Count = 12
-    lag: Count = 16
+    lag: Count = 8
 
 
 def check_raceable(strategy: Strategy) -> None:

@@ -15,7 +15,7 @@ from qsearch.classifiers.base import ClassifierOptions, Precision
 from qsearch.classifiers.engines import TorchEngine, cpu_has_bfloat16
 from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.network import NetworkInput, TorchNetwork, normalised
-from qsearch.compilation import can_compile
+from qsearch.coefficients.compilation import can_compile
 from qsearch.datasets.preparation import resize_and_crop
 from qsearch.errors import DiskError, InputError
 from qsearch.testing import ClassifierContract

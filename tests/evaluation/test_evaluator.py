@@ -315,6 +315,13 @@ def test_pixels_leave_the_device_only_for_measures_that_compare_them(
     assert len(brought) == 1
 
 
+def test_sizes_alone_are_asked_without_the_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("QSEARCH_CACHE", str(tmp_path))
+    monkeypatch.setattr(CoefficientCodec, "prepare_on", None)
+    sizes = evaluator(codec=CoefficientCodec(), classifiers=[in_torch()]).evaluate(Task(TABLES, networks=False))
+    np.testing.assert_array_equal(sizes.size_bytes, evaluator().evaluate(Task(TABLES)).size_bytes)
+
+
 def test_pixels_are_arrays_unless_every_network_reads_them_on_one_device(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -21,6 +21,7 @@ def test_each_image_has_one_place(classes: list[str], digest: str) -> None:
     order = nested_order(classes, digest)
     assert sorted(order.positions.tolist()) == list(range(len(classes)))
     assert order.sizes[-1] == len(classes)
+    assert all(size >= 32 for size in order.sizes[:-1])
     assert all(small < large <= 2 * small for small, large in zip(order.sizes, order.sizes[1:], strict=False))
 
 
@@ -68,10 +69,20 @@ def test_the_order_is_the_datasets_alone() -> None:
     assert nested_order(classes[::-1], "12ab").digest != order.digest
 
 
+def test_the_sizes_of_parts_by_hand() -> None:
+    sizes = {images: nested_order(["a"] * images, "0").sizes for images in (300, 250, 128, 40, 15)}
+    assert sizes == {
+        300: (38, 75, 150, 300),
+        250: (32, 63, 125, 250),
+        128: (32, 64, 128),
+        40: (40,),
+        15: (15,),
+    }
+
+
 def test_two_classes_of_two_by_hand() -> None:
     """Laid out a, a, b, b and visited 0, 2, 1, 3: the half holds one of each."""
     order = nested_order(["b", "a", "b", "a"], "0")
-    assert order.sizes == (1, 2, 4)
     assert [("b", "a", "b", "a")[position] for position in order.positions] == ["a", "b", "a", "b"]
 
 

@@ -60,9 +60,10 @@ class Shuffled(Executor):
         return outcomes
 
     def _measured(self, task: Task) -> Measurement | None:
-        if isinstance(task.quantizer, Uncompressed):
-            return self._evaluate(QuantTables.shared(np.ones((8, 8), dtype=int)))
-        return self._evaluate(constant_tables(task.quantizer))
+        finest = QuantTables.shared(np.ones((8, 8), dtype=int))
+        tables = finest if isinstance(task.quantizer, Uncompressed) else constant_tables(task.quantizer)
+        whole = self._evaluate(tables)
+        return whole if whole is None or task.subset is None else whole.at(task.subset.positions)
 
     def close(self) -> None:
         self._flying.clear()
