@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from qsearch.export.reading import read_tables
+from qsearch.run.folder import Run
+from qsearch.run.real_files import unchecked
 from qsearch.tables import QuantTables
 from tests.cli.conftest import Call
 from tests.conftest import Finished
@@ -94,8 +96,10 @@ def test_a_table_that_leaves_its_run_is_confirmed_by_real_files(
     assert first.status == 0
     assert "checked with Pillow's files: trial 0" in first.stderr
     assert "checked" not in cli("export", "demo", "--trial", "0", "--format", "json").stderr  # it is known by now
+    run = Run.open(demo)
+    unknown = unchecked(run, list(run.results().done))[0].label
     monkeypatch.setenv("FAKE_DATASET_SEED", "1")
-    other = cli("export", "demo:1", "--format", "json")
+    other = cli("export", f"demo:{unknown}", "--format", "json")
     assert other.status == 0
     assert (
         "not checked with Pillow's files: the images of fake are not those that were measured any more." in other.stderr
