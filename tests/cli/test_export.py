@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from qsearch.export.reading import read_tables
+from qsearch.run.folder import Run
+from qsearch.run.real_files import unchecked
 from qsearch.tables import QuantTables
 from tests.cli.conftest import Call
 from tests.conftest import Finished
@@ -42,7 +44,7 @@ def test_a_run_searched_by_loss_says_so_with_the_loss(call: Call, tmp_path: Path
     assert finished.returncode == 0, finished.stderr
     reason = "the best table of the frontier by cross-entropy at no lower ratio than standard quality 50's 20.00"
     assert f"demo:3, {reason}" in finished.stderr
-    assert "top-1 68.00 %, loss 0.7500 on the images of the search" in finished.stderr
+    assert "top-1 68.00 %, loss 0.7500 on the images of the pick" in finished.stderr
     header = (tmp_path / "tables.txt").read_text()
     assert f"Chosen: {reason}" in " ".join(header.replace("#", " ").split())
     assert "top-1 68.00 %, loss 0.7500; standard quality 50:" in " ".join(header.replace("#", " ").split())
@@ -94,8 +96,10 @@ def test_a_table_that_leaves_its_run_is_confirmed_by_real_files(
     assert first.status == 0
     assert "checked with Pillow's files: trial 0" in first.stderr
     assert "checked" not in cli("export", "demo", "--trial", "0", "--format", "json").stderr  # it is known by now
+    run = Run.open(demo)
+    unknown = unchecked(run, list(run.results().done))[0].label
     monkeypatch.setenv("FAKE_DATASET_SEED", "1")
-    other = cli("export", "demo:1", "--format", "json")
+    other = cli("export", f"demo:{unknown}", "--format", "json")
     assert other.status == 0
     assert (
         "not checked with Pillow's files: the images of fake are not those that were measured any more." in other.stderr
