@@ -73,7 +73,7 @@ def learn_ladder(
             settings.subsampling,
             label_free=settings.label_free,
             seed=settings.seed,
-            on_progress=on_progress,
+            on_progress=lambda done, total: on_progress("sensitivity", done, total),
         )
         ladder = replace(ladder, network_weights=weights)
     ladder = replace(ladder, images=tuple(identities(dataset)))

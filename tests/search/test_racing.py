@@ -1,15 +1,16 @@
 """Racing decisions: gains paired image by image, the chance that a table is better, and who the elite are."""
 
 import math
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement
-from qsearch.evaluation.measures import Floats
 from qsearch.evaluation.objective import LOSS, TOP1
 from qsearch.evaluation.parts import NestedOrder
 from qsearch.pareto.curve import StandardCurve
@@ -27,7 +28,7 @@ def order(seed: int = 0) -> NestedOrder:
     return NestedOrder(np.random.RandomState(seed).permutation(IMAGES).astype(np.int64))
 
 
-def measured(loss: Floats, size_bytes: Floats) -> Measurement:
+def measured(loss: npt.NDArray[Any], size_bytes: npt.NDArray[Any]) -> Measurement:
     ranks = (loss > 1).astype(np.int32)[None]
     return Measurement.of(size_bytes.astype(np.int64), ranks, 32 * 32, loss=loss[None])
 
@@ -47,7 +48,7 @@ def table(gain: float, noise: float = 0.5, seed: int = 0, size: float = 1900.0) 
     return measured(np.maximum(loss, 0), size + 10 * (image % 11))
 
 
-def race(**options: float) -> Race:
+def race(**options: Any) -> Race:
     """One whose first twelve tables, all done, gain nothing."""
     made = Race(RaceOptions(**options), LOSS, order())
     made.set_standard(standard())
