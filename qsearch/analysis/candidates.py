@@ -11,9 +11,9 @@ from qsearch.analysis.bounds import BEST, NEAR
 from qsearch.analysis.results import Results
 from qsearch.errors import InputError
 from qsearch.pareto.fitness import LocalFit
-from qsearch.published import published_names, published_tables
-from qsearch.shape import log_mean
+from qsearch.space.shapes import log_mean
 from qsearch.tables import QuantTables
+from qsearch.tables.published import published_names, published_tables
 
 PROMISING = 20
 """Tables of a search that are measured again."""

@@ -10,11 +10,11 @@ from qsearch.errors import InputError
 from qsearch.export.formats import TableSheet
 from qsearch.export.provenance import sheet_of
 from qsearch.export.reading import read_tables
-from qsearch.published import AS_PUBLISHED, published_source, published_tables
 from qsearch.registry import nearest_names
 from qsearch.run.confirmation import Confirmed, confirmed
 from qsearch.run.folder import Run
 from qsearch.tables import QuantTables
+from qsearch.tables.published import AS_PUBLISHED, published_source, published_tables
 
 BEST = "best"
 """Of a run: its confirmed pick, else its best at no lower ratio than standard quality 50; a bare RUN means it, too."""

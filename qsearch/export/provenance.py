@@ -3,11 +3,11 @@
 from qsearch.analysis.choice import QUALITY, Choice
 from qsearch.analysis.results import Results, measured
 from qsearch.export.formats import TableSheet
-from qsearch.published import published_source
 from qsearch.report.wording import called, place
 from qsearch.run.confirmation import Confirmed
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
+from qsearch.tables.published import published_source
 
 
 def sheet_of(run: Run, results: Results, choice: Choice, pick: Confirmed | None = None) -> TableSheet:
