@@ -129,8 +129,7 @@ def shape_bounds_of(
     if len(best) < FEWEST_TABLES:
         raise InputError(
             f"a box of shapes needs {FEWEST_TABLES} different tables of ratios from {window[0]:.2f} to "
-            f"{window[1]:.2f}, and {len(ratios)} trials gave {len(best)}: search with more trials first, or widen "
-            "--window."
+            f"{window[1]:.2f}, and the trials have {len(best)}: search with more trials first, or widen --window."
         )
     average = Seed(f"mean of the {len(best)} best", log_mean(list(best), layout))
     return Bounds(
