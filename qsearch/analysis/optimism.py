@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from qsearch.analysis.bootstrap import Estimate, Floats, resample_weights, weighted_points
 from qsearch.analysis.choice import QUALITY, Rule, place_of_pick, total_worth, totals_of
-from qsearch.analysis.gains import bootstrap_gains, gains_of_first, curve_points
+from qsearch.analysis.gains import bootstrap_gains, curve_points, gains_of_first
 from qsearch.analysis.results import Results, measured
 from qsearch.evaluation.measurement import Measurement
 from qsearch.evaluation.objective import TOP1, Objective

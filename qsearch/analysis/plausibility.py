@@ -57,6 +57,7 @@ def better_normalisation(classifier: Classifier, dataset: Dataset) -> str | None
     how = ClassifierOptions(
         device=classifier.device,  # type: ignore[arg-type]  # cuda:N is checked where it is chosen
         precision=classifier.precision,
+        compile=classifier.compiled,
         threads=classifier.threads,
     )
     before = _hits(classifier, images, labels)

@@ -94,7 +94,7 @@ class Results:
         for trial in self._called(label):
             if trial.label == label:
                 return trial
-        known = [*(trial.label for trial in self.reference), *map(str, self.search.columns.numbers.tolist())]
+        known = [trial.label for trial in (*self.reference, *self.search)]
         raise InputError(f"run {self.name} has no trial {label!r}: {nearest_names(label, known)}")
 
     def _called(self, label: str) -> Iterator[Trial]:

@@ -25,9 +25,9 @@ from qsearch.codecs.auto import choose_codec
 from qsearch.codecs.base import SUBSAMPLINGS, EncoderOptions, Subsampling
 from qsearch.datasets.files import image_suffixes, walk
 from qsearch.errors import InputError
-from qsearch.published import published_tables
 from qsearch.run.building import usable_cores
 from qsearch.tables import QuantTables
+from qsearch.tables.published import published_tables
 
 STANDARD = "standard"
 

@@ -10,10 +10,12 @@ from qsearch.analysis.bootstrap import Estimate
 from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.gains import Gains
 from qsearch.analysis.optimism import SelectedGain
+from qsearch.analysis.results import measured
 from qsearch.analysis.summary import NEAR, Point, Summary
 from qsearch.evaluation.objective import TOP1, Objective, objective_called
 from qsearch.report import wording
 from qsearch.report.wording import called, measured_on, network_names
+from qsearch.run.confirmation import Confirmed
 from qsearch.run.findings import Found, ValidationPicks, labels_predicted, smooth_objective
 from qsearch.run.folder import Run
 
@@ -25,6 +27,7 @@ def as_json(run: Run, found: Found) -> dict[str, Any]:
         "run": run.name,
         "uncompressed_top1": found.uncompressed_top1,
         "summary": asdict(found.summary),
+        "confirmed": None if found.confirmed is None else confirmed_as_json(found.confirmed),
         "selected": {rule: each and asdict(each) for rule, each in corrected.items()},
         "settings": msgspec.to_builtins(run.settings),
     }
@@ -61,6 +64,7 @@ def _found(run: Run, found: Found) -> list[str]:
         *_networks(run, found.summary),
         *_mean_gain(found.summary),
         *_arms(found.summary),
+        *_confirmed(run, found.confirmed),
         "",
         "These are the images the search chose on, so its gains flatter it: the best of many tables is partly luck.",
         "How much of it is estimated by choosing again on resampled images. To know, measure tables on images that the",
@@ -151,6 +155,65 @@ def _corrected(selected: SelectedGain | None, form: str, unit: str) -> list[str]
     return [f"  {wording.CORRECTED}: {selected.corrected.value:{form}} {unit} ({interval})"]
 
 
+def _confirmed(run: Run, found: Confirmed | None) -> list[str]:
+    """The pick that was made on images kept aside."""
+    if found is None:
+        aside = run.settings.dataset.kept_aside
+        return [
+            "",
+            f"Not confirmed yet: qsearch resume {run.name} measures the best tables on the images kept aside.",
+        ] * (aside > 0)
+    pick, name = found.pick, found.objective.name.replace("top1", "top-1")
+    saved = _estimate(pick.saving, "+.1f")
+    lines = [
+        "",
+        f"Confirmed on {found.images} images kept aside, the best of {len(found.considered)} tables; what 'qsearch "
+        "export' takes:",
+        f"  {called(pick.label)}: {wording.place(measured(found.trial))}",
+        f"  expected to save {saved} % of bytes at equal {name}, {_above(found)}",
+    ]
+    runners_up = [each for each in found.considered if each.label != pick.label][:3]
+    if runners_up:
+        others = ", ".join(f"{called(each.label)} {_estimate(each.saving, '+.1f')} %" for each in runners_up)
+        lines.append(f"  next: {others}")
+    return lines
+
+
+def _above(found: Confirmed) -> str:
+    errors = f"{found.standard_errors:.1f} standard errors above the standard curve"
+    if found.further_images is None:
+        return "so nothing is expected to be better than the standard tables"
+    if found.further_images == 0:
+        return errors
+    return f"{errors}; about {found.further_images} more images would settle whether it is better"
+
+
+def confirmed_as_json(found: Confirmed) -> dict[str, Any]:
+    """The pick and all that were considered, for programs."""
+    return {
+        "confirmation": found.run.path.name,
+        "pick": found.pick.label,
+        "images": found.images,
+        "ratio": found.ratio,
+        "objective": found.objective.name,
+        "standard_errors": found.standard_errors,
+        "further_images": found.further_images,
+        "gains": asdict(found.gains),
+        "kept": found.kept,
+        "considered": [
+            {
+                "label": each.label,
+                "kind": each.kind,
+                "above": each.above,
+                "deviation": each.deviation,
+                "saving_percent": {"value": each.saving.value, "low": each.saving.low, "high": each.saving.high},
+                "tables": each.tables.to_dict(),
+            }
+            for each in found.considered
+        ],
+    }
+
+
 def _networks(run: Run, summary: Summary) -> list[str]:
     """The headline's tables as each of several networks sees them."""
     lines = []
@@ -184,9 +247,7 @@ def _arms(summary: Summary) -> list[str]:
 
 
 def _place(point: Point, objective: Objective = TOP1) -> str:
-    value = None if objective is TOP1 else getattr(point, objective.name)
-    smooth = "" if value is None else f", {objective.name} {value:.4f}"
-    return f"{wording.place(point)}{smooth} ({called(point.label)})"
+    return f"{wording.place(point, objective)} ({called(point.label)})"
 
 
 def _interpolated(value: float | None, words: str) -> str:
@@ -202,6 +263,7 @@ def validations_as_json(rows: Sequence[ValidationPicks]) -> list[dict[str, Any]]
             "classifier": row.classifier,
             "at_ratio": _gains_as_json(row.at_ratio),
             "at_accuracy": _gains_as_json(row.at_accuracy),
+            "confirmed": _gains_as_json(row.confirmed),
         }
         for row in rows
     ]
@@ -217,15 +279,16 @@ def validations_as_lines(rows: Sequence[ValidationPicks]) -> list[str]:
     for row in rows:
         images = measured_on(row.validation)
         lines.append(f"  {images}" + (f": {row.classifier}" if len(network_names(row.validation)) > 1 else ""))
+        if row.confirmed is not None:
+            gain = _estimate(row.confirmed.gain_points, "+.2f")
+            lines.append(f"    confirmed pick:                    {gain} points{_saved_there(row, row.confirmed)}")
         if row.at_ratio is not None:
             gain = _estimate(row.at_ratio.gain_points, "+.2f")
             lines.append(f"    best at quality {QUALITY}'s ratio:     {gain} points{_saved_there(row, row.at_ratio)}")
         if row.at_accuracy is not None:
-            saving = _estimate(row.at_accuracy.saving_percent, "+.1f")
-            lines.append(
-                f"    best at quality {QUALITY}'s accuracy: {saving} % of bytes saved{_saved_there(row, row.at_accuracy)}"
-            )
-        if row.at_ratio is None and row.at_accuracy is None:
+            saving, there = _estimate(row.at_accuracy.saving_percent, "+.1f"), _saved_there(row, row.at_accuracy)
+            lines.append(f"    best at quality {QUALITY}'s accuracy: {saving} % of bytes saved{there}")
+        if row.at_ratio is None and row.at_accuracy is None and row.confirmed is None:
             lines.append("    neither pick was measured there")
     return lines
 

@@ -32,6 +32,7 @@ from qsearch.evaluation.objective import Objective
 from qsearch.report import wording
 from qsearch.report.wording import measured_on
 from qsearch.run.building import build_evaluator, default_workers
+from qsearch.run.confirmation import confirmed
 from qsearch.run.findings import (
     Picks,
     ValidationFindings,
@@ -104,6 +105,9 @@ def validate(
     wanted = _wanted(run, split, given)
     sheets = {spec: resolve_tables(spec, runs) for spec in tables}
     chosen = {spec: sheet.tables for spec, sheet in sheets.items()} or tables_to_validate(searched, top, ratio)
+    pick = None if sheets else confirmed(run)
+    if pick is not None:
+        chosen[pick.trial.label] = pick.trial.tables
     settings = validation_settings(run, chosen, wanted)
     workers = workers or default_workers(settings)
     evaluator = build_evaluator(settings, workers, trust_pickle=given["trust_pickle"])
@@ -147,7 +151,9 @@ def _wanted(run: Run, split: bool, given: dict[str, Any]) -> RunSettings:
     half = run.settings.dataset.split
     if half is None:
         raise InputError(f"run {run.name} searched on all its images: --split needs a run made with 'run --split'.")
-    return msgspec.structs.replace(settings, dataset=msgspec.structs.replace(settings.dataset, split=other_half(half)))
+    return msgspec.structs.replace(
+        settings, dataset=msgspec.structs.replace(settings.dataset, split=other_half(half), kept_aside=0.0)
+    )
 
 
 def _name(settings: RunSettings) -> str:
@@ -192,9 +198,10 @@ def _as_text(run: Run, validation: Run, found: ValidationFindings) -> str:
         ]
         lines.append(f"  {_above(network.tables, objective)} lie above the standard curve here.")
     labels = {one.label for network in found.networks for one in network.tables}
+    chosen = "the best on the search images" if found.picks.confirmed is None else "confirmed on images kept aside"
     marks = [
-        f"* what 'qsearch export' takes by default: the best on the search images at the ratio of quality {QUALITY}"
-        if found.picks.at_ratio in labels
+        f"* what 'qsearch export' takes by default: {chosen}, at the ratio of quality {QUALITY}"
+        if (found.picks.confirmed or found.picks.at_ratio) in labels
         else "",
         "+ the best there at its accuracy" if found.picks.at_accuracy in labels else "",
     ]
@@ -210,7 +217,9 @@ def _above(tables: Sequence[ValidationRow], objective: Objective) -> str:
 
 
 def _row(one: ValidationRow, picks: Picks, objective: Objective) -> str:
-    marks = ("*" if one.label == picks.at_ratio else "") + ("+" if one.label == picks.at_accuracy else "")
+    marks = ("*" if one.label == (picks.confirmed or picks.at_ratio) else "") + (
+        "+" if one.label == picks.at_accuracy else ""
+    )
     gain = _estimate(one.gains.gain_points, "+.2f", "")
     saving = _estimate(one.gains.saving_percent, "+.1f", " %")
     before = "" if one.searched_gain_points is None else f"{one.searched_gain_points:+.2f}"

@@ -36,3 +36,58 @@ def encode(
 ) -> None: ...
 def paths() -> list[str]: ...
 def use(path: str, /) -> None: ...
+def statistics(
+    images: int,
+    height: int,
+    width: int,
+    factor: int,
+    coefficients: npt.NDArray[np.int16],
+    tables: npt.NDArray[np.uint8],
+    lower: npt.NDArray[np.uint8],
+    upper: npt.NDArray[np.uint8],
+    bits: npt.NDArray[np.int64],
+    squared_error: npt.NDArray[np.int64],
+    bits_change: npt.NDArray[np.int64],
+    error_change: npt.NDArray[np.int64],
+    /,
+) -> None: ...
+def columns(
+    images: int,
+    height: int,
+    width: int,
+    factor: int,
+    component: int,
+    coefficients: npt.NDArray[np.int16],
+    magnitudes: npt.NDArray[np.uint16],
+    dc_bits: npt.NDArray[np.int64],
+    /,
+) -> None: ...
+def errors(
+    images: int,
+    blocks: int,
+    magnitudes: npt.NDArray[np.uint16],
+    weights: npt.NDArray[np.float64],
+    squared_error: npt.NDArray[np.float64],
+    /,
+) -> None: ...
+def set_step(
+    position: int,
+    step: int,
+    blocks: int,
+    magnitudes: npt.NDArray[np.uint16],
+    sizes: npt.NDArray[np.uint8],
+    present: npt.NDArray[np.uint64],
+    /,
+) -> None: ...
+def entry_bits(
+    position: int,
+    component: int,
+    lowest: int,
+    highest: int,
+    blocks: int,
+    magnitudes: npt.NDArray[np.uint16],
+    sizes: npt.NDArray[np.uint8],
+    present: npt.NDArray[np.uint64],
+    bits: npt.NDArray[np.int64],
+    /,
+) -> None: ...

@@ -15,6 +15,45 @@
 #define INLINE static inline __attribute__((always_inline))
 #endif
 
+/* Which bit is the lowest or highest one of a value that is not 0. */
+#if defined(_MSC_VER) && !defined(__clang__)
+INLINE unsigned lowest_bit(uint64_t value)
+{
+    unsigned long index = 0;
+    _BitScanForward64(&index, value);
+    return (unsigned)index;
+}
+
+INLINE unsigned highest_bit(uint64_t value)
+{
+    unsigned long index = 0;
+    _BitScanReverse64(&index, value);
+    return (unsigned)index;
+}
+
+INLINE unsigned bit_length(uint32_t value)
+{
+    unsigned long index = 0;
+    return _BitScanReverse(&index, value) ? (unsigned)index + 1 : 0;
+}
+#else
+INLINE unsigned lowest_bit(uint64_t value)
+{
+    return (unsigned)__builtin_ctzll(value);
+}
+
+INLINE unsigned highest_bit(uint64_t value)
+{
+    return 63 - (unsigned)__builtin_clzll(value);
+}
+
+/* Of a value that is not 0. */
+INLINE unsigned bit_length(uint32_t value)
+{
+    return 32 - (unsigned)__builtin_clz(value);
+}
+#endif
+
 /* Largest side of a JPEG image that libjpeg writes. */
 enum { LARGEST_SIDE = 65500 };
 
@@ -22,6 +61,9 @@ enum { LARGEST_SIDE = 65500 };
 enum { HEADER_BYTES = 625, TABLE_BYTES = 69 };
 
 enum { LUMA, CB, CR, COMPONENTS };
+
+/* The tables of an image, and those with lower and upper entries between which changes are taken. */
+enum { CHOSEN, LOWER, UPPER, TABLE_SETS };
 
 /* Where an image's blocks are. Its coefficients are int16 [blocks][64]: the luma blocks row by row, then Cb, then Cr;
  * inside a block zig-zag order. Only blocks that hold pixels are kept, not those that fill up the last MCUs. */
@@ -61,6 +103,9 @@ struct huffman {
     uint32_t dc[16];                /* by size; zeros where the low bits belong */
     uint32_t ac[256];               /* by 16 * run + size; the same */
     uint32_t small[16][2 * SMALL];  /* whole entries by run and low + SMALL */
+    uint8_t dc_bits[16];            /* lengths of entries by size */
+    uint8_t ac_bits[64][16];        /* by run and size, codes for each 16 zeros of the run included; 0 for size 0 */
+    uint8_t end_bits;               /* of the code that ends a block */
 };
 
 /* Everything that is computed once, when the module is imported. */
@@ -118,6 +163,12 @@ struct path {
     int64_t (*encode)(
         const struct layout *, struct workspace *, const int16_t *coefficients, const struct quantizer *,
         uint8_t *pixels);
+    /* The bits of the coefficients, without stuffed ones and those that fill the last byte; the squared error of each
+     * entry, of coefficients scaled by 8; and by how much both change with that entry at UPPER in place of LOWER.
+     * quantizers [TABLE_SETS][COMPONENTS], results [COMPONENTS][64] in raster order. */
+    int64_t (*statistics)(
+        const struct layout *, const int16_t *coefficients, const struct quantizer *const *, int64_t *squared_error,
+        int64_t *bits_change, int64_t *error_change);
 };
 
 #if (defined(__x86_64__) || defined(_M_X64)) && (defined(__GNUC__) || defined(__clang__))

@@ -68,6 +68,17 @@ static void fill_small(struct huffman *huffman)
     }
 }
 
+static void fill_bits(struct huffman *huffman)
+{
+    for (int size = 0; size < 16; size++)
+        huffman->dc_bits[size] = (uint8_t)(huffman->dc[size] & 31);
+    for (int run = 0; run < 64; run++)
+        for (int size = 1; size < 16; size++)
+            huffman->ac_bits[run][size] =
+                (uint8_t)((run >> 4) * (int)(huffman->ac[0xf0] & 31) + (int)(huffman->ac[16 * (run & 15) + size] & 31));
+    huffman->end_bits = (uint8_t)(huffman->ac[0] & 31);
+}
+
 void fill_constants(void)
 {
     fill_codes(constants.luma.dc, LUMA_DC_LENGTHS, DC_SYMBOLS);
@@ -76,6 +87,8 @@ void fill_constants(void)
     fill_codes(constants.chroma.ac, CHROMA_AC_LENGTHS, CHROMA_AC_SYMBOLS);
     fill_small(&constants.luma);
     fill_small(&constants.chroma);
+    fill_bits(&constants.luma);
+    fill_bits(&constants.chroma);
     for (uint32_t q = 1; q < 256; q++) {
         const uint32_t divisor = 8 * q;
         uint32_t magnitude = 3;

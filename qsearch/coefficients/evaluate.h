@@ -1,32 +1,6 @@
 /* One image at one set of tables: quantise, count the file's bits and stuffed bytes, invert, convert. Included once by
  * each path of the dispatch after its primitives. */
 
-#if defined(_MSC_VER) && !defined(__clang__)
-INLINE unsigned lowest_bit(uint64_t value)
-{
-    unsigned long index = 0;
-    _BitScanForward64(&index, value);
-    return (unsigned)index;
-}
-
-INLINE unsigned bit_length(uint32_t value)
-{
-    unsigned long index = 0;
-    return _BitScanReverse(&index, value) ? (unsigned)index + 1 : 0;
-}
-#else
-INLINE unsigned lowest_bit(uint64_t value)
-{
-    return (unsigned)__builtin_ctzll(value);
-}
-
-/* Of a value that is not 0. */
-INLINE unsigned bit_length(uint32_t value)
-{
-    return 32 - (unsigned)__builtin_clz(value);
-}
-#endif
-
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 INLINE void store_big_endian(uint8_t *to, uint64_t value)
 {

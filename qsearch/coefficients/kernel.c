@@ -1,11 +1,8 @@
 /* The extension module qsearch.coefficients._kernel: JPEG sizes and pixels from DCT coefficients, bit for bit as
  * libjpeg-turbo computes them. All work runs without the interpreter's lock. */
-#define PY_SSIZE_T_CLEAN
-#define Py_LIMITED_API 0x030B0000
-#include <Python.h>
-#include <string.h>
+#include "batch.h"
 
-#include "common.h"
+#include <string.h>
 
 static const struct path *const PATHS[] = {
 #ifdef QSEARCH_X86_PATHS
@@ -24,78 +21,6 @@ static const struct path *best_path(void)
     while (!PATHS[index]->available()) /* the last one always is */
         index++;
     return PATHS[index];
-}
-
-/* What a call works on; each buffer is checked against the shapes before anything is read. */
-struct batch {
-    Py_ssize_t images;
-    struct layout at;
-    Py_buffer buffers[4];
-    int opened;
-};
-
-enum content { COEFFICIENTS, PIXELS, TABLES, SIZES };
-
-/* Whether a buffer is contiguous and has exactly as many bytes as the shapes say. */
-static int open_buffer(struct batch *batch, PyObject *object, enum content content, int writable)
-{
-    static const char *const NAMES[] = {"coefficients", "pixels", "tables", "sizes"};
-    const unsigned long long images = (unsigned long long)batch->images;
-    unsigned long long expected = 0;
-    Py_buffer *const buffer = &batch->buffers[batch->opened];
-    if (PyObject_GetBuffer(object, buffer, writable ? PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS : PyBUF_C_CONTIGUOUS) < 0)
-        return 0;
-    batch->opened++;
-    switch (content) {
-    case COEFFICIENTS:
-        expected = images * (unsigned long long)batch->at.blocks * 64 * sizeof(int16_t);
-        break;
-    case PIXELS:
-        expected = images * (unsigned long long)batch->at.height * (unsigned long long)batch->at.width * 3;
-        break;
-    case TABLES:
-        expected = images * COMPONENTS * 64;
-        break;
-    case SIZES:
-        expected = images * sizeof(int64_t);
-        break;
-    }
-    if ((unsigned long long)buffer->len != expected) {
-        PyErr_Format(
-            PyExc_ValueError, "%s: %zd images of this shape have %llu bytes, got %zd", NAMES[content], batch->images,
-            expected, buffer->len);
-        return 0;
-    }
-    return 1;
-}
-
-static void close_buffers(struct batch *batch)
-{
-    while (batch->opened)
-        PyBuffer_Release(&batch->buffers[--batch->opened]);
-}
-
-/* The number of images and their layout, or 0 with an error set. */
-static int open_batch(struct batch *batch, Py_ssize_t images, Py_ssize_t height, Py_ssize_t width, int factor)
-{
-    memset(batch, 0, sizeof *batch);
-    if (height < 1 || width < 1 || height > LARGEST_SIDE || width > LARGEST_SIDE) {
-        PyErr_Format(
-            PyExc_ValueError, "a JPEG image has 1 to %d rows and columns, got %zd and %zd", (int)LARGEST_SIDE, height,
-            width);
-        return 0;
-    }
-    if (factor != 1 && factor != 2) {
-        PyErr_Format(PyExc_ValueError, "chroma is subsampled by 1 or 2, got %d", factor);
-        return 0;
-    }
-    batch->images = images;
-    batch->at = layout_of(height, width, factor);
-    if (images < 0 || images > PY_SSIZE_T_MAX / batch->at.blocks / 192) { /* 64 pixels or coefficients a block */
-        PyErr_Format(PyExc_ValueError, "a batch of this shape cannot have %zd images", images);
-        return 0;
-    }
-    return 1;
 }
 
 /* A table set with the quantizers made from it, so that a set that serves many images is prepared once. */
@@ -137,7 +62,7 @@ static PyObject *forward(PyObject *module, PyObject *arguments)
         return NULL;
     if (!open_batch(&batch, images, height, width, factor))
         return NULL;
-    if (open_buffer(&batch, pixels, PIXELS, 0) && open_buffer(&batch, coefficients, COEFFICIENTS, 1)) {
+    if (open_images(&batch, pixels, PIXELS, 0) && open_images(&batch, coefficients, COEFFICIENTS, 1)) {
         const struct path *const path = chosen;
         const uint8_t *from = batch.buffers[0].buf;
         int16_t *to = batch.buffers[1].buf;
@@ -169,8 +94,8 @@ static PyObject *sizes(PyObject *module, PyObject *arguments)
         return NULL;
     if (!open_batch(&batch, images, height, width, factor))
         return NULL;
-    if (open_buffer(&batch, coefficients, COEFFICIENTS, 0) && open_buffer(&batch, tables, TABLES, 0) &&
-        open_buffer(&batch, size_bytes, SIZES, 1) && tables_without_zero(&batch.buffers[1])) {
+    if (open_images(&batch, coefficients, COEFFICIENTS, 0) && open_images(&batch, tables, TABLES, 0) &&
+        open_images(&batch, size_bytes, SIZES, 1) && tables_without_zero(&batch.buffers[1])) {
         const struct path *const path = chosen;
         const int16_t *from = batch.buffers[0].buf;
         const uint8_t *table_set = batch.buffers[1].buf;
@@ -207,8 +132,8 @@ static PyObject *encode(PyObject *module, PyObject *arguments)
         return NULL;
     if (!open_batch(&batch, images, height, width, factor))
         return NULL;
-    if (open_buffer(&batch, coefficients, COEFFICIENTS, 0) && open_buffer(&batch, tables, TABLES, 0) &&
-        open_buffer(&batch, size_bytes, SIZES, 1) && open_buffer(&batch, pixels, PIXELS, 1) &&
+    if (open_images(&batch, coefficients, COEFFICIENTS, 0) && open_images(&batch, tables, TABLES, 0) &&
+        open_images(&batch, size_bytes, SIZES, 1) && open_images(&batch, pixels, PIXELS, 1) &&
         tables_without_zero(&batch.buffers[1])) {
         const struct path *const path = chosen;
         const int16_t *from = batch.buffers[0].buf;
@@ -231,6 +156,50 @@ static PyObject *encode(PyObject *module, PyObject *arguments)
         release(&workspace);
         Py_END_ALLOW_THREADS
         result = enough ? Py_NewRef(Py_None) : PyErr_NoMemory();
+    }
+    close_buffers(&batch);
+    return result;
+}
+
+static PyObject *statistics(PyObject *module, PyObject *arguments)
+{
+    PyObject *coefficients, *tables[TABLE_SETS], *results[4], *result = NULL;
+    Py_ssize_t images, height, width;
+    int factor;
+    struct batch batch;
+    (void)module;
+    if (!PyArg_ParseTuple(
+            arguments, "nnniOOOOOOOO:statistics", &images, &height, &width, &factor, &coefficients, &tables[CHOSEN],
+            &tables[LOWER], &tables[UPPER], &results[0], &results[1], &results[2], &results[3]))
+        return NULL;
+    if (!open_batch(&batch, images, height, width, factor))
+        return NULL;
+    if (open_images(&batch, coefficients, COEFFICIENTS, 0) && open_images(&batch, tables[CHOSEN], TABLES, 0) &&
+        open_images(&batch, tables[LOWER], TABLES, 0) && open_images(&batch, tables[UPPER], TABLES, 0) &&
+        open_images(&batch, results[0], BITS, 1) && open_images(&batch, results[1], BY_ENTRY, 1) &&
+        open_images(&batch, results[2], BY_ENTRY, 1) && open_images(&batch, results[3], BY_ENTRY, 1) &&
+        tables_without_zero(&batch.buffers[1]) && tables_without_zero(&batch.buffers[2]) &&
+        tables_without_zero(&batch.buffers[3])) {
+        const struct path *const path = chosen;
+        const int16_t *from = batch.buffers[0].buf;
+        int64_t *const bits = batch.buffers[4].buf;
+        Py_BEGIN_ALLOW_THREADS
+        struct prepared_tables prepared[TABLE_SETS];
+        for (int set = CHOSEN; set < TABLE_SETS; set++)
+            prepared[set].tables = NULL;
+        for (Py_ssize_t image = 0; image < images; image++) {
+            const struct quantizer *quantizers[TABLE_SETS];
+            int64_t *by_entry[3]; /* squared error and the two changes */
+            for (int set = CHOSEN; set < TABLE_SETS; set++) {
+                prepare_tables(&prepared[set], (const uint8_t *)batch.buffers[1 + set].buf + image * COMPONENTS * 64);
+                quantizers[set] = prepared[set].quantizers;
+                by_entry[set] = (int64_t *)batch.buffers[5 + set].buf + image * COMPONENTS * 64;
+            }
+            bits[image] = path->statistics(&batch.at, from, quantizers, by_entry[0], by_entry[1], by_entry[2]);
+            from += batch.at.blocks * 64;
+        }
+        Py_END_ALLOW_THREADS
+        result = Py_NewRef(Py_None);
     }
     close_buffers(&batch);
     return result;
@@ -295,6 +264,28 @@ static PyMethodDef METHODS[] = {
     {"encode", encode, METH_VARARGS,
      "encode(images, height, width, factor, coefficients, tables, size_bytes, pixels)\n\n"
      "As sizes, and fills pixels uint8 [images, height, width, 3] with the decoded images."},
+    {"statistics", statistics, METH_VARARGS,
+     "statistics(images, height, width, factor, coefficients, tables, lower, upper, bits, squared_error, bits_change,"
+     " error_change)\n\n"
+     "Fills bits int64 [images] at tables, without stuffed bits and those that fill the last byte, and int64\n"
+     "[images, 3, 64]: squared_error by entry, of coefficients scaled by 8, and the changes of both with that entry at\n"
+     "upper less at lower. Tables uint8 [images, 3, 64], all in raster order."},
+    {"columns", columns, METH_VARARGS,
+     "columns(images, height, width, factor, component, coefficients, magnitudes, dc_bits)\n\n"
+     "Fills magnitudes uint16 [64, images * blocks of the component], zig-zag, scaled by 8, and the bits int64 [256] of\n"
+     "its DC by step."},
+    {"errors", errors, METH_VARARGS,
+     "errors(images, blocks, magnitudes, weights, squared_error)\n\n"
+     "Fills squared_error float64 [64, 256] by zig-zag position and step, of coefficients scaled by 8, each image times\n"
+     "its weight float64 [images]; blocks: of one image."},
+    {"set_step", set_step_, METH_VARARGS,
+     "set_step(position, step, blocks, magnitudes, sizes, present)\n\n"
+     "Brings the AC entry at a zig-zag position to a step: a row of sizes uint8 [64, blocks], a bit of present uint64\n"
+     "[blocks]."},
+    {"entry_bits", entry_bits_, METH_VARARGS,
+     "entry_bits(position, component, lowest, highest, blocks, magnitudes, sizes, present, bits)\n\n"
+     "Fills bits int64 [256] from lowest to highest: those of the component at each step of the AC entry, the others\n"
+     "as set, more than where its coefficients are zero."},
     {"blocks", blocks, METH_VARARGS, "blocks(height, width, factor) -> blocks of an image's coefficients."},
     {"paths", paths, METH_NOARGS, "paths() -> the code paths this processor can run, the fastest first."},
     {"use", use, METH_VARARGS, "use(path): calls from now on take this path, in every thread."},

@@ -16,6 +16,8 @@
 
 #include "evaluate.h"
 
+#include "statistics.h"
+
 #include "forward.h"
 
 #ifdef __clang__
@@ -30,5 +32,5 @@ static int available(void)
            __get_cpuid(0x80000001u, &a, &b, &extended, &d) && (extended & bit_LZCNT);
 }
 
-const struct path path_avx2 = {"avx2", available, forward_image, size_of_image, encode_image};
+const struct path path_avx2 = {"avx2", available, forward_image, size_of_image, encode_image, statistics_of_image};
 #endif

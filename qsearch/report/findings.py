@@ -13,6 +13,7 @@ from qsearch.analysis.results import Results, measured, of_network
 from qsearch.analysis.validation import ValidationRow, validation_rows
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.objective import Objective
 from qsearch.report.cards import same_tables_in
 from qsearch.report.wording import measured_on, network_names
 from qsearch.run.folder import Run
@@ -88,13 +89,14 @@ class Searched:
 class Significance:
     """Tables of several runs against standard quality 50 on the same images (Li 2020, Table 1, done as it should be).
 
-    searched_here: whether the tables were picked on these images.
+    searched_here: whether the tables were picked on these images; smooth: the objective that is stated beside top-1.
     rows: (run, label, comparison, the paper's own t-test).
     """
 
     measured_on: str
     networks: tuple[str, ...]
     searched_here: bool
+    smooth: Objective
     baseline: Measurement
     rows: tuple[tuple[str, str, Comparison, Part[PaperTTest]], ...]
 
@@ -172,13 +174,13 @@ def _significance(
     baseline = results.standard.get(QUALITY)
     if baseline is None:
         raise InputError(f"run {results.name} has not measured standard quality {QUALITY}, the baseline.")
-    measurements = [measured(trial) for _, _, trial in tables]
+    measurements, standard = [measured(trial) for _, _, trial in tables], list(results.standard.values())
     with run.archive() as archive:
         classes = [image.class_name for image in archive.images()]
     rows = tuple(
         (name, label, comparison, part(paper_ttest, baseline, measurement, classes))
         for (name, label, _), measurement, comparison in zip(
-            tables, measurements, compare(baseline, measurements), strict=True
+            tables, measurements, compare(baseline, measurements, standard), strict=True
         )
     )
-    return Significance(images, network_names(run), searched_here, baseline, rows)
+    return Significance(images, network_names(run), searched_here, results.objective.smooth, baseline, rows)

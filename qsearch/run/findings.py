@@ -9,11 +9,12 @@ from qsearch.analysis.choice import QUALITY, pick
 from qsearch.analysis.gains import Gains, bootstrap_gains
 from qsearch.analysis.optimism import SelectedGain, selected_gain
 from qsearch.analysis.results import Results, measured, of_network
-from qsearch.analysis.summary import Point, Summary, summarize
+from qsearch.analysis.summary import Summary, summarize
 from qsearch.analysis.validation import ValidationRow, validation_rows
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
-from qsearch.evaluation.objective import LOSS, TOP1, Objective, objective_called
+from qsearch.evaluation.objective import Objective, objective_called
+from qsearch.run.confirmation import Confirmed, confirmed
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
 from qsearch.run.validation import uses, validations
@@ -24,6 +25,8 @@ from qsearch.tables import QuantTables
 class Found:
     """What a run has found so far, and how much of the two headline gains is owed to having picked the best.
 
+    confirmed: the pick, made on images kept aside; None where none were, or before that was measured.
+
     uncompressed_top1: (0..1) on the images as they are, or None where that was not measured.
     """
 
@@ -31,14 +34,19 @@ class Found:
     at_ratio: SelectedGain | None
     at_accuracy: SelectedGain | None
     uncompressed_top1: float | None
+    confirmed: Confirmed | None = None
 
 
 @dataclass(frozen=True)
 class Picks:
-    """The labels of a search's two picks: its best at no lower ratio and at no lower top-1 than quality 50."""
+    """The labels of a search's picks: its best at no lower ratio and at no lower top-1 than quality 50.
+
+    confirmed: the one that was made on images kept aside; ``export`` takes it, else the first.
+    """
 
     at_ratio: str | None
     at_accuracy: str | None
+    confirmed: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,7 @@ class ValidationPicks:
     classifier: str
     at_ratio: Gains | None
     at_accuracy: Gains | None
+    confirmed: Gains | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ def found_by(run: Run) -> Found:
     at_ratio, at_accuracy = selected_gain(results, "ratio"), selected_gain(results, "accuracy")
     if at_accuracy is not None:  # which withholds a saving that few resamples know
         summary = replace(summary, saving_percent=at_accuracy.apparent.value)
-    return Found(summary, at_ratio, at_accuracy, uncompressed_top1)
+    return Found(summary, at_ratio, at_accuracy, uncompressed_top1, confirmed(run))
 
 
 def labels_predicted(run: Run) -> bool:
@@ -94,13 +103,13 @@ def labels_predicted(run: Run) -> bool:
 
 def smooth_objective(run: Run) -> Objective:
     """The objective of a run; for one of top-1 the loss, by which tables can be told apart."""
-    objective = objective_called(run.settings.search.objective)
-    return LOSS if objective is TOP1 else objective
+    return objective_called(run.settings.search.objective).smooth
 
 
-def picks_of(results: Results) -> Picks:
-    """The two tables that ``results`` would take home."""
-    chosen = pick(results, "ratio"), pick(results, "accuracy")
+def picks_of(run: Run, results: Results) -> Picks:
+    """The tables that a ``run`` with these ``results`` would take home."""
+    kept = confirmed(run)
+    chosen = [pick(results, "ratio"), pick(results, "accuracy"), None if kept is None else kept.trial]
     return Picks(*(None if trial is None else trial.label for trial in chosen))
 
 
@@ -132,8 +141,10 @@ def validation_picks(run: Run, found: Found) -> list[ValidationPicks]:
         recorded = validation.settings.recorded or Recorded()
         for index, classifier in enumerate(recorded.classifiers):
             seen = of_network(results, index, str(classifier["name"]))
-            gains = (_gains(seen, point) for point in (found.summary.best_at_ratio, found.summary.best_at_accuracy))
-            rows.append(ValidationPicks(validation, seen.name, *gains))
+            points = (found.summary.best_at_ratio, found.summary.best_at_accuracy)
+            labels = [None if point is None else point.label for point in points]
+            labels.append(None if found.confirmed is None else found.confirmed.trial.label)
+            rows.append(ValidationPicks(validation, seen.name, *(_gains(seen, label) for label in labels)))
     return rows
 
 
@@ -153,7 +164,7 @@ def validation_findings(run: Run, validation: Run) -> ValidationFindings:
         networks.append(NetworkValidation(network, tuple(validation_rows(before, of_network(results, index, network)))))
     uncompressed = results.uncompressed
     return ValidationFindings(
-        picks=picks_of(searched),
+        picks=picks_of(run, searched),
         use=uses(run, str(recorded.dataset["digest"])),
         networks=tuple(networks),
         uncompressed_top1=()
@@ -162,6 +173,6 @@ def validation_findings(run: Run, validation: Run) -> ValidationFindings:
     )
 
 
-def _gains(results: Results, point: Point | None) -> Gains | None:
-    trial = next((trial for trial in results.done if point is not None and trial.label == point.label), None)
+def _gains(results: Results, label: str | None) -> Gains | None:
+    trial = next((trial for trial in results.done if trial.label == label), None)
     return None if trial is None else bootstrap_gains(results, trial)

@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import msgspec
 
-from qsearch.analysis.bounds import bounds_of
 from qsearch.analysis.results import Results
 from qsearch.archive.store import Archive
 from qsearch.datasets.base import identities
@@ -29,8 +28,10 @@ from qsearch.run.building import (
     check_search,
     default_workers,
     gpus_for,
+    learned_bounds,
     record,
     with_bounds,
+    with_ratio,
 )
 from qsearch.run.settings import Change, Recorded, RunSettings, check_recorded, load_settings, save_settings
 from qsearch.search import run_search
@@ -62,7 +63,7 @@ class Run:
             raise InputError(f"{path} exists already: go on with 'qsearch resume {path}', or choose another --name.")
         settings = msgspec.structs.replace(
             settings,
-            search=check_search(settings.search),
+            search=with_ratio(check_search(settings.search), evaluator),
             qsearch=version("qsearch"),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             recorded=record(evaluator),
@@ -143,21 +144,22 @@ class Run:
             "qualities": wanted.qualities,
             **how,
         }
+        gate = gate_for(evaluator, wanted.ratio, wanted.ratio_window)
         if wanted.warm_up and (wanted.bounds is None or how["retry_failed"]):
             warm_up = SortedRandom(SearchSpace.full(wanted.layout), wanted.seed)
-            run_search(warm_up, executor, archive, trials=wanted.warm_up, **conditions)
+            of_warm_up = gate if wanted.box == "shape" else None
+            run_search(warm_up, executor, archive, trials=wanted.warm_up, gate=of_warm_up, **conditions)
         if wanted.warm_up and wanted.bounds is None:
-            learned = bounds_of(
-                [self.results()], wanted.layout, around=wanted.around, window=wanted.window, sigma=wanted.sigma
-            )
-            self.save(search=with_bounds(wanted, learned))
-        strategy = build_strategy(self.settings.search)
-        gate = gate_for(evaluator, wanted.ratio, wanted.ratio_window)
+            first = len(archive.trials("search"))
+            self.save(search=with_bounds(wanted, learned_bounds(wanted, [self.results()]), first))
+        strategy, bounds = build_strategy(self.settings.search), self.settings.search.bounds
+        first = wanted.warm_up if bounds is None or bounds.first is None else bounds.first
+        trials = wanted.trials - wanted.warm_up + first  # screened trials of a warm-up have numbers and do not count
         race = None
         if wanted.race is not None:
             race = Race(wanted.race, objective_called(wanted.objective), order_of(evaluator.dataset))
         conditions |= {"gate": gate, "race": race}
-        run_search(strategy, executor, archive, trials=wanted.trials, first=wanted.warm_up, **conditions)
+        run_search(strategy, executor, archive, trials=trials, first=first, **conditions)
 
     def _check_unchanged(self, evaluator: Evaluator, allow_changed: bool, archive: Archive) -> None:
         now = record(evaluator)
@@ -188,9 +190,14 @@ def with_bounds_from(settings: RunSettings, sources: Sequence[Run], evaluator: E
     """``settings`` with the bounds and fitness of earlier runs.
 
     Raises InputError where a source was measured under other conditions than ``evaluator`` would, or searched another
-    table layout, naming the difference; and as :func:`qsearch.analysis.bounds.bounds_of` does.
+    table layout, naming the difference; where sources were searched for different objectives; and as
+    :func:`qsearch.analysis.bounds.bounds_of` does.
     """
-    wanted, now = settings.search, record(evaluator)
+    wanted, now = with_ratio(settings.search, evaluator), record(evaluator)
+    different = {source.settings.search.objective: source.name for source in sources}
+    if len(different) > 1:
+        named = ", ".join(f"{name} of {objective}" for objective, name in different.items())
+        raise InputError(f"the runs that --from names were searched for different objectives ({named}): take one kind.")
     for source in sources:
         differences = (source.settings.recorded or Recorded()).differences(now)
         if source.settings.search.layout != wanted.layout:
@@ -199,14 +206,7 @@ def with_bounds_from(settings: RunSettings, sources: Sequence[Run], evaluator: E
             raise InputError(
                 f"run {source.name} gives this one no bounds, it was measured otherwise: {'; '.join(differences)}."
             )
-    learned = bounds_of(
-        [source.results() for source in sources],
-        wanted.layout,
-        around=wanted.around,
-        window=wanted.window,
-        sigma=wanted.sigma,
-    )
-    search = with_bounds(wanted, learned)
+    search = with_bounds(wanted, learned_bounds(wanted, [source.results() for source in sources]))
     assert search.bounds is not None  # it was just put there
     paths = tuple(str(source.path.resolve()) for source in sources)
     found = msgspec.structs.replace(search.bounds, paths=paths)

@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 import tomli_w
@@ -12,6 +12,7 @@ from qsearch.classifiers.base import NetworkOptions
 from qsearch.codecs.auto import AUTO
 from qsearch.codecs.base import EncoderOptions
 from qsearch.datasets.base import DatasetOptions
+from qsearch.datasets.splits import Part
 from qsearch.disk import replacing
 from qsearch.errors import InputError
 from qsearch.evaluation.objective import ObjectiveName
@@ -23,8 +24,23 @@ from qsearch.text import one_line
 FORMAT = 3
 """What this version writes as ``format``; a file with a higher number is refused."""
 
+Box = Literal["paper", "shape"]
+BOXES: tuple[Box, ...] = get_args(Box)
+"""What is searched within bounds: the entries of tables (:class:`qsearch.space.SearchSpace`, Li 2020), or their shapes,
+each scaled to one ratio (:class:`qsearch.space.shapes.ShapeSpace`)."""
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Quality = Annotated[int, msgspec.Meta(ge=1, le=100)]
+
+
+class SeedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Tables that a search begins with; see :class:`qsearch.strategies.base.Seed`.
+
+    tables: QuantTables.to_bytes in hexadecimal.
+    """
+
+    label: str
+    tables: str
+    gap: float | None = None
 
 
 class BoundsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -32,26 +48,42 @@ class BoundsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     sources: the names of the runs; paths: where they lay, in the same order; none where it is the run itself, or an
         earlier version did not write them down.
-    parabola: (a, b, c) of the whole frontier; see :class:`qsearch.pareto.fitness.Parabola`.
-    local_fit: (center, low, high, a, b, c) of the frontier near the window, which the strategy optimises; see
-        :class:`qsearch.pareto.fitness.LocalFit`. None in a run of a version that optimised the parabola: it goes on so.
+    parabola: (a, b, c) of the whole frontier; see :class:`qsearch.pareto.fitness.Parabola`. None in a box of shapes.
+    local_fit: (center, low, high, a, b, c) near the window, of the frontier or, in a box of shapes, of the standard
+        tables, which the strategy optimises; see :class:`qsearch.pareto.fitness.LocalFit`. None in a run of a version
+        that optimised the parabola: it goes on so.
+    objective: what the fit is of.
+    lower, upper: entries, or levels of a shape; origin and step say what levels stand for.
+    seeds: what earlier trials give a strategy to begin with.
+    first: the number of the first trial proposed within them; screened trials of a warm-up have numbers too. None
+        where that is the length of the warm-up.
     """
 
     sources: tuple[str, ...]
     paths: tuple[str, ...] = ()
     window: tuple[float, float]
     sigma: float
-    parabola: tuple[float, float, float]
+    parabola: tuple[float, float, float] | None = None
     local_fit: tuple[float, float, float, float, float, float] | None = None
+    objective: ObjectiveName = "top1"
+    box: Box = "paper"
     lower: tuple[int, ...]
     upper: tuple[int, ...]
+    origin: float | None = None
+    step: float | None = None
+    seeds: tuple[SeedSettings, ...] = ()
+    first: int | None = None
 
 
 class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is proposed.
 
     look_ahead: trials of an adaptive strategy that may be outstanding.
-    ratio, ratio_window: see :mod:`qsearch.search.steering`; trials of a warm-up are neither steered nor screened.
+    ratio, ratio_window: see :mod:`qsearch.search.steering`; trials of a warm-up are neither steered nor screened, but
+        for a box of shapes.
+    box: what is searched within bounds; in a box of shapes every proposal is steered, to the ratio of the standard
+        tables at ``around`` where no ``ratio`` is given.
+    seeds: tables that somebody names for a strategy to begin with, beside those of earlier trials.
     race: how tables race, or None, where each sees all images; see :mod:`qsearch.search.racing`.
     warm_up: how many of the trials are sorted random ones, first, that give a strategy its bounds; around, window
         and sigma say how. 0 where the bounds were given.
@@ -70,6 +102,8 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     around: Quality = 50
     window: tuple[float, float] | None = None
     sigma: float = 0.5
+    box: Box = "paper"
+    seeds: tuple[SeedSettings, ...] = ()
     bounds: BoundsSettings | None = None
     qualities: tuple[Quality, ...] = REFERENCE_QUALITIES
     objective: ObjectiveName = "top1"
@@ -79,12 +113,17 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 class DatasetSettings(DatasetOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is compressed: a dataset's name, its options, and which of its images; see datasets.splits for ``split``.
 
+    kept_aside: the share of the images that the search does not see and its picks are confirmed on, 0 for none; part:
+        whether these settings are of the images ``searched`` on or of those ``kept`` aside.
+
     labels: ``given`` with the images, or ``predicted``, the networks' own answers on the uncompressed images.
     options: of this dataset alone.
     """
 
     spec: str = "textures"
     split: str | None = None
+    kept_aside: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    part: Part = "searched"
     labels: Literal["given", "predicted"] = "given"
     options: dict[str, Any] = msgspec.field(default_factory=dict)
 
@@ -203,6 +242,13 @@ def load_settings(path: Path) -> RunSettings:
     except msgspec.ValidationError as error:
         sentence = one_line(str(error))
         raise InputError(f"{path}: {sentence[:1].lower()}{sentence[1:]}.") from error
+
+
+def search_settings_named(path: Path) -> frozenset[str]:
+    """Which settings of the search the file at ``path`` gives; what older versions had no choice of, they chose too."""
+    data = tomllib.loads(path.read_text(encoding="utf-8"))
+    older = {"objective", "box"} if data.get("format", FORMAT) < FORMAT else set()
+    return frozenset(data.get("search", {})) | older
 
 
 def check_recorded(settings: RunSettings, path: Path) -> None:

@@ -13,6 +13,7 @@ from qsearch.datasets.identity import look_alikes
 from qsearch.disk import append_line, check_folder_name
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
+from qsearch.run.confirmation import confirmations
 from qsearch.run.folder import SETTINGS_FILE, Run
 from qsearch.run.settings import RunSettings, SearchSettings, files_of
 from qsearch.strategies.listed import Listed
@@ -99,9 +100,10 @@ def refuse_overlap(runs: Sequence[Run], images: Sequence[ImageIdentity]) -> list
             seen = archive.images(all_generations=True)
         shared = same_images(images, seen)
         if shared:
+            what = f"validation {run.name} measured" if _searched_by(run) else f"run {run.name} searched"
             raise InputError(
-                f"{len(shared)} of {len(images)} images are among those that run {run.name} searched on ({shared[0]}, "
-                "for one): validate on images it has not seen."
+                f"{len(shared)} of {len(images)} images are among those that {what} on ({shared[0]}, for one): "
+                "validate on images it has not seen."
             )
         notes += _doubts(run.name, seen, images)
     return list(dict.fromkeys(notes))
@@ -147,9 +149,11 @@ def _with_sources(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
         run = waiting.pop(0)
         if found.setdefault(run.path.resolve(), run) is not run:
             continue
+        waiting += confirmations(run)  # which a pick was made on
         parent = run.path.resolve().parent
-        if parent.name == FOLDER and (parent.parent / SETTINGS_FILE).is_file():  # its tables were found by another run
-            waiting.append(Run.open(parent.parent))
+        searched = _searched_by(run)
+        if searched is not None:
+            waiting.append(Run.open(searched))
         bounds = run.settings.search.bounds
         if bounds is None or run.settings.search.warm_up:  # whose bounds are its own
             continue
@@ -165,6 +169,12 @@ def _with_sources(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
             else:
                 waiting.append(Run.open(place))
     return list(found.values()), notes
+
+
+def _searched_by(run: Run) -> Path | None:
+    """The folder of the run that found the tables of ``run``, where that is a validation; else None."""
+    folder = run.path.resolve().parent
+    return folder.parent if folder.name == FOLDER and (folder.parent / SETTINGS_FILE).is_file() else None
 
 
 def validations(run: Run) -> list[Run]:

@@ -83,6 +83,19 @@ class CodecContract:
                 np.testing.assert_array_equal(encoded.images, expected.images[part])
                 np.testing.assert_array_equal(codec.size_bytes(source, chosen), expected.size_bytes[part])
 
+    def test_what_is_prepared_on_a_device_gives_the_same_as_images(self, codec: Codec) -> None:
+        """Where the codec decodes on devices: sizes and pixels are those of images, whole, sliced or by indices."""
+        images = self.images()
+        tables = [QuantTables.standard(quality) for quality in (5, 40, 75, 90, 95, 100)]
+        prepared = codec.prepare_on("cpu", images, "of these images")
+        if prepared is None:
+            return
+        for part in (slice(None), slice(1, 4), np.array([4, 0])):
+            chosen = [tables[index] for index in np.arange(len(images))[part]]
+            encoded, expected = codec.encode(prepared[part], chosen), codec.encode(images[part], chosen)
+            np.testing.assert_array_equal(encoded.size_bytes, expected.size_bytes)
+            np.testing.assert_array_equal(encoded.images, expected.images)
+
     def test_says_what_it_is(self, codec: Codec) -> None:
         """The settings name the codec and its encoder settings."""
         settings = codec.settings()

@@ -8,7 +8,8 @@ import numpy as np
 
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.space import LAYOUTS, SearchSpace
-from qsearch.strategies.base import Strategy
+from qsearch.space.shapes import ShapeSpace
+from qsearch.strategies.base import Seed, Strategy
 from qsearch.tables import ZIGZAG, QuantTables
 
 Evaluate = Callable[[QuantTables], Measurement | None]
@@ -91,14 +92,24 @@ class StrategyContract:
     def make(self, strategy_class: type[Strategy], options: dict[str, Any], space: SearchSpace, seed: int) -> Strategy:
         """A new strategy."""
         fitness = LinearFitness() if strategy_class.informed else None
-        return strategy_class(space, seed, fitness=fitness, **options)
+        seeds = {"seeds": self.seeds(space)} if strategy_class.seeded else {}
+        return strategy_class(space, seed, fitness=fitness, **seeds, **options)
 
-    def space(self, strategy_class: type[Strategy], layout: str) -> SearchSpace:
-        """A box as an earlier search would give it for strategies that need one, else every baseline table."""
+    def spaces(self, strategy_class: type[Strategy], layout: str) -> list[SearchSpace]:
+        """Boxes as an earlier search would give them, of entries and of shapes; every baseline table for strategies
+        that need none."""
         if not strategy_class.informed:
-            return SearchSpace.full(layout)
+            return [SearchSpace.full(layout)]
         lower = np.tile(1 + np.arange(64) // 2, LAYOUTS[layout])
-        return SearchSpace(layout, lower, lower + 30)
+        return [SearchSpace(layout, lower, lower + 30), ShapeSpace(layout, lower, lower + 30, -1.3, 0.04)]
+
+    def seeds(self, space: SearchSpace) -> list[Seed]:
+        """What a strategy begins with that wants to know good tables: two of them measured before, one outside the
+        box."""
+        ends = space.to_tables(space.lower), space.to_tables(space.upper)
+        measured = [Seed(f"trial {gap}", tables, 0.01 * gap) for gap, tables in enumerate(ends)]
+        unmeasured = space.to_tables((space.lower + space.upper) // 2), QuantTables.shared(np.full((8, 8), 200))
+        return [*measured, *(Seed(f"published {number}", tables) for number, tables in enumerate(unmeasured))]
 
     def count(self, strategy: Strategy, trials: int) -> int:
         """``trials``, or as many as the strategy has."""
@@ -114,65 +125,65 @@ class StrategyContract:
     ) -> None:
         """Whatever the layout, all tables lie in the box."""
         for layout in strategy_class.layouts:
-            space = self.space(strategy_class, layout)
-            strategy = self.make(strategy_class, options, space, seed=3)
-            for trial in drive(strategy, self.count(strategy, self.trials), look_ahead=3):
-                assert space.contains(space.to_vector(trial.tables))
+            for space in self.spaces(strategy_class, layout):
+                strategy = self.make(strategy_class, options, space, seed=3)
+                for trial in drive(strategy, self.count(strategy, self.trials), look_ahead=3):
+                    assert space.holds(trial.tables)
 
     def test_same_seed_same_tables(self, strategy_class: type[Strategy], options: dict[str, Any]) -> None:
         """Two strategies of one seed agree, also when both are alive at once and something else draws numbers."""
-        space = self.space(strategy_class, strategy_class.layouts[0])
-        first = self.make(strategy_class, options, space, seed=5)
-        second = self.make(strategy_class, options, space, seed=5)
-        trials = self.count(first, self.trials)
-        expected = drive(first, trials, look_ahead=2, evaluate=synthetic_with_failures)
-        random.seed(99)
-        np.random.seed(99)
-        assert [t.tables for t in drive(second, trials, look_ahead=2, evaluate=synthetic_with_failures)] == [
-            t.tables for t in expected
-        ]
+        for space in self.spaces(strategy_class, strategy_class.layouts[0]):
+            first = self.make(strategy_class, options, space, seed=5)
+            second = self.make(strategy_class, options, space, seed=5)
+            trials = self.count(first, self.trials)
+            expected = drive(first, trials, look_ahead=2, evaluate=synthetic_with_failures)
+            random.seed(99)
+            np.random.seed(99)
+            assert [t.tables for t in drive(second, trials, look_ahead=2, evaluate=synthetic_with_failures)] == [
+                t.tables for t in expected
+            ]
 
     def test_other_seed_other_tables(self, strategy_class: type[Strategy], options: dict[str, Any]) -> None:
         """Unless it goes through a fixed list."""
-        space = self.space(strategy_class, strategy_class.layouts[0])
-        first, second = (self.make(strategy_class, options, space, seed) for seed in (5, 6))
-        if first.trial_limit() is None:
-            assert [t.tables for t in drive(first, 5)] != [t.tables for t in drive(second, 5)]
+        for space in self.spaces(strategy_class, strategy_class.layouts[0]):
+            first, second = (self.make(strategy_class, options, space, seed) for seed in (5, 6))
+            if first.trial_limit() is None:
+                assert [t.tables for t in drive(first, 5)] != [t.tables for t in drive(second, 5)]
 
     def test_leaves_global_randomness_alone(self, strategy_class: type[Strategy], options: dict[str, Any]) -> None:
         """A user's own random numbers do not depend on the strategy."""
         random.seed(7)
         np.random.seed(7)
         before = random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index]
-        space = self.space(strategy_class, strategy_class.layouts[0])
-        drive(self.make(strategy_class, options, space, seed=1), 5)
+        for space in self.spaces(strategy_class, strategy_class.layouts[0]):
+            drive(self.make(strategy_class, options, space, seed=1), 5)
         assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # type: ignore[index]
 
     def test_replay_equals_going_on(self, strategy_class: type[Strategy], options: dict[str, Any]) -> None:
         """Killed at any trial and rebuilt from the trials so far, it proposes what it would have proposed."""
-        space = self.space(strategy_class, strategy_class.layouts[0])
-        for look_ahead in (1, 4):
-            strategy = self.make(strategy_class, options, space, seed=11)
-            trials = self.count(strategy, self.trials)
-            whole = drive(strategy, trials, look_ahead=look_ahead, evaluate=synthetic_with_failures)
-            for killed_at in (1, trials // 3, trials - 2):
-                rebuilt = self.make(strategy_class, options, space, seed=11)
-                resumed = drive(
-                    rebuilt,
-                    trials,
-                    look_ahead=look_ahead,
-                    evaluate=synthetic_with_failures,
-                    history=whole[:killed_at],
-                )
-                assert [t.tables for t in resumed] == [t.tables for t in whole]
-                assert [t.origin for t in resumed] == [t.origin for t in whole]
+        for space in self.spaces(strategy_class, strategy_class.layouts[0]):
+            for look_ahead in (1, 4):
+                strategy = self.make(strategy_class, options, space, seed=11)
+                trials = self.count(strategy, self.trials)
+                whole = drive(strategy, trials, look_ahead=look_ahead, evaluate=synthetic_with_failures)
+                for killed_at in (1, trials // 3, trials - 2):
+                    rebuilt = self.make(strategy_class, options, space, seed=11)
+                    resumed = drive(
+                        rebuilt,
+                        trials,
+                        look_ahead=look_ahead,
+                        evaluate=synthetic_with_failures,
+                        history=whole[:killed_at],
+                    )
+                    assert [t.tables for t in resumed] == [t.tables for t in whole]
+                    assert [t.origin for t in resumed] == [t.origin for t in whole]
 
     def test_all_trials_may_fail(self, strategy_class: type[Strategy], options: dict[str, Any]) -> None:
         """It goes on proposing."""
-        space = self.space(strategy_class, strategy_class.layouts[0])
-        strategy = self.make(strategy_class, options, space, seed=2)
-        trials = self.count(strategy, self.trials)
-        assert len(drive(strategy, trials, evaluate=lambda tables: None)) == trials
+        for space in self.spaces(strategy_class, strategy_class.layouts[0]):
+            strategy = self.make(strategy_class, options, space, seed=2)
+            trials = self.count(strategy, self.trials)
+            assert len(drive(strategy, trials, evaluate=lambda tables: None)) == trials
 
     def test_boxes_may_be_flat(self, strategy_class: type[Strategy], options: dict[str, Any]) -> None:
         """Some entries fixed, or all of them."""
@@ -180,7 +191,7 @@ class StrategyContract:
             return
         lower = np.arange(1, 65)
         for upper in (lower, np.where(lower % 3 == 0, lower + 9, lower)):
-            space = SearchSpace("shared", lower, upper)
-            strategy = self.make(strategy_class, options, space, seed=4)
-            for trial in drive(strategy, self.trials, look_ahead=2):
-                assert space.contains(space.to_vector(trial.tables))
+            for space in (SearchSpace("shared", lower, upper), ShapeSpace("shared", lower, upper, -1.3, 0.04)):
+                strategy = self.make(strategy_class, options, space, seed=4)
+                for trial in drive(strategy, self.trials, look_ahead=2):
+                    assert space.holds(trial.tables)

@@ -13,12 +13,13 @@ from qsearch.tables import QuantTables
 from tests.conftest import FAKE, Finished
 
 Cli = Callable[..., Finished]
-WIDE = ("--window", "1", "9")
+PAPER = ("--box", "paper", "--objective", "top1")
+WIDE = ("--window", "1", "9", *PAPER)
 
 
 @pytest.fixture
 def source(cli: Cli, tmp_path: Path) -> Path:
-    made = cli("run", "--name", "source", "--trials", "40", "--seed", "2", *FAKE)
+    made = cli("run", "--name", "source", "--trials", "40", "--seed", "2", "--objective", "top1", *FAKE)
     assert made.status == 0, made.stderr
     return tmp_path / "runs" / "source"
 
@@ -101,7 +102,7 @@ def test_a_source_that_does_not_fit_is_refused(
     cli: Cli, source: Path, arguments: tuple[str, ...], sentence: str
 ) -> None:
     finished = cli(
-        "run", "--name", "new", "--strategy", "bounded-random", "--from", "source", "--trials", "5", *arguments
+        "run", "--name", "new", "--strategy", "bounded-random", "--from", "source", "--trials", "5", *PAPER, *arguments
     )
     assert finished.status == 2
     assert sentence in finished.sentence

@@ -1,6 +1,7 @@
 """``qsearch validate``: a run's tables on images that it has not seen, and every way in which that may not be."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,6 +110,18 @@ def test_several_networks_each_have_their_gains(cli: Cli, demo: Path) -> None:
     assert report["networks"][0]["tables"] == report["networks"][1]["tables"]
 
 
+def test_tables_named_by_a_validation_are_not_measured_on_its_images(cli: Cli, demo: Path) -> None:
+    assert cli("validate", "demo", *OTHERS, "--name", "others").status == 0
+    kept = validations(Run.open(demo))[0]
+    label = kept.results().done[0].label
+    again = cli("validate", "demo", *OTHERS, "--name", "again", "--tables", f"{kept.path}:{label}")
+    assert again.status == 2
+    assert "15 of 15 images are among those that validation others measured on" in again.sentence
+    unknown = cli("validate", "demo", *OTHERS, "--name", "again", "--tables", f"{kept.path}:nil")
+    assert unknown.status == 2
+    assert re.search(rf"run others has no trial 'nil': known: .*\b{label}\b", unknown.sentence)
+
+
 def test_the_other_half_of_the_classes(cli: Cli) -> None:
     made = cli("run", "--name", "half", "--trials", "4", *FAKE, "--split", "classes")
     assert made.status == 0, made.stderr
@@ -116,9 +129,9 @@ def test_the_other_half_of_the_classes(cli: Cli) -> None:
     assert finished.status == 0, finished.stderr
     run = Run.open("runs/half")
     (kept,) = validations(run)
-    with run.archive() as searched, kept.archive() as validated:
+    with run.archive() as searched, kept.archive() as validation:
         assert not {image.class_name for image in searched.images()} & {
-            image.class_name for image in validated.images()
+            image.class_name for image in validation.images()
         }
 
 

@@ -31,4 +31,5 @@ PYTHON
 export QSEARCH_SANITIZED="$folder/_kernel.abi3.so" PYTHONPATH="$folder:$PWD${PYTHONPATH:+:$PYTHONPATH}"
 export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc
 LD_PRELOAD="$("$compiler" -print-file-name=libasan.so) $("$compiler" -print-file-name=libstdc++.so)" \
-    "$python" -m pytest -q -s -n 0 -p conftest_sanitized -p no:cacheprovider tests/coefficients/test_arrays.py
+    "$python" -m pytest -q -s -n 0 -p conftest_sanitized -p no:cacheprovider \
+    tests/coefficients/test_arrays.py tests/coefficients/test_statistics.py tests/coefficients/test_columns.py

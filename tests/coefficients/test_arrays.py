@@ -1,6 +1,5 @@
 """The exact evaluator against Pillow, on every path of its dispatch, and against the definition."""
 
-import io
 import pickle
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,13 +11,21 @@ import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from qsearch.coefficients import _kernel
 from qsearch.coefficients.arrays import Coefficients, block_count, chunks_of, table_array
 from qsearch.errors import InputError
 from qsearch.tables import ZIGZAG, QuantTables
-from tests.coefficients.matrix import IMAGES, KINDS, SUBSAMPLINGS, TABLES, by_pillow, made_up_image
+from tests.coefficients.matrix import (
+    CODE_LENGTHS,
+    IMAGES,
+    KINDS,
+    SUBSAMPLINGS,
+    TABLES,
+    bits_by_definition,
+    by_pillow,
+    made_up_image,
+)
 
 PATHS = _kernel.paths()
 QUICK = settings(
@@ -110,46 +117,13 @@ def test_quantisation_rounds_at_the_half() -> None:
         np.testing.assert_array_equal(sizes[0], sizes[1])
 
 
-def bits_by_definition(levels: npt.NDArray[np.int64], lengths: tuple[dict[int, int], dict[int, int]]) -> int:
-    """Bits of one block whose DC difference stands at 0, from code lengths by symbol (DC, AC)."""
-    size = int(abs(levels[0])).bit_length()
-    bits = lengths[0][size] + size
-    run = 0
-    last = max((k for k in range(1, 64) if levels[k]), default=0)
-    for level in levels[1 : last + 1].tolist():
-        if level == 0:
-            run += 1
-            continue
-        size = abs(level).bit_length()
-        bits += (run // 16) * lengths[1][0xF0] + lengths[1][16 * (run % 16) + size] + size
-        run = 0
-    return bits + (lengths[1][0] if last < 63 else 0)
-
-
-def huffman_lengths(data: bytes) -> dict[int, dict[int, int]]:
-    """Code length by symbol of each DHT segment, by the segment's class and number."""
-    found, position = {}, data.find(b"\xff\xc4")
-    while position >= 0:
-        length = int.from_bytes(data[position + 2 : position + 4], "big")
-        body = data[position + 4 : position + 2 + length]
-        each = [bits + 1 for bits in range(16) for _ in range(body[1 + bits])]
-        found[body[0]] = dict(zip(body[17:], each, strict=True))
-        position = data.find(b"\xff\xc4", position + length)
-    return found
-
-
 @QUICK
 @given(st.integers(0, 10**6), st.sampled_from([1, 3, 40]), st.sampled_from([0.0, 0.5, 0.9, 0.98]))
 def test_bits_are_those_of_the_definition(seed: int, largest: int, zeros: float) -> None:
     """Levels chosen at random, runs of more than 16 zeros included; the header and stuffed bytes are bounds."""
-    buffer = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(buffer, "JPEG", quality=50)
-    lengths = huffman_lengths(buffer.getvalue())
     draw = np.random.default_rng(seed)
     levels = draw.integers(-largest, largest + 1, (3, 64)) * (draw.random((3, 64)) >= zeros)
-    bits = sum(
-        bits_by_definition(levels[part], (lengths[min(part, 1)], lengths[0x10 + min(part, 1)])) for part in range(3)
-    )
+    bits = sum(bits_by_definition(levels[part], CODE_LENGTHS[part]) for part in range(3))
     coefficients = Coefficients((8 * levels[None]).astype(np.int16), 8, 8, "4:4:4")
     (size_bytes,) = coefficients.size_bytes([QuantTables.shared(np.full((8, 8), 1))])
     stuffed = size_bytes - 625 - (bits + 7) // 8

@@ -13,7 +13,7 @@ def test_a_validation_says_what_each_table_gains_on_its_images(reported: Reporte
     results = kept.results()
     assert [one.ratio for one in network.tables] == sorted(one.ratio for one in network.tables)
     assert {one.label for one in network.tables} == {trial.label for trial in results.done}
-    assert said.picks == picks_of(run.results())
+    assert said.picks == picks_of(run, run.results())
     assert said.use == 1
     assert results.uncompressed is not None
     assert said.uncompressed_top1 == (results.uncompressed.top1,)

@@ -11,6 +11,7 @@ from qsearch.analysis.distribution import Distribution, distribution
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.objective import LOSS
 from qsearch.report.charts import bars, on_one_scale, validation_chart
 from qsearch.report.distribution_plot import MOST_BARS, OUTCOMES, default_window, histogram, plot_distribution
 from qsearch.report.psnr_plot import highlighted, plot_psnr
@@ -135,6 +136,18 @@ def test_a_validation_is_drawn_beside_its_search(reported: Reported) -> None:
     assert (kinds["search images"], kinds["validation images"]) == ("steps", "points")
     with pytest.raises(InputError, match="qsearch validate"):
         plot_validations([], "15 images")
+
+
+def test_a_validation_of_a_search_by_loss_is_drawn_in_both(by_loss: Run) -> None:
+    searched, validated = by_loss.results(), Run.open(by_loss.path / "validations" / "unseen").results()
+    top1, loss = plot_validations([ValidationPair(searched, validated, "others")], "15 images").axes
+    expected = sorted((measured(trial).ratio, measured(trial).mean("loss")) for trial in validated.done)
+    (again,) = [each for each in loss.lines if "tables on the validation images" in str(each.get_label())]
+    np.testing.assert_allclose(np.asarray(again.get_xydata()), expected)
+    frontiers = [next(each for each in axes.lines if "frontier" in str(each.get_label())) for axes in (top1, loss)]
+    assert [each.get_linestyle() for each in frontiers] == ["None", "-"]
+    chart = validation_chart(searched, validated, "others", None, LOSS)
+    assert [series.kind for series in chart.series] == ["steps", "standard", "points", "standard"]
 
 
 @pytest.mark.parametrize("window", [(100, 200), (200, 100)])

@@ -183,8 +183,8 @@ class TestOnTheCommandLine:
         third = photos(tmp_path / "third", 20)
         made = cli("validate", "a", "--dataset", f"folder:{third}", "--workers", "1", *self.PREPARED, "--name", "v")
         assert made.status == 0, made.stderr
-        for folder, name in ((seen, "a"), (third, "v")):
-            with pytest.raises(InputError, match=f"are among those that run {name} searched on"):
+        for folder, what in ((seen, "run a searched"), (third, "validation v measured")):
+            with pytest.raises(InputError, match=f"are among those that {what} on"):
                 refuse_overlap([Run.open("runs/a/validations/v")], identities(load(folder, 32)))
 
     def test_images_that_look_alike_are_told(self, cli: Cli, seen: Path, unseen: Path) -> None:

@@ -1,19 +1,21 @@
 """Racing decisions: gains paired image by image, the chance that a table is better, and who the elite are."""
 
 import math
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement
-from qsearch.evaluation.measures import Floats
 from qsearch.evaluation.objective import LOSS, TOP1
 from qsearch.evaluation.parts import NestedOrder
 from qsearch.pareto.curve import StandardCurve
-from qsearch.search.racing import Curve, Race, RaceOptions, chance_of_more, check_raceable
+from qsearch.pareto.paired_curve import PairedCurve
+from qsearch.search.racing import Race, RaceOptions, chance_of_more, check_raceable
 from qsearch.space import SearchSpace
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.base import Strategy
@@ -27,7 +29,7 @@ def order(seed: int = 0) -> NestedOrder:
     return NestedOrder(np.random.RandomState(seed).permutation(IMAGES).astype(np.int64))
 
 
-def measured(loss: Floats, size_bytes: Floats) -> Measurement:
+def measured(loss: npt.NDArray[Any], size_bytes: npt.NDArray[Any]) -> Measurement:
     ranks = (loss > 1).astype(np.int32)[None]
     return Measurement.of(size_bytes.astype(np.int64), ranks, 32 * 32, loss=loss[None])
 
@@ -47,7 +49,7 @@ def table(gain: float, noise: float = 0.5, seed: int = 0, size: float = 1900.0) 
     return measured(np.maximum(loss, 0), size + 10 * (image % 11))
 
 
-def race(**options: float) -> Race:
+def race(**options: Any) -> Race:
     """One whose first twelve tables, all done, gain nothing."""
     made = Race(RaceOptions(**options), LOSS, order())
     made.set_standard(standard())
@@ -69,7 +71,7 @@ class TestGains:
         draw = np.random.RandomState(seed)
         values, size_bytes = draw.normal(size=(points, images)), draw.uniform(50, 500, (points, images))
         mine, my_bytes = draw.normal(size=images), draw.uniform(50, 500, images)
-        gains = Curve.of([*zip(values, size_bytes, strict=True)]).gains(mine, my_bytes)
+        gains = PairedCurve.of([*zip(values, size_bytes, strict=True)]).gains(mine, my_bytes)
         reference = StandardCurve(images / size_bytes.sum(axis=1), values.mean(axis=1))
         expected = mine.mean() - float(reference.value_at(images / my_bytes.sum()))
         assert math.isnan(expected) if gains is None else gains.mean() == pytest.approx(expected, abs=1e-9)
@@ -80,25 +82,25 @@ class TestGains:
         values = -np.array([0.1, 0.3, 0.9])[:, None] * draw.uniform(0.5, 1.5, 500)
         size_bytes = np.array([300, 200, 100])[:, None] * draw.uniform(0.5, 1.5, (3, 500))
         mine, my_bytes = -draw.uniform(0, 1, 500), 160 * draw.uniform(0.5, 1.5, 500)
-        gains = Curve.of([*zip(values, size_bytes, strict=True)]).gains(mine, my_bytes)
+        gains = PairedCurve.of([*zip(values, size_bytes, strict=True)]).gains(mine, my_bytes)
         assert gains is not None
         moved = []
         for image in range(500):
             again = np.append(np.arange(500), image)
-            more = Curve.of([*zip(values[:, again], size_bytes[:, again], strict=True)])
+            more = PairedCurve.of([*zip(values[:, again], size_bytes[:, again], strict=True)])
             found = more.gains(mine[again], my_bytes[again])
             assert found is not None
             moved.append(501 * (found.mean() - gains.mean()))
         np.testing.assert_allclose(moved, gains - gains.mean(), atol=0.02 * gains.std())
 
     def test_outside_the_curve_there_is_none(self) -> None:
-        curve = Curve.of([(np.zeros(3), np.full(3, size)) for size in (100.0, 200.0)])
+        curve = PairedCurve.of([(np.zeros(3), np.full(3, size)) for size in (100.0, 200.0)])
         assert curve.gains(np.zeros(3), np.full(3, 99.0)) is None
         assert curve.gains(np.zeros(3), np.full(3, 201.0)) is None
         assert curve.gains(np.ones(3), np.full(3, 150.0)) is not None
 
     def test_of_two_standard_tables_with_one_ratio_the_better_counts(self) -> None:
-        curve = Curve.of(
+        curve = PairedCurve.of(
             [(np.full(3, value), np.full(3, size)) for value, size in ((1, 100.0), (4, 100.0), (5, 200.0))]
         )
         gains = curve.gains(np.full(3, 4.0), np.full(3, 100.0))

@@ -11,8 +11,8 @@ from qsearch.codecs.coefficient import CoefficientCodec
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.errors import InputError, RunError
 from qsearch.run.building import build_evaluator
-from qsearch.run.confirmation import FILE, confirm, unconfirmed
 from qsearch.run.folder import Run
+from qsearch.run.real_files import FILE, check_files, unchecked
 from qsearch.run.settings import CodecSettings
 from tests.run.test_folder import settings
 
@@ -29,17 +29,17 @@ def searched(path: Path, codec: str = "auto") -> Run:
 def test_what_the_fast_codec_measured_is_confirmed_once(tmp_path: Path) -> None:
     run = searched(tmp_path / "a")
     trials = list(run.trials()[1])[:2]
-    assert unconfirmed(run, trials) == trials
-    assert confirm(run, trials) == trials
-    assert unconfirmed(run, trials) == []
-    assert confirm(Run.open(tmp_path / "a"), trials) == []
-    (tmp_path / "a" / FILE).write_text("{")  # what cannot be read is confirmed again
-    assert confirm(run, trials) == trials
+    assert unchecked(run, trials) == trials
+    assert check_files(run, trials) == trials
+    assert unchecked(run, trials) == []
+    assert check_files(Run.open(tmp_path / "a"), trials) == []
+    (tmp_path / "a" / FILE).write_text("{")  # what cannot be read is checked again
+    assert check_files(run, trials) == trials
 
 
 def test_what_pillow_measured_needs_no_confirmation(tmp_path: Path) -> None:
     run = searched(tmp_path / "a", "pillow")
-    assert unconfirmed(run, list(run.trials()[1])) == []
+    assert unchecked(run, list(run.trials()[1])) == []
 
 
 @pytest.mark.parametrize(("larger", "other"), [(1, 0), (0, 1)])
@@ -57,7 +57,7 @@ def test_a_difference_is_told_with_the_image(
 
     monkeypatch.setattr(PillowCodec, "encode", differently)
     with pytest.raises(RunError, match=r"are not what was measured, on 1 of 15 images \(000003, for one\)"):
-        confirm(run, [run.trials()[1][0]])
+        check_files(run, [run.trials()[1][0]])
     assert not (tmp_path / "a" / FILE).exists()
 
 
@@ -65,7 +65,7 @@ def test_other_images_confirm_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     run = searched(tmp_path / "a")
     monkeypatch.setenv("FAKE_DATASET_SEED", "1")
     with pytest.raises(InputError, match="not those that were measured any more"):
-        confirm(run, [run.trials()[1][0]])
+        check_files(run, [run.trials()[1][0]])
 
 
 def test_runs_of_both_codecs_are_comparable(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Tables that are learned from coefficients and gradients in place of trials; ladders and dials of them."""

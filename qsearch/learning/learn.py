@@ -1,0 +1,288 @@
+"""Learning: a dataset, and where the objective needs one a network, to a ladder that is kept as it grows."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qsearch.classifiers.base import Classifier
+from qsearch.coefficients.arrays import Coefficients
+from qsearch.coefficients.cache import cached_coefficients
+from qsearch.datasets.base import UNLABELLED, Dataset, digest_of, identities
+from qsearch.errors import InputError
+from qsearch.learning.descent import Descent, scaled_tables
+from qsearch.learning.ladder import Ladder, LearnedOn, LearningSettings, Rung, read_ladder, write_ladder
+from qsearch.learning.objectives import Target, floor_of, target_at, target_of_loss
+from qsearch.tables import QuantTables
+
+OnProgress = Callable[[str, int, int], None]
+"""Hears a stage's name, how much of it is done, and of how much."""
+KEEP_EVERY_S = 15.0
+"""A ladder per image is written so often while it grows; a rung for all images, as it is learned."""
+_START_QUALITY = 50
+
+
+def _nobody(stage: str, done: int, total: int) -> None:
+    pass
+
+
+def learn_ladder(
+    dataset: Dataset,
+    settings: LearningSettings,
+    *,
+    classifier: Classifier | None = None,
+    out: Path | None = None,
+    workers: int = 1,
+    on_progress: OnProgress = _nobody,
+) -> Ladder:
+    """The ladder that ``settings`` ask for, learned from ``dataset``.
+
+    With ``out`` it is written there as it grows, and goes on from what is there already. classifier: what the
+    objectives ``accuracy`` and ``mix`` are for. workers: processes, for a ladder per image; others are learned in one.
+    InputError where settings contradict one another or the images, and where ``out`` holds something else.
+    """
+    check_settings(settings)
+    dataset = drawn(dataset, settings)
+    needs_network = settings.objective != "distortion"
+    if needs_network:
+        _check_network(settings, dataset, classifier)
+    network = classifier if needs_network else None
+    learned_on = LearnedOn(
+        dataset=dataset.name,
+        digest=dataset.digest,
+        images=len(dataset),
+        height=dataset.height,
+        width=dataset.width,
+        classifier=None if network is None else {"name": network.name, "digest": network.digest},
+    )
+    ladder = _begun(settings, learned_on, out)
+    if ladder.is_complete:
+        return ladder
+    if network is not None and ladder.network_weights is None:
+        from qsearch.learning.sensitivity import frequency_weights
+
+        weights = frequency_weights(
+            network,
+            dataset,
+            settings.subsampling,
+            label_free=settings.label_free,
+            seed=settings.seed,
+            on_progress=lambda done, total: on_progress("sensitivity", done, total),
+        )
+        ladder = replace(ladder, network_weights=weights)
+    ladder = replace(ladder, images=tuple(identities(dataset)))
+    coefficients = cached_coefficients(dataset.images, dataset.digest, settings.subsampling)
+    grown = _per_image if settings.per_image else _universal
+    for larger in grown(ladder, dataset.images, coefficients, workers, on_progress):
+        ladder = larger
+        if out is not None:
+            write_ladder(ladder, out)
+    return ladder if out is None else read_ladder(out)
+
+
+def check_settings(settings: LearningSettings) -> None:
+    """InputError where what they say does not go together."""
+    qualities = settings.qualities
+    if not settings.rungs:
+        raise InputError("a ladder has one rung or more: name one standard quality at least.")
+    if list(qualities) != sorted(set(qualities)) or (qualities and not 1 <= qualities[0] <= qualities[-1] <= 100):
+        raise InputError(f"qualities are from 1 to 100, each once and rising, got {', '.join(map(str, qualities))}.")
+    if settings.loss_weights and settings.objective == "accuracy" and any(each[1] for each in settings.loss_weights):
+        raise InputError("the objective accuracy has no c_d: give 0 for it, or learn mix.")
+    if settings.loss_weights and settings.objective == "distortion" and any(each[2] for each in settings.loss_weights):
+        raise InputError("the objective distortion has no c_c: give 0 for it, or learn mix.")
+
+
+def drawn(dataset: Dataset, settings: LearningSettings) -> Dataset:
+    """The images to learn from, in the dataset's order. InputError where there are fewer than are to be drawn."""
+    count = settings.images
+    if count is None or count == len(dataset):
+        return dataset
+    if count > len(dataset):
+        raise InputError(f"{dataset.name} has {len(dataset)} images, and {count} were to be drawn: ask for fewer.")
+    chosen = np.sort(np.random.default_rng(settings.seed).permutation(len(dataset))[:count])
+    images, labels = dataset.images[chosen], dataset.labels[chosen]
+
+    def some(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(values[index] for index in chosen) if values else ()
+
+    return replace(
+        dataset,
+        name=f"{dataset.name}, {count} drawn with seed {settings.seed}",
+        images=images,
+        labels=labels,
+        image_names=some(dataset.image_names),
+        digest=digest_of(images, labels, dataset.class_names),
+        sources=some(dataset.sources),
+        source_identities=some(dataset.source_identities),
+    )
+
+
+def _check_network(settings: LearningSettings, dataset: Dataset, classifier: Classifier | None) -> None:
+    if classifier is None:
+        raise InputError(f"the objective {settings.objective} needs a network: say which one with --classifier.")
+    if not settings.label_free and dataset.class_names == (UNLABELLED,):
+        raise InputError(
+            f"the images of {dataset.name} have no labels: learn from the divergence from the network's own answers "
+            "with --label-free."
+        )
+
+
+def _begun(settings: LearningSettings, learned_on: LearnedOn, out: Path | None) -> Ladder:
+    """What is at ``out``, or a ladder without rungs."""
+    if out is not None and out.exists():
+        found = read_ladder(out)
+        if found.settings != settings or found.learned_on != learned_on:
+            raise InputError(f"{out} was learned otherwise or from other images: choose another file, or remove it.")
+        return found
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Ladder(settings, learned_on, (), qsearch=version("qsearch"), created=now)
+
+
+def _universal(
+    ladder: Ladder,
+    images: npt.NDArray[np.uint8],
+    coefficients: Coefficients,
+    workers: int,
+    on_progress: OnProgress,
+) -> Iterator[Ladder]:
+    """``ladder`` with one rung more each time."""
+    total = ladder.settings.rungs
+    on_progress("rungs", len(ladder.rungs), total)
+    lesson = _Lesson(ladder.settings, coefficients, floor_of(images, coefficients), ladder.network_weights)
+    for index in range(len(ladder.rungs), total):
+        target, tables = lesson.rung(index, ladder.rungs[-1].tables[0] if index else None)
+        size_bytes = coefficients.size_bytes([tables] * len(coefficients))
+        rung = _rung(ladder.settings, index, target.trade_off, _bpp(size_bytes, coefficients), (tables,))
+        ladder = replace(ladder, rungs=(*ladder.rungs, rung))
+        on_progress("rungs", index + 1, total)
+        yield ladder
+
+
+def _per_image(
+    ladder: Ladder,
+    images: npt.NDArray[np.uint8],
+    coefficients: Coefficients,
+    workers: int,
+    on_progress: OnProgress,
+) -> Iterator[Ladder]:
+    """``ladder`` with tables for more images each time."""
+    from joblib import Parallel, delayed
+
+    settings, total = ladder.settings, len(images)
+    rungs = [_Grown.of(rung) for rung in ladder.rungs] or [_Grown() for _ in range(settings.rungs)]
+    begun = len(rungs[0].tables)
+    on_progress("images", begun, total)
+    answers = Parallel(n_jobs=workers, return_as="generator")(
+        delayed(_learn_image)(settings, images[index], coefficients[index : index + 1], ladder.network_weights)
+        for index in range(begun, total)
+    )
+    kept_at = time.monotonic()
+    for done, answer in enumerate(answers, start=begun + 1):
+        for rung, (trade_off, bpp, tables) in zip(rungs, answer, strict=True):
+            rung.add(trade_off, bpp, tables)
+        on_progress("images", done, total)
+        if done == total or time.monotonic() - kept_at >= KEEP_EVERY_S:
+            kept_at = time.monotonic()
+            yield replace(
+                ladder,
+                rungs=tuple(
+                    _rung(settings, index, rung.trade_off, rung.bpp, tuple(rung.tables))
+                    for index, rung in enumerate(rungs)
+                ),
+            )
+
+
+def _learn_image(
+    settings: LearningSettings,
+    image: npt.NDArray[np.uint8],
+    coefficients: Coefficients,
+    network_weights: npt.NDArray[np.float64] | None,
+) -> list[tuple[float, float, QuantTables]]:
+    """Trade-off, bits per pixel and tables of one image at every rung."""
+    lesson = _Lesson(settings, coefficients, floor_of(image[None], coefficients), network_weights)
+    found: list[tuple[float, float, QuantTables]] = []
+    for index in range(settings.rungs):
+        target, tables = lesson.rung(index, found[-1][2] if found else None)
+        found.append((target.trade_off, _bpp(coefficients.size_bytes([tables]), coefficients), tables))
+    return found
+
+
+class _Grown:
+    """A rung per image while images are added: means of what was measured, and the tables."""
+
+    def __init__(self) -> None:
+        self.trade_off = self.bpp = 0.0
+        self.tables: list[QuantTables] = []
+
+    @classmethod
+    def of(cls, rung: Rung) -> "_Grown":
+        grown = cls()
+        grown.trade_off, grown.bpp, grown.tables = rung.trade_off, rung.bpp, list(rung.tables)
+        return grown
+
+    def add(self, trade_off: float, bpp: float, tables: QuantTables) -> None:
+        self.tables.append(tables)
+        share = 1 / len(self.tables)
+        self.trade_off += share * (trade_off - self.trade_off)
+        self.bpp += share * (bpp - self.bpp)
+
+
+class _Lesson:
+    """Images laid out for all rungs of a ladder."""
+
+    def __init__(
+        self,
+        settings: LearningSettings,
+        coefficients: Coefficients,
+        floor: npt.NDArray[np.float64],
+        network_weights: npt.NDArray[np.float64] | None,
+    ) -> None:
+        self._settings = settings
+        self._coefficients = coefficients
+        self._floor = floor
+        self._network_weights = network_weights
+        self._descent = Descent(coefficients, settings.layout)
+        self._last: tuple[int, Target] | None = None
+
+    def rung(self, index: int, before: QuantTables | None) -> tuple[Target, QuantTables]:
+        """What rung ``index`` aims at, and its tables; ``before`` are those of the rung before, where there is one."""
+        target = self._target(index)
+        if before is None:
+            quality = _START_QUALITY if self._settings.loss_weights else self._settings.qualities[0]
+            start = QuantTables.standard(quality)
+        else:
+            # In the limit of fine steps the best ones grow with the root of the trade-off.
+            start = scaled_tables(before, float(np.sqrt(target.steepness / self._target(index - 1).steepness)))
+        self._last = index, target
+        return target, self._descent.minimize(target.distortions, target.trade_off, start).tables
+
+    def _target(self, index: int) -> Target:
+        if self._last is not None and self._last[0] == index:
+            return self._last[1]
+        if self._settings.loss_weights:
+            return target_of_loss(self._settings.loss_weights[index], self._coefficients, self._network_weights)
+        return target_at(
+            self._settings.objective,
+            self._coefficients,
+            self._settings.qualities[index],
+            floor=self._floor,
+            network_weights=self._network_weights,
+        )
+
+
+def _rung(
+    settings: LearningSettings, index: int, trade_off: float, bpp: float, tables: tuple[QuantTables, ...]
+) -> Rung:
+    quality = None if settings.loss_weights else settings.qualities[index]
+    return Rung(quality, trade_off, bpp, tables)
+
+
+def _bpp(size_bytes: npt.NDArray[np.int64], coefficients: Coefficients) -> float:
+    return 8 * float(size_bytes.mean()) / (coefficients.height * coefficients.width)
