@@ -18,7 +18,11 @@ from qsearch.tables.published import published_names, published_tables
 PROMISING = 20
 """Tables of a search that are measured again."""
 
-Kind = Literal["searched", "average", "published"]
+MEAN_OF_PUBLISHED = "mean-of-published"
+
+Kind = Literal["searched", "average", "published", "standard"]
+"""Averages are of the search's tables; what is made of published ones alone is published. Of the standard tables, which
+gains are stated against, there is one."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,9 @@ def candidates(results: Results, ratio: float, more: Sequence[Candidate] = ()) -
     averages = {
         "mean-of-all": _mean(distinct),
         f"mean-of-best-{BEST}": best,
-        "mean-of-published": of_published,
         "mean-of-best-and-published": _mean([best, of_published]),
     }
+    published.append(Candidate(MEAN_OF_PUBLISHED, "published", of_published))
     found = [Candidate(labels[each], "searched", each) for each in distinct[:PROMISING]]
     found += [Candidate(label, "average", each) for label, each in averages.items()]
     return list({each.tables: each for each in [*more, *published, *found][::-1]}.values())[::-1]

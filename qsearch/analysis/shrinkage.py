@@ -37,17 +37,15 @@ def shrunken(above: Floats, kinds: Sequence[str]) -> Shrunken:
     above: [m, N], by how much each table is better than the standard curve on each of N images.
     kinds: [m], which tables are alike a priori: the best of a search, averages, tables from elsewhere.
 
-    The measured mean gains g are N(theta, S / N), where S is the covariance over images: what suits one image and not
+    The measured mean gains are N(theta, S / N), where S is the covariance over images: what suits one image and not
     another. The true gains theta are N(mean of their kind, w S): where images differ much about two tables, the tables
-    may truly differ much. The kinds' means are those of generalised least squares, w is the likeliest by restricted
-    maximum likelihood (Patterson 1971). S is shrunk as Ledoit 2004 says, for there may be hardly more images than
-    tables. So no table is judged by its own measurement alone, and the luckiest of many is not taken for the best; on
-    300 photographs a prior of independent gains, likelier a priori, was never the likelier one.
+    may truly differ much. The kinds' means are plain averages, and w is what makes the squared differences within
+    kinds as large as they were measured, 0 at least (method of moments). So no table is judged by its own measurement
+    alone, and the luckiest of many is not taken for the best. No inverse of S is taken: with hardly more images than
+    tables it would set great weights against each other.
 
     InputError for fewer than eight images and for shapes that differ.
     """
-    from sklearn.covariance import ledoit_wolf
-
     if above.ndim != 2 or above.shape[0] != len(kinds) or not len(kinds):
         raise InputError(f"m tables on N images have gains [m, N] and m kinds, got {above.shape} and {len(kinds)}.")
     if above.shape[1] < FEWEST_IMAGES:
@@ -56,16 +54,13 @@ def shrunken(above: Floats, kinds: Sequence[str]) -> Shrunken:
     gains = above.mean(axis=1)
     names = list(dict.fromkeys(kinds))
     design = np.array([[kind == name for name in names] for kind in kinds], dtype=np.float64)
-    over_images = np.asarray(ledoit_wolf(above.T)[0], dtype=np.float64)
-    over_images += 1e-12 * max(float(np.diag(over_images).mean()), 1e-12) * np.eye(tables)  # where no image differs
-    weighted = np.linalg.solve(over_images, design)
-    level_covariance = np.linalg.inv(design.T @ weighted)
-    levels = level_covariance @ (weighted.T @ gains)
-    rest = gains - design @ levels
-    freedom = tables - len(names)
-    variance = float(rest @ np.linalg.solve(over_images, rest)) / freedom if freedom else 0.0
-    total = max(variance, 1 / images)  # w + 1 / N, where w is not negative
-    kept = 1 - 1 / (images * total)
-    mean = gains - (1 - kept) * rest
-    covariance = kept * over_images / images + (1 - kept) ** 2 * total * design @ level_covariance @ design.T
-    return Shrunken(mean, covariance, dict(zip(names, levels.tolist(), strict=True)), kept)
+    averaging = (design / design.sum(axis=0)) @ design.T
+    within = np.eye(tables) - averaging
+    noise = np.atleast_2d(np.cov(above)) / images
+    expected = float(np.trace(within @ noise @ within))
+    found = float(((within @ gains) ** 2).sum())
+    kept = max(0.0, 1 - expected / found) if found > 0 else 0.0
+    mean = averaging @ gains + kept * (within @ gains)
+    weights = averaging + np.sqrt(kept) * within
+    levels = dict(zip(names, ((design / design.sum(axis=0)).T @ gains).tolist(), strict=True))
+    return Shrunken(mean, weights @ noise @ weights.T, levels, kept)

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from qsearch.analysis.bootstrap import Estimate
-from qsearch.analysis.candidates import Candidate, Kind, candidates
+from qsearch.analysis.candidates import MEAN_OF_PUBLISHED, Candidate, Kind, candidates
 from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.gains import Gains, bootstrap_gains, saving_percent_over
 from qsearch.analysis.paired import above_standard
@@ -119,7 +119,7 @@ def open_confirmation(run: Run, evaluator: Evaluator, more: Sequence[Candidate] 
     if (path / SETTINGS_FILE).is_file():
         return Run.open(path), measuring
     ratio = target_ratio(run, results)
-    standard = Candidate(STANDARD, "published", QuantTables.standard(QUALITY))
+    standard = Candidate(STANDARD, "standard", QuantTables.standard(QUALITY))
     steering = Steering(evaluator, ratio)
     chosen: dict[QuantTables, tuple[str, Kind]] = {}
     for each in [standard, *more, *candidates(results, ratio)]:
@@ -208,7 +208,9 @@ def _confirmed(run: Run, results: Results) -> Confirmed | None:
 
 
 def _kind(label: str) -> Kind:
-    if label.startswith("mean-of-"):
+    if label == STANDARD:
+        return "standard"
+    if label.startswith("mean-of-") and label != MEAN_OF_PUBLISHED:
         return "average"
     return "searched" if label.removesuffix("-scaled").isdecimal() else "published"
 
