@@ -8,6 +8,8 @@ import numpy as np
 from qsearch.analysis.bootstrap import Floats
 from qsearch.errors import InputError
 
+SHARES = 400
+"""Points of the grid on which the share of luck is integrated."""
 FEWEST_IMAGES = 8
 """Below so many no covariance can be told."""
 
@@ -17,7 +19,8 @@ class Shrunken:
     """Posterior of the true gains of m tables.
 
     mean: [m]; covariance: [m, m]. kinds: the mean gain of each kind.
-    kept: the share, 0 to 1, of what a table was measured to differ from its kind that it is expected to differ truly.
+    kept: the share, 0 to 1, of what a table was measured to differ from its kind that it is expected to differ truly:
+        its posterior mean.
     """
 
     mean: Floats
@@ -39,10 +42,11 @@ def shrunken(above: Floats, kinds: Sequence[str]) -> Shrunken:
 
     The measured mean gains are N(theta, S / N), where S is the covariance over images: what suits one image and not
     another. The true gains theta are N(mean of their kind, w S): where images differ much about two tables, the tables
-    may truly differ much. The kinds' means are plain averages, and w is what makes the squared differences within
-    kinds as large as they were measured, 0 at least (method of moments). So no table is judged by its own measurement
-    alone, and the luckiest of many is not taken for the best. No inverse of S is taken: with hardly more images than
-    tables it would set great weights against each other.
+    may truly differ much. The kinds' means are plain averages: with hardly more images than tables, an inverse of S
+    would set great weights against each other. The share of a difference within a kind that is luck, 1 / (1 + N w), is
+    uniform a priori (Christiansen 1997), and the sum of squared differences over what luck alone would make of it is
+    taken as chi-squared: one likeliest w, often 0, makes intervals too short and picks worse. So no table is judged by
+    its own measurement alone, and the luckiest of many is not taken for the best.
 
     InputError for fewer than eight images and for shapes that differ.
     """
@@ -57,10 +61,24 @@ def shrunken(above: Floats, kinds: Sequence[str]) -> Shrunken:
     averaging = (design / design.sum(axis=0)) @ design.T
     within = np.eye(tables) - averaging
     noise = np.atleast_2d(np.cov(above)) / images
-    expected = float(np.trace(within @ noise @ within))
-    found = float(((within @ gains) ** 2).sum())
-    kept = max(0.0, 1 - expected / found) if found > 0 else 0.0
-    mean = averaging @ gains + kept * (within @ gains)
-    weights = averaging + np.sqrt(kept) * within
-    levels = dict(zip(names, ((design / design.sum(axis=0)).T @ gains).tolist(), strict=True))
-    return Shrunken(mean, weights @ noise @ weights.T, levels, kept)
+    rest = within @ gains
+    by_luck, freedom = float(np.trace(within @ noise @ within)), tables - len(names)
+    off, off_variance = _shares_off(freedom, freedom * float(rest @ rest) / by_luck) if by_luck > 0 else (0.0, 0.0)
+    weights = averaging + np.sqrt(1 - off) * within
+    # Where much may be shrunken away and little, a table far from its kind may truly be there or not.
+    covariance = weights @ noise @ weights.T + off_variance * np.outer(rest, rest)
+    levels = (design / design.sum(axis=0)).T @ gains
+    return Shrunken(gains - off * rest, covariance, dict(zip(names, levels.tolist(), strict=True)), 1 - off)
+
+
+def _shares_off(freedom: int, squares: float) -> tuple[float, float]:
+    """Posterior mean and variance of the share b = 1 / (1 + N w) of a difference that is luck, uniform a priori.
+
+    Its likelihood is that of ``squares``, b times which is chi-squared with ``freedom`` degrees.
+    """
+    shares = (np.arange(SHARES) + 0.5) / SHARES
+    logarithms = freedom / 2 * np.log(shares) - squares / 2 * shares
+    weights = np.exp(logarithms - logarithms.max())
+    weights /= weights.sum()
+    mean = float(weights @ shares)
+    return mean, float(weights @ (shares - mean) ** 2)

@@ -27,6 +27,8 @@ from qsearch.report import wording
 from qsearch.run.folder import Run
 from qsearch.run.real_files import check_files, unchecked
 
+SEARCHED = "on the images of the search, which flatter it"
+
 
 @click.command()
 @click.argument("source", metavar="[RUN|TABLES]", shell_complete=completion.tables, required=False)
@@ -120,10 +122,11 @@ def _chosen(
         choice = choose_like_quality(results, like_quality)
     else:
         table = RunTable.of(run, BEST)
-        click.echo(_explained(table.results, table.choice), err=True)
+        where = SEARCHED if table.pick is None else "on the images kept aside, where it was picked"
+        click.echo(_explained(run.name, table.results, table.choice, where), err=True)
         _check(table.run, table.choice.trial)
         return table.sheet
-    click.echo(_explained(results, choice), err=True)
+    click.echo(_explained(run.name, results, choice, SEARCHED), err=True)
     _check(run, choice.trial)
     return sheet_of(run, results, choice)
 
@@ -133,7 +136,7 @@ def _check(run: Run, trial: Trial) -> None:
     try:
         if unchecked(run, [trial]):
             check_files(run, [trial])
-            click.echo(f"checked with Pillow's files: trial {trial.label}", err=True)
+            click.echo(f"checked with Pillow's files: {wording.called(trial.label)}", err=True)
     except InputError as error:
         click.echo(f"not checked with Pillow's files: {error}", err=True)
 
@@ -148,6 +151,6 @@ def _share(text: str) -> float:
     return share
 
 
-def _explained(results: Results, choice: Choice) -> str:
+def _explained(run: str, results: Results, choice: Choice, where: str) -> str:
     place = wording.place(measured(choice.trial), results.objective)
-    return f"{results.name}:{choice.trial.label}, {choice.reason}: {place} on the images of the pick, which flatter it"
+    return f"{run}:{choice.trial.label}, {choice.reason}: {place} {where}"

@@ -50,7 +50,7 @@ class RunTable:
     @property
     def choice(self) -> Choice:
         """The trial and why it is the one; InputError where there is none."""
-        if self.pick is not None:
+        if self.pick is not None and self.label == BEST:
             reason = (
                 f"the one that is expected to gain most of {len(self.pick.considered)} tables, by "
                 f"{self.pick.objective.title} on {self.pick.images} images that the search has not seen"

@@ -11,6 +11,7 @@ import msgspec
 
 from qsearch.analysis.bootstrap import Estimate
 from qsearch.analysis.choice import QUALITY
+from qsearch.analysis.plausibility import answers_probabilities
 from qsearch.analysis.results import Results
 from qsearch.analysis.validation import ValidationRow
 from qsearch.classifiers.base import NetworkOptions
@@ -111,6 +112,9 @@ def validate(
     settings = validation_settings(run, chosen, wanted)
     workers = workers or default_workers(settings)
     evaluator = build_evaluator(settings, workers, trust_pickle=given["trust_pickle"])
+    for note in (answers_probabilities(each, evaluator.dataset) for each in evaluator.classifiers):
+        if note is not None:
+            click.echo(note, err=True)
     validation = open_validation(
         run,
         name or _name(settings),

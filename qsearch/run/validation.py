@@ -13,7 +13,7 @@ from qsearch.datasets.identity import look_alikes
 from qsearch.disk import append_line, check_folder_name
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
-from qsearch.run.confirmation import confirmations
+from qsearch.run.confirmation import confirmations, owner_of, picks_on_others
 from qsearch.run.folder import SETTINGS_FILE, Run
 from qsearch.run.settings import RunSettings, SearchSettings, files_of
 from qsearch.strategies.listed import Listed
@@ -100,12 +100,11 @@ def refuse_overlap(runs: Sequence[Run], images: Sequence[ImageIdentity]) -> list
             seen = archive.images(all_generations=True)
         shared = same_images(images, seen)
         if shared:
-            what = f"validation {run.name} measured" if _searched_by(run) else f"run {run.name} searched"
             raise InputError(
-                f"{len(shared)} of {len(images)} images are among those that {what} on ({shared[0]}, for one): "
+                f"{len(shared)} of {len(images)} images are among those that {_what(run)} on ({shared[0]}, for one): "
                 "validate on images it has not seen."
             )
-        notes += _doubts(run.name, seen, images)
+        notes += _doubts(run, seen, images)
     return list(dict.fromkeys(notes))
 
 
@@ -119,11 +118,22 @@ def _digests(image: ImageIdentity) -> set[str]:
     return {image.digest, image.source_digest, image.file_digest} - {""}
 
 
-def _doubts(name: str, seen: Sequence[ImageIdentity], images: Sequence[ImageIdentity]) -> list[str]:
+def _what(run: Run) -> str:
+    """Who did what on the images of ``run``."""
+    owner = owner_of(run)
+    if owner is not None:
+        return f"run {owner.name} made its pick"
+    return f"validation {run.name} measured" if _searched_by(run) else f"run {run.name} searched"
+
+
+def _doubts(run: Run, seen: Sequence[ImageIdentity], images: Sequence[ImageIdentity]) -> list[str]:
     """What images that differ in file and pixels do not yet tell, a sentence each."""
+    name = run.name
     if not seen:
         return [f"run {name} does not say which images it searched on: see that it was not on these."]
     notes = []
+    if picks_on_others(run.settings) and not confirmations(run):
+        notes.append(f"run {name} has not made its pick on the images it keeps aside yet: see that these are others.")
     if any(not image.source_digest for image in seen):
         notes.append(
             f"run {name} is of a version that knew images only as they were prepared: those it searched on are not "
@@ -134,8 +144,8 @@ def _doubts(name: str, seen: Sequence[ImageIdentity], images: Sequence[ImageIden
         named = ", ".join(f"{images[mine].name} like {seen[theirs].name}" for mine, theirs in pairs[:NAMED])
         more = f" and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
         notes.append(
-            f"{len(pairs)} of {len(images)} images look like some that run {name} searched on ({named}{more}): see "
-            "that they are not the same photographs."
+            f"{len(pairs)} of {len(images)} images look like some that {_what(run)} on ({named}{more}): see that they "
+            "are not the same photographs."
         )
     return notes
 
@@ -149,9 +159,9 @@ def _with_sources(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
         run = waiting.pop(0)
         if found.setdefault(run.path.resolve(), run) is not run:
             continue
-        waiting += confirmations(run)  # which a pick was made on
+        waiting += confirmations(run)  # on whose images a pick was made
         parent = run.path.resolve().parent
-        searched = _searched_by(run)
+        searched = _searched_by(run) or owner_of(run)
         if searched is not None:
             waiting.append(Run.open(searched))
         bounds = run.settings.search.bounds
