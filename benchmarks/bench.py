@@ -1,12 +1,14 @@
 """``make bench``: what a search costs and against whom, in one table: ratios of one run on one machine.
 
-    python -m benchmarks.bench [--parts codec,trial,steering,demo,decisions,archive] [--images 250] [--out FILE.json]
+    python -m benchmarks.bench [--parts codec,trial,steering,demo,inference,decisions,archive]
+        [--images 250] [--out FILE.json]
 
 codec: microseconds per image against Pillow, as benchmarks.codec. trial: a whole trial at 224x224 in one worker per
 core, against the loop a user would write with Pillow and torchvision, medians of interleaved repeats. steering:
 trials per hour inside the paper's window, on the photographs of ../shared. demo: trials per second of the embedded
-default, and where their time goes. decisions: milliseconds per proposal of every strategy after
-100 and 1,000 trials. archive: the loop's own cost per trial, and 100,000 trials of 600 images opened and summed up.
+default, and where their time goes. inference: processes, threads and streams by the batch, as benchmarks.inference.
+decisions: milliseconds per proposal of every strategy after 100 and 1,000 trials. archive: the loop's own cost per
+trial, and 100,000 trials of 600 images opened and summed up.
 Results with the machine's description are appended to benchmarks/results.json, a line per run worth remembering.
 """
 
@@ -29,6 +31,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from benchmarks import inference
 from benchmarks.codec import REFERENCE, measured, photographs, processor, turbojpeg, ways
 from qsearch.analysis.results import Results
 from qsearch.analysis.summary import summarize
@@ -62,7 +65,7 @@ NOT_A_SEARCH = ("standard", "listed")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 NETWORKS = ("mobilenet_v2", "resnet50")
 REPEATS = 3
-PARTS = ("codec", "trial", "steering", "demo", "decisions", "archive")
+PARTS = ("codec", "trial", "steering", "demo", "inference", "decisions", "archive")
 
 Row = dict[str, Any]
 
@@ -203,6 +206,14 @@ def demo_rows() -> Iterator[Row]:
     codec_s = cpu_s(lambda: evaluator.codec.encode(source, [tables[1]] * len(evaluator.dataset)))
     yield row("demo", "share of the codec in a trial's processor time", 100 * codec_s / whole_s, "%", None)
     yield row("demo", "sizes alone of all 600 images", 1000 * sizes_s, "ms", whole_s / sizes_s)
+
+
+def inference_rows() -> Iterator[Row]:
+    """Part inference: milliseconds per image with all cores at work, and how many times the default's speed."""
+    for subject in inference.subjects():
+        for found in inference.measured(subject, REPEATS):
+            what = f"{found.network}, batches of {found.batch}, {found.arrangement}"
+            yield row("inference", what, found.ms, "ms/image", found.ratio)
 
 
 def cpu_s(work: Callable[[], object]) -> float:
@@ -354,9 +365,7 @@ def row(part: str, what: str, value: float, unit: str, ratio: float | None) -> R
 def main() -> None:
     """Reads the arguments, measures, prints, keeps."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--parts", default="codec,trial,steering,demo,decisions,archive", help="which, with commas between"
-    )
+    parser.add_argument("--parts", default=",".join(PARTS), help="which, with commas between")
     parser.add_argument("--images", type=int, default=250, help="of a trial")
     parser.add_argument("--trials", type=int, default=100_000, help="of the large archive")
     parser.add_argument("--note", default="", help="why this run is worth remembering")
@@ -367,6 +376,7 @@ def main() -> None:
         "trial": partial(trial_rows, arguments.images),
         "steering": steering_rows,
         "demo": demo_rows,
+        "inference": inference_rows,
         "decisions": decision_rows,
         "archive": partial(archive_rows, arguments.trials),
     }

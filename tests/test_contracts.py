@@ -26,12 +26,15 @@ from qsearch.executors.base import Executor
 from qsearch.quantizer import Quantizer
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.base import Strategy
+from qsearch.strategies.local_search import LocalSearch
+from qsearch.strategies.opentuner import OpenTuner
 from qsearch.tables import QuantTables
 from qsearch.testing import (
     ClassifierContract,
     CodecContract,
     DatasetContract,
     ExecutorContract,
+    LinearFitness,
     MeasureContract,
     QuantizerContract,
     StrategyContract,
@@ -42,7 +45,7 @@ from tests.fakes import BySmoothness, fake_images
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "listed": {"tables": [QuantTables.shared(np.full((8, 8), entry)).to_bytes().hex() for entry in range(1, 70)]},
-    "bayesian": {"initial": 10, "candidates": 200},
+    "bayesian": {"initial": 10, "candidates": 200, "sweeps": 1},
     "bayesian-grid": {"initial": 10, "candidates": 200, "rounds": 2, "entries": 2, "combinations": 50},
 }
 """What a strategy needs, or what makes it quick; those that model what they were told propose from the model in most of
@@ -60,15 +63,36 @@ class TestStrategies(StrategyContract):
 
 
 @pytest.mark.parametrize("name", ["bayesian", "bayesian-grid"])
-def test_the_contract_reaches_the_gaussian_process(name: str) -> None:
+@pytest.mark.parametrize("box", [0, 1], ids=["paper", "shape"])
+def test_the_contract_reaches_the_gaussian_process(name: str, box: int) -> None:
     """Of the trials that the suite asks for, only the first are those of the random start."""
     contract, strategy_class = TestStrategies(), STRATEGIES.get(name)
-    space = contract.space(strategy_class, "shared")
+    space = contract.spaces(strategy_class, "shared")[box]
     trials = drive(contract.make(strategy_class, OPTIONS[name], space, 3), 14)
     start = drive(contract.make(STRATEGIES.get("bounded-random"), {}, space, 3), 14)
     assert [mine.tables == random.tables for mine, random in zip(trials, start, strict=True)] == [True] * 10 + [
         False
     ] * 4
+
+
+def test_the_contract_reaches_what_opentuner_is_told_by_its_surrogate() -> None:
+    """In a box of shapes; the trials differ from those of a search that is told what was measured."""
+    contract = TestStrategies()
+    space = contract.spaces(OpenTuner, "shared")[1]
+    told = contract.make(OpenTuner, {}, space, 3)
+    raw = OpenTuner(space, 3, fitness=LinearFitness())
+    raw._surrogate = None
+    ours, theirs = (drive(one, contract.trials) for one in (told, raw))
+    assert [trial.tables for trial in ours[:20]] == [trial.tables for trial in theirs[:20]]
+    assert [trial.tables for trial in ours] != [trial.tables for trial in theirs]
+
+
+def test_the_contract_reaches_generations_that_learned() -> None:
+    contract = TestStrategies()
+    for space in contract.spaces(LocalSearch, "shared"):
+        trials = drive(contract.make(LocalSearch, {}, space, 3), contract.trials)
+        means = [trial.tables for trial in trials if trial.origin == "mean"]
+        assert len(set(means)) == len(means) == 4
 
 
 class TestExecutors(ExecutorContract):

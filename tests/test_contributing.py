@@ -64,3 +64,25 @@ def test_the_measure_is_listed_and_the_option_recorded(qsearch: Command, colours
 def test_every_folder_of_the_package_has_its_place() -> None:
     folders = {path.parent.name for path in (REPOSITORY / "qsearch").glob("*/__init__.py")}
     assert {name for name in folders if f"`{name}/`" not in TEXT} == set()
+
+
+def rows_of(table: str) -> dict[str, int]:
+    """The row of each folder and module that the first column of ``table`` names."""
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    return {name: row for row, cell in enumerate(rows) for name in re.findall(r"`(\w+)(?:/|\.py)`", cell)}
+
+
+@pytest.mark.parametrize(("file", "downwards"), [("CONTRIBUTING.md", False), ("README.md", True)])
+def test_imports_point_one_way(file: str, downwards: bool) -> None:
+    """As the table of what holds what says, from its bottom to its top or the other way."""
+    text = (REPOSITORY / file).read_text(encoding="utf-8")
+    rows = rows_of(text[: text.index("\nImports point one way")] if downwards else text)
+    wrong = []
+    for path in sorted((REPOSITORY / "qsearch").rglob("*.py")):
+        part = path.relative_to(REPOSITORY / "qsearch").parts[0].removesuffix(".py")
+        for found in re.findall(
+            r"^\s*(?:from|import) qsearch[. ](?:import )?(\w+)", path.read_text("utf-8"), re.MULTILINE
+        ):
+            if part != "__init__" and (rows[found] < rows[part] if downwards else rows[found] > rows[part]):
+                wrong.append(f"{path.name} of {part} imports {found}")
+    assert wrong == []

@@ -29,7 +29,7 @@ from qsearch.errors import DiskError, InputError, RunError
 from tests.faults import Fault, every_fault
 
 OLD, NEW = b"old " * 300, b"new " * 3000
-LINES = '{"look": 1}\n{"look": 2}\n'
+LINES = '{"use": 1}\n{"use": 2}\n'
 
 
 def replace(folder: Path) -> None:
@@ -44,7 +44,7 @@ def replace_again(folder: Path) -> None:
 
 
 def append(folder: Path) -> None:
-    append_line(folder / "looks.jsonl", '{"look": 3}')
+    append_line(folder / "uses.jsonl", '{"use": 3}')
 
 
 def make(folder: Path) -> None:
@@ -68,7 +68,7 @@ def leftovers(folder: Path) -> None:
 
 
 def old_lines(folder: Path) -> None:
-    (folder / "looks.jsonl").write_text(LINES)
+    (folder / "uses.jsonl").write_text(LINES)
 
 
 Case = tuple[Callable[[Path], None], Callable[[Path], None]]
@@ -190,9 +190,9 @@ def test_a_writer_that_does_not_finish_is_told_and_left_alone(tmp_path: Path, mo
 
 
 def test_half_a_line_is_cut_off(tmp_path: Path) -> None:
-    (tmp_path / "looks.jsonl").write_text(LINES + '{"loo')
+    (tmp_path / "uses.jsonl").write_text(LINES + '{"loo')
     append(tmp_path)
-    assert (tmp_path / "looks.jsonl").read_text() == LINES + '{"look": 3}\n'
+    assert (tmp_path / "uses.jsonl").read_text() == LINES + '{"use": 3}\n'
 
 
 def test_a_folder_that_is_there_already_is_kept(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ from qsearch.export.formats import FORMATS, TableSheet, render
 from qsearch.export.reading import read_tables
 from qsearch.run.folder import Run
 from qsearch.run.settings import CodecSettings, Recorded, RunSettings, save_settings
-from qsearch.run.validation import FOLDER, LOOKS_FILE, looks
+from qsearch.run.validation import FOLDER, USES_FILE, uses
 from qsearch.tables import QuantTables
 
 fuzzed = settings(
@@ -305,7 +305,7 @@ def test_entries_of_the_dataset_cache_are_healed(
 
 @fuzzed
 @given(data=st.data())
-def test_lists_of_classes_and_looks(data: st.DataObject, tmp_path: Path) -> None:
+def test_lists_of_classes_and_uses(data: st.DataObject, tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     images = ["a.JPEG", "b.JPEG"]
     path.write_bytes(data.draw(spoilt(b"a.JPEG n01440764\nb.JPEG 7\n") | spoilt(b"n01440764\nn01443537\n")))
@@ -313,9 +313,9 @@ def test_lists_of_classes_and_looks(data: st.DataObject, tmp_path: Path) -> None
     survives(lambda: class_names_of("x", 2, str(path)))
     (tmp_path / "validations").mkdir(exist_ok=True)
     run_toml(tmp_path)
-    look = json.dumps({"at": "now", "validation": "v", "dataset": "0" * 64, "tables": 1}).encode() + b"\n"
-    (tmp_path / FOLDER / LOOKS_FILE).write_bytes(data.draw(spoilt(look)))
-    survives(lambda: looks(Run.open(tmp_path), "0" * 64))
+    use = json.dumps({"at": "now", "validation": "v", "dataset": "0" * 64, "tables": 1}).encode() + b"\n"
+    (tmp_path / FOLDER / USES_FILE).write_bytes(data.draw(spoilt(use)))
+    survives(lambda: uses(Run.open(tmp_path), "0" * 64))
 
 
 def onnx_model() -> bytes:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement
+from qsearch.evaluation.objective import TOP1, Objective
 
 Floats = npt.NDArray[np.float64]
 
@@ -67,32 +68,36 @@ def resample_weights(images: int, resamples: int, seed: int) -> Iterator[Floats]
         yield np.bincount(drawn.ravel(), minlength=count * images).reshape(count, images).astype(np.float64)
 
 
-def weighted_totals(measurements: Sequence[Measurement], weights: Floats) -> tuple[Floats, Floats]:
-    """Bytes [b, m] and top-1 hits [b, m] of m ``measurements`` of the same N images under ``weights`` [b, N].
+def weighted_totals(
+    measurements: Sequence[Measurement], weights: Floats, objective: Objective = TOP1
+) -> tuple[Floats, Floats]:
+    """Bytes [b, m] and worth [b, m] of m ``measurements`` of the same N images under ``weights`` [b, N].
 
-    Hits are summed over the classifiers. Both are exact while they are below 2^53, so that ties are ties.
+    Worth is the objective's values summed over images and classifiers: hits for top-1. Bytes and hits are exact while
+    they are below 2^53, so that ties are ties.
     """
     size_bytes = np.empty((len(weights), len(measurements)))
-    hits = np.empty_like(size_bytes)
+    worth = np.empty_like(size_bytes)
     for start in range(0, len(measurements), _COLUMNS):
         some = measurements[start : start + _COLUMNS]
         columns = slice(start, start + len(some))
         size_bytes[:, columns] = weights @ np.stack([each.size_bytes for each in some], axis=1).astype(np.float64)
-        counts = [np.count_nonzero(each.ranks == 0, axis=0) for each in some]
-        hits[:, columns] = weights @ np.stack(counts, axis=1).astype(np.float64)
-    return size_bytes, hits
+        worth[:, columns] = weights @ np.stack([objective.worth(each) for each in some], axis=1)
+    return size_bytes, worth
 
 
-def weighted_points(measurements: Sequence[Measurement], weights: Floats) -> tuple[Floats, Floats]:
-    """Ratio [b, m] and top-1 [b, m] (0..1) of m ``measurements`` of the same N images under ``weights`` [b, N].
+def weighted_points(
+    measurements: Sequence[Measurement], weights: Floats, objective: Objective = TOP1
+) -> tuple[Floats, Floats]:
+    """Ratio [b, m] and the objective's value [b, m] of m ``measurements`` of the same N images, ``weights`` [b, N].
 
     InputError where no classifier was asked. Weights that are all zero have NaN.
     """
     first = measurements[0]
-    classifiers = len(first.ranks)
+    classifiers = first.networks
     if not classifiers:
         raise InputError("the images were measured without a classifier: there is no accuracy to compare.")
-    size_bytes, hits = weighted_totals(measurements, weights)
+    size_bytes, worth = weighted_totals(measurements, weights, objective)
     images = weights.sum(axis=1, keepdims=True)
     images[images == 0] = np.nan
-    return 3 * first.pixels * images / size_bytes, hits / (classifiers * images)
+    return 3 * first.pixels * images / size_bytes, worth / (classifiers * images)

@@ -10,13 +10,14 @@ import numpy.typing as npt
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.objective import TOP1, Objective
 from qsearch.evaluation.trials import Trials
 
 QUALITY = 50
 """The standard quality that headlines are stated at, as in Li 2020, unless the user says otherwise."""
 Rule = Literal["ratio", "accuracy"]
-"""``ratio``: the most accurate table at no lower ratio than the standard tables of a quality, its gain in points.
-``accuracy``: the table of highest ratio that is no less accurate than they are, its saving in per cent."""
+"""``ratio``: the best table by the objective at no lower ratio than the standard tables of a quality.
+``accuracy``: the table of highest ratio whose value of the objective is no worse than theirs."""
 
 
 @dataclass(frozen=True)
@@ -27,34 +28,46 @@ class Choice:
     reason: str
 
 
-def place_of_pick(done: Trials, rule: Rule, standard: Measurement) -> int | None:
+def place_of_pick(done: Trials, rule: Rule, standard: Measurement, objective: Objective = TOP1) -> int | None:
     """Which of ``done`` the ``rule`` picks against the ``standard`` tables of a quality; None where none fits.
 
     Ties go as on the frontier: to the better in the other number, then to the first.
     """
     if not standard.networks or not len(done):
         return None
-    size_bytes, hits = totals_of(done)
-    enough = size_bytes <= standard.total_bytes if rule == "ratio" else hits >= float(standard.totals()["top1"].sum())
+    size_bytes, worth = totals_of(done, objective)
+    enough = size_bytes <= standard.total_bytes if rule == "ratio" else worth >= total_worth(standard, objective)
     qualified = np.flatnonzero(enough)
     if not len(qualified):
         return None
-    bytes_, hits_ = size_bytes[qualified], hits[qualified]
-    order = np.lexsort((qualified, bytes_, -hits_) if rule == "ratio" else (qualified, -hits_, bytes_))
+    bytes_, worth_ = size_bytes[qualified], worth[qualified]
+    order = np.lexsort((qualified, bytes_, -worth_) if rule == "ratio" else (qualified, -worth_, bytes_))
     return int(qualified[order[0]])
 
 
 def pick(results: Results, rule: Rule, quality: int = QUALITY) -> Trial | None:
     """The table that ``rule`` picks of a run; None where that quality was not measured, or where no table fits."""
     standard = results.standard.get(quality)
-    place = None if standard is None else place_of_pick(results.done, rule, standard)
+    place = None if standard is None else place_of_pick(results.done, rule, standard, results.objective)
     return None if place is None else results.done[place]
 
 
-def totals_of(done: Trials) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Bytes [n] and top-1 hits [n], summed over the networks, of all images."""
+def totals_of(done: Trials, objective: Objective) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Bytes [n] and worth [n] (hits for top-1), summed over images and networks; InputError without the objective."""
     totals = done.columns.totals
-    return totals["total_bytes"][:, 0], totals["top1"].sum(axis=1)
+    if objective.name not in totals:
+        raise _unmeasured(objective)
+    return totals["total_bytes"][:, 0], objective.sign * totals[objective.name].sum(axis=1)
+
+
+def _unmeasured(objective: Objective) -> InputError:
+    add = f"'qsearch measure RUN --add {objective.measure}'"
+    return InputError(f"{objective.title} was not measured: add it with {add}.")
+
+
+def total_worth(measurement: Measurement, objective: Objective) -> float:
+    """The objective's values summed over images and networks."""
+    return float(objective.sign * measurement.totals()[objective.name].sum())
 
 
 def choose_trial(results: Results, label: str) -> Choice:
@@ -65,7 +78,7 @@ def choose_trial(results: Results, label: str) -> Choice:
 
 
 def choose_at_ratio(results: Results, ratio: float) -> Choice:
-    """The most accurate table of the frontier that compresses by ``ratio`` or more.
+    """The best table of the frontier by the objective that compresses by ``ratio`` or more.
 
     Ratios count as they are printed, to two decimals. InputError where ``ratio`` lies outside the frontier, naming its
     ends.
@@ -76,27 +89,42 @@ def choose_at_ratio(results: Results, ratio: float) -> Choice:
         where = f"reaches from ratio {ends[0]:.2f} to {ends[1]:.2f}" if len(trials) > 1 else f"is ratio {ends[0]:.2f}"
         raise InputError(f"the frontier of run {results.name} {where} and has no table at ratio {ratio:g}.")
     trial = _first(trials, lambda measurement: _printed(measurement.ratio) >= ratio)
-    return Choice(trial, f"the most accurate table of the frontier at a ratio of {ratio:g} or more")
+    return Choice(trial, f"{_best(results)} at a ratio of {ratio:g} or more")
 
 
-def choose_at_top1(results: Results, top1: float) -> Choice:
-    """The table of the frontier with the highest ratio whose top-1 (0..1) is ``top1`` or more.
+def choose_no_worse(results: Results, objective: Objective, value: float) -> Choice:
+    """The table of the frontier with the highest ratio whose ``objective`` is as good as ``value`` or better.
 
-    Accuracies count as they are printed, in per cent to two decimals. InputError where ``top1`` lies outside the
-    frontier, naming its ends.
+    ``value`` is as users know it: a share for top-1, nats for a loss. Values count as they are printed, in per cent to
+    two decimals, in nats to four. InputError where ``value`` lies outside the frontier, naming its ends, and where the
+    objective was not measured.
     """
     trials = _frontier(results)
-    percent = _printed(100 * top1)
-    ends = [_printed(100 * measured(trial).top1) for trial in (trials[-1], trials[0])]
-    if not ends[0] <= percent <= ends[1]:
-        where = f"reaches from top-1 {ends[0]:.2f} % to {ends[1]:.2f} %" if len(trials) > 1 else f"is {ends[0]:.2f} %"
-        raise InputError(f"the frontier of run {results.name} {where} and has no table at {percent:.2f} %.")
-    trial = _first(trials[::-1], lambda measurement: _printed(100 * measurement.top1) >= percent)
-    return Choice(trial, f"the table of the frontier with the highest ratio at a top-1 of {percent:.2f} % or more")
+    percent = objective is TOP1
+    decimals, unit = (2, " %") if percent else (4, f" {objective.unit}")
+
+    def printed(shown: float) -> float:
+        return round(100 * shown if percent else shown, decimals)
+
+    values = [printed(objective.shown(objective.value(measured(trial)))) for trial in trials]
+    wanted, ends = printed(value), (min(values), max(values))
+    if np.isnan(values).any():
+        raise _unmeasured(objective)
+    if not ends[0] <= wanted <= ends[1]:
+        low, high = (f"{end:.{decimals}f}{unit}" for end in ends)
+        where = f"reaches from {objective.title} {low} to {high}" if len(trials) > 1 else f"is {objective.title} {low}"
+        raise InputError(f"the frontier of run {results.name} {where} and has no table at {wanted:.{decimals}f}{unit}.")
+    fitting = [trial for trial, its in zip(trials, values, strict=True) if objective.sign * (its - wanted) >= 0]
+    than = "more" if objective.sign > 0 else "less"
+    return Choice(
+        fitting[-1],
+        f"the table with the highest ratio at a {objective.title} of {wanted:.{decimals}f}{unit} or {than} of the "
+        f"frontier by {results.objective.title}",
+    )
 
 
 def choose_like_quality(results: Results, quality: int) -> Choice:
-    """The most accurate table of the frontier that compresses no less than the standard tables at ``quality``.
+    """The best table of the frontier by the objective that compresses no less than the standard tables at ``quality``.
 
     InputError where that quality was not measured, or where the frontier ends below its ratio.
     """
@@ -114,7 +142,7 @@ def choose_like_quality(results: Results, quality: int) -> Choice:
         )
     return Choice(
         trial,
-        f"the most accurate table of the frontier at no lower ratio than standard quality {quality}'s "
+        f"{_best(results)} at no lower ratio than standard quality {quality}'s "
         f"{standard.ratio:.2f} (whose top-1 is {100 * standard.top1:.2f} %)",
     )
 
@@ -123,6 +151,10 @@ def _frontier(results: Results) -> list[Trial]:
     if not results.frontier:
         raise InputError(f"run {results.name} has no finished trial to choose from yet: resume it first.")
     return results.frontier
+
+
+def _best(results: Results) -> str:
+    return f"the best table of the frontier by {results.objective.title}"
 
 
 def _printed(value: float) -> float:

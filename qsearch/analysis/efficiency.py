@@ -88,7 +88,7 @@ def _efficiency(
     window: tuple[float, float] | None,
     reference_point: tuple[float, float],
 ) -> Efficiency:
-    gaps = {trial.label: _gap(trial, parabola) for trial in trials if trial.measurement is not None}
+    gaps = {trial.label: _gap(trial, parabola) for trial in trials if trial.status == "done"}
     best = max(gaps, key=gaps.__getitem__, default=None)
     good = _good_after(trials, parabola)
     return Efficiency(
@@ -96,7 +96,7 @@ def _efficiency(
         strategy=strategy,
         warm_up_trials=len(results.search) - len(trials),
         trials=len(trials),
-        failed=len(trials) - len(gaps),
+        failed=sum(trial.status == "failed" for trial in trials),
         decision_s=float(np.mean([trial.decision_s for trial in trials[:DECISIONS]])),
         trials_to_good=good[GOOD_POINTS - 1] if len(good) >= GOOD_POINTS else None,
         good_points=len(good),
@@ -117,7 +117,7 @@ def _good_after(trials: Sequence[Trial], parabola: Parabola) -> list[int]:
     """After how many of ``trials`` the first, second, ... different good table was there."""
     seen, found = set(), []
     for count, trial in enumerate(trials, start=1):
-        if trial.measurement is None or trial.tables in seen:
+        if trial.status != "done" or trial.tables in seen:
             continue
         seen.add(trial.tables)
         if _gap(trial, parabola) > GOOD_GAP:

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from qsearch.analysis.bootstrap import Estimate, Floats, resample_weights, weighted_points
-from qsearch.analysis.choice import QUALITY, Rule, place_of_pick, totals_of
-from qsearch.analysis.gains import bootstrap_gains, gains_of_first, reference_points
+from qsearch.analysis.choice import QUALITY, Rule, place_of_pick, total_worth, totals_of
+from qsearch.analysis.gains import bootstrap_gains, curve_points, gains_of_first
 from qsearch.analysis.results import Results, measured
 from qsearch.evaluation.measurement import Measurement
+from qsearch.evaluation.objective import TOP1, Objective
 from qsearch.evaluation.trials import Trials
 
 RESAMPLES = 500
@@ -26,26 +28,47 @@ _COLUMNS = 256  # tables whose totals are resampled at once
 
 
 @dataclass(frozen=True)
-class SelectedGain:
-    """The best table of a search by a rule, and what it gains, in points (``ratio``) or per cent (``accuracy``).
+class Corrected:
+    """A gain of a table that was picked on the images that it is stated on.
 
     apparent: as if the table had been the only one tried.
     optimism: what the selection adds to that.
     corrected: what the table can be expected to gain on other images of the same kind.
-    candidates: how many tables it was picked from; choices: how many different ones the resamples picked.
     unknown: resamples left out of the optimism: none of their tables fits the rule, or one is outside the curve.
     Optimism and corrected are None where all resamples were left out.
     """
 
-    label: str
-    rule: Rule
     apparent: Estimate
     optimism: float | None
     corrected: Estimate | None
+    unknown: int
+
+    @classmethod
+    def of(cls, apparent: Estimate, loss: Floats) -> "Corrected":
+        """From the ``loss`` of each resample's out-of-bag images, NaN where it is not known."""
+        known = loss[~np.isnan(loss)]
+        optimism = float(known.mean()) if len(known) else None
+        corrected = None if optimism is None else apparent.shifted(-optimism)
+        return cls(apparent, optimism, corrected, len(loss) - len(known))
+
+
+@dataclass(frozen=True)
+class SelectedGain(Corrected):
+    """The best table of a search by a rule, and what it gains: top-1 in points (``ratio``), bytes at equal top-1 in per
+    cent (``accuracy``).
+
+    objective: the name of what the rule picked by; saving: bytes saved at an equal value of it, in per cent; None where
+        the objective is top-1.
+    candidates: how many tables it was picked from; choices: how many different ones the resamples picked.
+    """
+
+    label: str
+    rule: Rule
+    objective: str
+    saving: Corrected | None
     candidates: int
     choices: int
     resamples: int
-    unknown: int
 
 
 def selected_gain(
@@ -71,7 +94,7 @@ def selected_gain(
     standard = results.standard.get(quality)
     if standard is None or not results.done:
         return None
-    picked = place_of_pick(results.done, rule, standard)
+    picked = place_of_pick(results.done, rule, standard, results.objective)
     if picked is None:
         return None
     with results.search.at_hand(), results.reference.at_hand():
@@ -81,50 +104,60 @@ def selected_gain(
 def _selected_gain(
     results: Results, rule: Rule, standard: Measurement, picked: int, resamples: int, seed: int
 ) -> SelectedGain:
-    done = results.done
+    done, objective = results.done, results.objective
     trial = done[picked]
     gains = bootstrap_gains(results, trial, seed=seed)
-    apparent = gains.gain_points if rule == "ratio" else gains.saving_percent
-    picks = _repeated_picks(done, rule, picked, standard, resamples, seed)
-    losses, start = [], 0
-    for weights in resample_weights(standard.images, resamples, seed):
-        some, start = picks[start : start + len(weights)], start + len(weights)
-        losses.append(_out_of_bag_loss(results, rule, picked, some, weights))
-    loss = np.concatenate(losses)
-    known = loss[~np.isnan(loss)]
-    optimism = float(known.mean()) if len(known) else None
+    picks = _repeated_picks(done, rule, picked, standard, objective, resamples, seed)
+
+    def corrected(apparent: Estimate, rule: Rule, objective: Objective) -> Corrected:
+        losses, start = [], 0
+        for weights in resample_weights(standard.images, resamples, seed):
+            some, start = picks[start : start + len(weights)], start + len(weights)
+            losses.append(_out_of_bag_loss(results, rule, objective, picked, some, weights))
+        return Corrected.of(apparent, np.concatenate(losses))
+
+    stated = corrected(gains.gain_points if rule == "ratio" else gains.saving_percent, rule, TOP1)
+    saving = gains.saving_at(objective)
     return SelectedGain(
+        apparent=stated.apparent,
+        optimism=stated.optimism,
+        corrected=stated.corrected,
+        unknown=stated.unknown,
         label=trial.label,
         rule=rule,
-        apparent=apparent,
-        optimism=optimism,
-        corrected=None if optimism is None else apparent.shifted(-optimism),
+        objective=objective.name,
+        saving=None if objective is TOP1 or saving is None else corrected(saving, "accuracy", objective),
         candidates=len(set(results.done.columns.quantizers.tolist())),
         choices=len(set(picks[picks >= 0].tolist())),
         resamples=resamples,
-        unknown=len(loss) - len(known),
     )
 
 
 def _repeated_picks(
-    done: Trials, rule: Rule, picked: int, standard: Measurement, resamples: int, seed: int
+    done: Trials,
+    rule: Rule,
+    picked: int,
+    standard: Measurement,
+    objective: Objective,
+    resamples: int,
+    seed: int,
 ) -> npt.NDArray[np.intp]:
     """[resamples], what ``rule`` picks of ``done`` in each resample; -1 where no table fits the rule.
 
     A first round is among tables about as good as ``picked``. Where that does not fit the rule in a resample a worse
     one is picked, and the next round is among tables about as good as the worst of these, until none is worse.
     """
-    size_bytes, hits = totals_of(done)
+    size_bytes, value = totals_of(done, objective)
     _, first = np.unique(done.columns.quantizers.astype(str), return_index=True)
     different = np.zeros(len(done), dtype=bool)
     different[first] = True
-    images = _Images(done)
+    images = _Images(done, objective)
     slack = [CONTENDING * error for error in _standard_errors(images, picked, standard, different)]
     if rule == "ratio":
         fits = size_bytes <= standard.total_bytes + slack[0]
-        worth, slack_worth = hits, slack[1]
+        worth, slack_worth = value, slack[1]
     else:
-        fits = hits >= float(standard.totals()["top1"].sum()) - slack[1]
+        fits = value >= total_worth(standard, objective) - slack[1]
         worth, slack_worth = -size_bytes, slack[0]
     limit, step = float(worth[picked]), max(slack_worth, 1.0)
     while True:
@@ -145,19 +178,19 @@ def _repeated_picks(
 def _standard_errors(
     images: "_Images", picked: int, standard: Measurement, different: npt.NDArray[np.bool_]
 ) -> tuple[float, float]:
-    """Of the difference between two tables in bytes and in hits, summed over the images: the largest of a sample."""
-    size_bytes, hits = totals_of(images.done)
+    """Of the difference between two tables in bytes and in worth, summed over the images: the largest of a sample."""
+    size_bytes, worth = totals_of(images.done, images.objective)
     pick = measured(images.done[picked])
     close = size_bytes <= (1 + _ROUGHLY) * max(standard.total_bytes, pick.total_bytes)
-    close &= hits >= hits[picked] - _ROUGHLY * pick.images * pick.networks
+    close &= worth >= worth[picked] - _ROUGHLY * pick.images * pick.networks
     places = np.flatnonzero(different & close)
     if len(places) > _SAMPLE:
         places = places[np.linspace(0, len(places) - 1, _SAMPLE).round().astype(np.intp)]
-    their_bytes, their_hits = images.of(np.union1d(places, [picked]))
+    their_bytes, their_worth = images.of(np.union1d(places, [picked]))
     errors = [
         np.sqrt(pick.images) * (theirs - its).std(axis=1).max()
         for one in (pick, standard)
-        for theirs, its in ((their_bytes, one.size_bytes), (their_hits, _hits(one)))
+        for theirs, its in ((their_bytes, one.size_bytes), (their_worth, images.objective.worth(one)))
     ]
     return float(max(errors[0::2])), float(max(errors[1::2]))
 
@@ -167,34 +200,35 @@ class _Contenders:
     """The tables that may be picked, image by image.
 
     places: [m], which of the done trials they are, rising.
-    size_bytes, hits: integers [m, N]; hits are summed over the networks.
+    size_bytes, worth: [m, N]; worth (hits for top-1) is summed over the networks.
     standard: the same of the standard tables, [1, N].
     """
 
     places: npt.NDArray[np.intp]
     size_bytes: npt.NDArray[np.int64]
-    hits: npt.NDArray[np.int64]
-    standard: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+    worth: npt.NDArray[Any]
+    standard: tuple[npt.NDArray[np.int64], npt.NDArray[Any]]
 
     @classmethod
     def of(cls, images: "_Images", places: npt.NDArray[np.intp], standard: Measurement) -> "_Contenders":
         """Those at ``places``."""
-        return cls(places, *images.of(places), (standard.size_bytes[np.newaxis], _hits(standard)[np.newaxis]))
+        worth = images.worth_of(standard)
+        return cls(places, *images.of(places), (standard.size_bytes[np.newaxis], worth[np.newaxis]))
 
     def picks(self, rule: Rule, weights: Floats) -> npt.NDArray[np.intp]:
         """[b], the done trial that ``rule`` picks under each of the ``weights`` [b, N]; -1 where none qualifies."""
-        limit_bytes, limit_hits = (weights @ each.T.astype(np.float64) for each in self.standard)
+        limit_bytes, limit_worth = (weights @ each.T.astype(np.float64) for each in self.standard)
         rows = np.arange(len(weights))
         best = np.full(len(weights), -1)
         best_first = np.full(len(weights), -np.inf)
         best_second = np.full(len(weights), -np.inf)
         for columns in self._columns():
             size_bytes = weights @ self.size_bytes[columns].T.astype(np.float64)
-            hits = weights @ self.hits[columns].T.astype(np.float64)
+            worth = weights @ self.worth[columns].T.astype(np.float64)
             if rule == "ratio":
-                first, second, limit = hits, -size_bytes, -limit_bytes
+                first, second, limit = worth, -size_bytes, -limit_bytes
             else:
-                first, second, limit = -size_bytes, hits, limit_hits
+                first, second, limit = -size_bytes, worth, limit_worth
             first = np.where(second >= limit, first, -np.inf)
             top = first.max(axis=1, keepdims=True)
             place = np.where((first == top) & (top > -np.inf), second, -np.inf).argmax(axis=1)
@@ -209,29 +243,31 @@ class _Contenders:
         return (slice(start, start + _COLUMNS) for start in range(0, len(self.places), _COLUMNS))
 
 
-def _hits(measurement: Measurement) -> npt.NDArray[np.int64]:
-    """[N], how many networks are right."""
-    return np.asarray(np.count_nonzero(measurement.ranks == 0, axis=0), dtype=np.int64)
-
-
 class _Images:
-    """Bytes and hits of some of the trials ``done``, image by image, each read once."""
+    """Bytes and worth of some of the trials ``done``, image by image, each read once."""
 
-    def __init__(self, done: Trials) -> None:
+    def __init__(self, done: Trials, objective: Objective) -> None:
         self.done = done
-        self._read: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = {}
+        self.objective = objective
+        self._read: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[Any]]] = {}
 
-    def of(self, places: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Integers [m, N] and [m, N], no wider than they need: there may be many thousands."""
+    def worth_of(self, measurement: Measurement) -> npt.NDArray[Any]:
+        """[N], no wider than it needs: there may be many thousands."""
+        return self.objective.worth(measurement).astype(np.int16 if self.objective is TOP1 else np.float32)
+
+    def of(self, places: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+        """[m, N] and [m, N]."""
         for place in places.tolist():
             if place not in self._read:
                 measurement = measured(self.done[place])
-                self._read[place] = measurement["bytes"], _hits(measurement).astype(np.int16)
-        size_bytes, hits = zip(*(self._read[place] for place in places.tolist()), strict=True)
-        return np.stack(size_bytes), np.stack(hits)
+                self._read[place] = measurement["bytes"], self.worth_of(measurement)
+        size_bytes, worth = zip(*(self._read[place] for place in places.tolist()), strict=True)
+        return np.stack(size_bytes), np.stack(worth)
 
 
-def _out_of_bag_loss(results: Results, rule: Rule, picked: int, picks: npt.NDArray[np.intp], weights: Floats) -> Floats:
+def _out_of_bag_loss(
+    results: Results, rule: Rule, objective: Objective, picked: int, picks: npt.NDArray[np.intp], weights: Floats
+) -> Floats:
     """[b], the gain of the done trial ``picked`` less that of each resample's pick, on the images it did not draw.
 
     NaN where the resample drew all images or had no table to pick.
@@ -240,14 +276,14 @@ def _out_of_bag_loss(results: Results, rule: Rule, picked: int, picks: npt.NDArr
     judged = np.flatnonzero((picks >= 0) & unseen.any(axis=1))
     loss = np.full(len(picks), np.nan)
     if len(judged):
-        loss[judged] = _gain(results, rule, picked, unseen[judged])
+        loss[judged] = _gain(results, rule, objective, picked, unseen[judged])
     for pick in np.unique(picks[judged]).tolist():
         rows = judged[picks[judged] == pick]
-        loss[rows] -= loss[rows] if pick == picked else _gain(results, rule, pick, unseen[rows])
+        loss[rows] -= loss[rows] if pick == picked else _gain(results, rule, objective, pick, unseen[rows])
     return loss
 
 
-def _gain(results: Results, rule: Rule, place: int, weights: Floats) -> Floats:
-    points = [measured(results.done[place]), *reference_points(results)]
-    gain_points, saving_percent = gains_of_first(*weighted_points(points, weights))
+def _gain(results: Results, rule: Rule, objective: Objective, place: int, weights: Floats) -> Floats:
+    points = [measured(results.done[place]), *curve_points(results)]
+    gain_points, saving_percent = gains_of_first(*weighted_points(points, weights, objective))
     return gain_points if rule == "ratio" else saving_percent

@@ -8,6 +8,7 @@ from qsearch.analysis.choice import QUALITY, pick
 from qsearch.analysis.gains import gain_points_over, saving_percent_over
 from qsearch.analysis.results import Results, measured, of_network
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.objective import TOP1, Objective
 from qsearch.pareto.hypervolume import hypervolume_within
 from qsearch.pareto.mean_gain import mean_gain
 
@@ -18,17 +19,20 @@ standard tables falls by about half a point, and one quality of theirs lies 5 % 
 
 @dataclass(frozen=True)
 class Point:
-    """One table's place: its label, ratio, bits per pixel, top-1 (0..1)."""
+    """One table's place: label, ratio, bits per pixel, top-1 (0..1); where measured, loss and divergence in nats."""
 
     label: str
     ratio: float
     bpp: float
     top1: float
+    loss: float | None = None
+    divergence: float | None = None
 
     @classmethod
     def of(cls, label: str, measurement: Measurement) -> "Point":
         """The place of a measurement."""
-        return cls(label, measurement.ratio, measurement.bpp, measurement.top1)
+        smooth = (known(measurement.mean(name)) for name in ("loss", "divergence"))
+        return cls(label, measurement.ratio, measurement.bpp, measurement.top1, *smooth)
 
 
 @dataclass(frozen=True)
@@ -61,35 +65,45 @@ class NetworkSummary:
 class Summary:
     """The headline of a run. Gains are against the standard curve and None where it was not measured.
 
+    objective: what the picks are made by, and the frontier is of it and the ratio: top1, loss or divergence.
     mean_gain_points: top-1 of the frontier above the standard curve in percentage points, the mean over log ratio from
         mean_gain_ratios[0] to [1], the ratios that both cover.
     mean_saving_percent: bytes that the frontier saves at equal top-1, the mean of log bytes over the accuracies (0..1)
         from mean_saving_top1[0] to [1], which both reach; see :mod:`qsearch.pareto.mean_gain`.
+    mean_objective_saving_percent: bytes that it saves at an equal value of the objective; that again for top1.
     hypervolume, standard_hypervolume: of the ratios in mean_gain_ratios alone, so that reaching far is no merit.
     standard: the standard tables at quality 50.
-    best_at_ratio: the most accurate table at no lower ratio than theirs; gain_points is its top-1 less that of the
-        standard curve at its own ratio, in percentage points. best_is_near: whether that is within :data:`NEAR`.
-    best_at_accuracy: the table of highest ratio that is no less accurate; saving_percent are the bytes it saves
-        against the standard curve at its own top-1, more_bytes_percent what it takes beyond those of quality 50 itself
-        (negative where it takes fewer).
+    best_at_ratio: the best table by the objective at no lower ratio than theirs; gain_points is its top-1 less that of
+        the standard curve at its own ratio, in percentage points, objective_saving_percent the bytes it saves at its
+        own value of the objective. best_is_near: whether its ratio is within :data:`NEAR`.
+    best_at_accuracy: the table of highest ratio that is no worse by the objective; saving_percent are the bytes it
+        saves against the standard curve at its own top-1, more_bytes_percent what it takes beyond those of quality 50
+        itself (negative where it takes fewer).
+    trials_stopped: those that a race stopped after a part of the images; evaluations_saved: the share (0..1) of the
+        images' evaluations by networks that this saved.
     arms: where the strategy has parts, what each contributed.
     networks: where there are several, in the order of the run's, what each makes of these tables.
     """
 
+    objective: str
     trials_done: int
     trials_failed: int
+    trials_stopped: int
+    evaluations_saved: float
     distinct_tables: int
     frontier: tuple[Point, ...]
     mean_gain_points: float | None
     mean_gain_ratios: tuple[float, float] | None
     mean_saving_percent: float | None
     mean_saving_top1: tuple[float, float] | None
+    mean_objective_saving_percent: float | None
     hypervolume: float | None
     standard_hypervolume: float | None
     standard: Point | None
     best_at_ratio: Point | None
     best_is_near: bool
     gain_points: float | None
+    objective_saving_percent: float | None
     best_at_accuracy: Point | None
     saving_percent: float | None
     more_bytes_percent: float | None
@@ -105,15 +119,23 @@ def summarize(results: Results, reference_point: tuple[float, float]) -> Summary
     curve = [point.ratio for point in points], [point.top1 for point in points]
     best = [measured(trial).ratio for trial in results.frontier], [measured(trial).top1 for trial in results.frontier]
     mean = mean_gain(*best, *curve)
+    objective = results.objective
+    values = [objective.value(measured(trial)) for trial in results.frontier]
+    reference = results.curve_of(objective)
+    at_objective = None if reference is None else mean_gain(best[0], values, reference.ratio, reference.value)
     return Summary(
+        objective=objective.name,
         trials_done=len(results.done),
-        trials_failed=int((results.search.columns.statuses == "failed").sum()),
+        trials_failed=results.search.count("failed"),
+        trials_stopped=results.search.count("stopped"),
+        evaluations_saved=results.search.saved,
         distinct_tables=len(set(results.done.columns.quantizers.tolist())),
         frontier=tuple(_point(trial) for trial in results.frontier),
         mean_gain_points=mean.points,
         mean_gain_ratios=mean.ratios,
         mean_saving_percent=mean.saving_percent,
         mean_saving_top1=mean.top1,
+        mean_objective_saving_percent=None if at_objective is None else at_objective.saving_percent,
         hypervolume=None if mean.ratios is None else hypervolume_within(mean.ratios, *best, reference_point),
         standard_hypervolume=None if mean.ratios is None else hypervolume_within(mean.ratios, *curve, reference_point),
         standard=None if standard is None else Point.of(f"standard:{QUALITY}", standard),
@@ -122,6 +144,7 @@ def summarize(results: Results, reference_point: tuple[float, float]) -> Summary
         and standard is not None
         and measured(at_ratio).ratio <= (1 + NEAR) * standard.ratio,
         gain_points=None if at_ratio is None else gain_points(results, at_ratio),
+        objective_saving_percent=None if at_ratio is None else saving_percent(results, at_ratio, objective),
         best_at_accuracy=None if at_accuracy is None else _point(at_accuracy),
         saving_percent=None if at_accuracy is None else saving_percent(results, at_accuracy),
         more_bytes_percent=None
@@ -136,7 +159,8 @@ def _networks(results: Results, at_ratio: Trial | None, at_accuracy: Trial | Non
     count = max((each.networks for each in results.standard.values()), default=0)
     if count < 2:
         return ()
-    chosen = Results(results.name, results.reference, [trial for trial in (at_ratio, at_accuracy) if trial is not None])
+    picks = [trial for trial in (at_ratio, at_accuracy) if trial is not None]
+    chosen = Results(results.name, results.reference, picks, results.objective)
     summaries = []
     for index in range(count):
         seen = of_network(chosen, index, results.name)
@@ -181,18 +205,23 @@ def gain_points(results: Results, trial: Trial) -> float | None:
     if results.curve is None:
         return None
     measurement = measured(trial)
-    return _known(float(gain_points_over(results.curve, measurement.ratio, measurement.top1)))
+    return known(float(gain_points_over(results.curve, measurement.ratio, measurement.top1)))
 
 
-def saving_percent(results: Results, trial: Trial) -> float | None:
-    """Bytes ``trial`` saves against the standard curve at its top-1, in per cent; None outside the curve."""
-    if results.curve is None:
+def saving_percent(results: Results, trial: Trial, objective: Objective = TOP1) -> float | None:
+    """Bytes ``trial`` saves against the standard curve at its value of ``objective``, in per cent.
+
+    None outside the curve, and where the objective was not measured.
+    """
+    curve = results.curve_of(objective)
+    if curve is None:
         return None
     measurement = measured(trial)
-    return _known(float(saving_percent_over(results.curve, measurement.ratio, measurement.top1)))
+    return known(float(saving_percent_over(curve, measurement.ratio, objective.value(measurement))))
 
 
-def _known(value: float) -> float | None:
+def known(value: float) -> float | None:
+    """``value``, or None for NaN."""
     return None if np.isnan(value) else value
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from qsearch.errors import DiskError, InputError, QSearchError, RunError
 from qsearch.text import one_line
 
-FORMAT = 2
+FORMAT = 3
 """What this version writes, kept in ``PRAGMA user_version``; a file with a higher number is refused."""
 APPLICATION_ID = 0x71736561  # "qsea": tells an archive from any other SQLite file
 
@@ -33,12 +33,14 @@ CREATE TABLE trials (
     origin TEXT NOT NULL,
     quantizer INTEGER NOT NULL REFERENCES quantizers,
     proposed INTEGER REFERENCES quantizers,  -- the strategy's own where another one was measured in its place
-    status TEXT NOT NULL CHECK (status IN ('done', 'failed', 'screened')),
+    status TEXT NOT NULL CHECK (status IN ('done', 'failed', 'screened', 'stopped')),
     reason TEXT NOT NULL,
-    images INTEGER NOT NULL,        -- N; 0 without a measurement
+    images INTEGER NOT NULL,        -- N, of a stopped trial those of its part; 0 without a measurement
     pixels INTEGER NOT NULL,        -- height * width of one image
     networks INTEGER NOT NULL,      -- K
     measures TEXT NOT NULL,         -- names of those that this trial was first recorded with, in order
+    part_images INTEGER NOT NULL,   -- after how many a race stopped it, also where it was completed later; else 0
+    part_order TEXT NOT NULL,       -- digest of the order of images that they are the first of; else empty
     decision_s REAL NOT NULL,
     evaluation_s REAL NOT NULL,
     checksum INTEGER NOT NULL,      -- of all of it but the times, totals included

@@ -1,4 +1,7 @@
-"""Archives of older formats, read: each format's reader stays as it was when the format was today's."""
+"""Archives of older formats: the first is read and written anew, the others are changed step by step in a copy.
+
+A reader, and a step, stays as it was when it led to the format that was today's.
+"""
 
 import sqlite3
 import zlib
@@ -49,5 +52,21 @@ def read_format_1(connection: sqlite3.Connection) -> Content:
     return images, trials
 
 
+def to_format_3(connection: sqlite3.Connection) -> None:
+    """From format 2: trials may be stopped, after a part of the images. Checksums and arrays stay what they were."""
+    (schema,) = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'trials'").fetchone()
+    before, statuses, after = schema.partition("'done', 'failed', 'screened'")
+    if not statuses:
+        raise ValueError("trials have other statuses than this format knows")
+    connection.execute("ALTER TABLE trials RENAME TO trials_of_format_2")
+    connection.execute(f"{before}{statuses}, 'stopped'{after}")  # a table's conditions cannot be changed in place
+    connection.execute("INSERT INTO trials SELECT * FROM trials_of_format_2")
+    connection.execute("DROP TABLE trials_of_format_2")
+    connection.execute("ALTER TABLE trials ADD COLUMN part_images INTEGER NOT NULL DEFAULT 0")
+    connection.execute("ALTER TABLE trials ADD COLUMN part_order TEXT NOT NULL DEFAULT ''")
+
+
 READERS: dict[int, Callable[[sqlite3.Connection], Content]] = {1: read_format_1}
 """The readers by format."""
+STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {2: to_format_3}
+"""The steps by the format that they lead from, each to the next one."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from qsearch.evaluation.measures import MEASURES, Array, Floats
+from qsearch.evaluation.trials import Columns, objects
 
 LARGEST_ARRAY_BYTES = 1 << 31
 """No array of an archive is larger: what claims to be is damaged, and would fill the memory."""
@@ -88,3 +89,27 @@ def measures_of(names: str) -> tuple[str, ...]:
         if name not in MEASURES:
             raise DamagedRowError(f"no installed package declares the measure {name!r}")
     return measures
+
+
+def columns_of(found: list[dict[str, Any]], quantizers: dict[int, tuple[str, str, bytes]]) -> Columns:
+    """The rows ``found`` of trials as columns; ``quantizers`` are (kind, digest, data) by their row."""
+    totals: dict[str, Any] = {}
+    kinds = {(row["measures"], row["networks"]) for row in found}
+    names: dict[str, int | None] = {}
+    for measures, networks in kinds:
+        for measure in measures.split():
+            for total in MEASURES.get(measure).totals:
+                names[total.name] = networks if MEASURES.get(measure).per_network else None
+    for name, networks in names.items():
+        columns = [name] if networks is None else [f"{name}_{each}" for each in range(networks)]
+        rows_of_name = [[row[column] for column in columns] for row in found]
+        totals[name] = np.array(rows_of_name, dtype=np.float64).reshape(len(found), len(columns))
+    return Columns(
+        numbers=np.array([row["number"] for row in found], dtype=np.int64),
+        statuses=np.array([row["status"] for row in found], dtype=np.str_),
+        origins=objects([row["origin"] for row in found]),
+        quantizers=objects([quantizers[row["quantizer"]][1] for row in found]),
+        images=np.array([row["images"] for row in found], dtype=np.int64),
+        pixels=np.array([row["pixels"] for row in found], dtype=np.int64),
+        totals=totals,
+    )

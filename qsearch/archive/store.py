@@ -1,37 +1,32 @@
 """Archive: every trial of a run, in one SQLite file; append-only, one transaction per trial."""
 
-import atexit
-import os
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from qsearch.archive import rows
+from qsearch.archive.arrays import ArrayReader
 from qsearch.archive.database import FORMAT, SCHEMA, connect, explained, open_checked
-from qsearch.archive.older import READERS
 from qsearch.archive.rows import DamagedRowError, checksum, text
+from qsearch.archive.upgrade import upgraded
 from qsearch.datasets.base import ImageIdentity
-from qsearch.disk import LOCK_FILE, partial_path
 from qsearch.errors import InputError, QSearchError, RunError
-from qsearch.evaluation.measurement import Measurement, Series, Trial
+from qsearch.evaluation.measurement import Measurement, Part, Series, Trial
 from qsearch.evaluation.measures import MEASURES, Array
-from qsearch.evaluation.trials import Columns, Trials
+from qsearch.evaluation.trials import Trials
 from qsearch.quantizer import Quantizer, restore
 from qsearch.tables import QuantTables
 from qsearch.text import one_line
 
 _COLUMNS = (
     "series", "number", "strategy", "origin", "quantizer", "proposed", "status", "reason", "images", "pixels",
-    "networks", "measures", "decision_s", "evaluation_s", "checksum",
+    "networks", "measures", "part_images", "part_order", "decision_s", "evaluation_s", "checksum",
 )  # fmt: skip
 
 _BEFORE = " The attempt before failed: "
@@ -44,7 +39,7 @@ class Archive:
         """Use :meth:`create`, :meth:`open` or :meth:`in_memory`. ``reopen`` makes another connection to read from."""
         self._connection = connection
         self.path = path
-        self._arrays = _ArrayReader(path, reopen, connection)
+        self._arrays = ArrayReader(path, reopen, connection)
 
     @classmethod
     def create(cls, path: str | Path, images: Sequence[ImageIdentity] = ()) -> Self:
@@ -84,47 +79,20 @@ class Archive:
         if version == FORMAT:
             return cls(connection, path, lambda: open_checked(path, read_only=True))
         connection.close()
-        if version not in READERS:
-            raise InputError(f"{path} has format {version}, which no qsearch wrote: restore it from a copy.")
-        readable = cls._upgrade(path, version, locked)
+        readable = upgraded(path, version, cls._write, locked=locked)
         return cls(open_checked(readable, read_only), path, lambda: open_checked(readable, read_only=True))
 
     @classmethod
-    def _upgrade(cls, path: Path, version: int, locked: bool) -> Path:
-        """The archive in today's format: at ``path``, or a copy in the folder for temporary files."""
-        lock = FileLock(path.parent / LOCK_FILE, timeout=0)
-        try:
-            if not locked:
-                lock.acquire()
-        except (Timeout, OSError):
-            return cls._rewritten(path, version, _folder_until_the_end() / path.name)
-        try:
-            new = partial_path(path)
-            for left_over in (new, *_companions(new)):
-                left_over.unlink(missing_ok=True)
-            _settled(cls._rewritten(path, version, new))
-            _settled(path)
-            new.replace(path)
-            for left_over in _companions(path):
-                left_over.unlink(missing_ok=True)
-            return path
-        finally:
-            lock.release()
-
-    @classmethod
-    def _rewritten(cls, path: Path, version: int, new: Path) -> Path:
-        """``path``, of an older format, written to ``new`` in today's."""
-        with explained(path), closing(open_checked(path, read_only=True)) as connection:
-            images, trials = READERS[version](connection)
-        with cls.create(new, images) as archive:
+    def _write(cls, path: Path, images: Sequence[ImageIdentity], trials: Sequence[Trial]) -> None:
+        """A new archive at ``path`` of all that another one holds."""
+        with cls.create(path, images) as archive:
             archive.add_all(trials)
-        return new
 
     def add(self, trial: Trial, *, retried: bool = False) -> Trial:
         """Records ``trial`` for good and returns it as it is read back, its arrays left on the disk.
 
-        retried: it may take the place of a failure of the same number, in one transaction; that is the one thing that
-        is ever replaced, and the reason of the failure is kept with the trial.
+        retried: it may take the place of a failure of the same number, in one transaction; that, and a stopped trial
+        that is completed, is all that is ever replaced, and the reason of the failure is kept with the trial.
         RunError where it is recorded already, or the disk refuses.
         """
         with explained(self.path), self._connection:
@@ -169,11 +137,13 @@ class Archive:
             "pixels": pixels,
             "networks": networks,
             "measures": " ".join(measures),
+            "part_images": 0 if trial.part is None else int(trial.part.images),
+            "part_order": "" if trial.part is None else trial.part.order,
         }
         names = rows.total_columns(measures, networks)
         self._declare(measures, names)
         times = (float(trial.decision_s), float(trial.evaluation_s))
-        row = (*values.values(), *times, checksum(*values.values(), *totals), *totals)
+        row = (*values.values(), *times, checksum(*_signed(values), *totals), *totals)
         columns = ", ".join((*_COLUMNS, *names))
         try:
             self._connection.execute(f"INSERT INTO trials ({columns}) VALUES ({', '.join('?' * len(row))})", row)
@@ -236,6 +206,34 @@ class Archive:
             )
             self._insert_array(trial.series, trial.number, measure, measurement[measure])
 
+    def complete(self, trial: Trial, whole: Measurement, evaluation_s: float) -> Trial:
+        """The stopped ``trial``, done: ``whole`` is what the same measures say of all images.
+
+        In one transaction; where the race had stopped it is kept. evaluation_s: what the rest took.
+        InputError where it is not stopped, or where ``whole`` has other measures.
+        """
+        with explained(self.path), self._connection:
+            row = self._row(trial.series, trial.number)
+            recorded = self._measurement(row)
+            if row["status"] != "stopped":
+                raise InputError(
+                    f"{self.path}: trial {trial.label} is {row['status']}: only stopped ones are completed."
+                )
+            if set(whole.measures) != set(recorded.measures) or whole.images <= recorded.images:
+                raise InputError(f"{self.path}: trial {trial.label} is not completed by {whole}.")
+            done = replace(
+                trial,
+                status="done",
+                measurement=Measurement(whole.pixels, {name: whole[name] for name in recorded.measures}),
+                reason=f"{row['reason']}; completed later",
+                evaluation_s=trial.evaluation_s + evaluation_s,
+            )
+            key = (trial.series, int(trial.number))
+            self._connection.execute("DELETE FROM trials WHERE series = ? AND number = ?", key)
+            self._connection.execute("DELETE FROM arrays WHERE series = ? AND number = ?", key)
+            self._insert(done)
+        return self._lightened(done)
+
     def trials(self, series: Series) -> Trials:
         """The trials of a series by their numbers, of every status; arrays are read where they are asked for."""
         with explained(self.path):
@@ -249,7 +247,7 @@ class Archive:
             }
             for row in found:
                 _check_row(row)
-            columns = _columns_of(found, quantizers)
+            columns = rows.columns_of(found, quantizers)
             return Trials(columns, lambda index: self._trial(found[index], quantizers), at_hand=self._arrays.at_hand)
 
     def _row(self, series: Series, number: int) -> dict[str, Any]:
@@ -275,6 +273,7 @@ class Archive:
                 decision_s=float(row["decision_s"]),
                 evaluation_s=float(row["evaluation_s"]),
                 proposed=proposed if isinstance(proposed, QuantTables) else None,
+                part=Part(row["part_images"], row["part_order"]) if row["part_images"] else None,
             )
 
     def _measurement(self, row: dict[str, Any]) -> Measurement:
@@ -404,77 +403,6 @@ class Archive:
         self.close()
 
 
-def _folder_until_the_end() -> Path:
-    """A folder among the temporary ones that goes when this process ends."""
-    folder = tempfile.mkdtemp(prefix="qsearch-upgrade-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
-
-
-def _companions(path: Path) -> tuple[Path, Path]:
-    """The files that SQLite keeps beside a database while it is open."""
-    return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
-
-
-def _settled(path: Path) -> None:
-    """All of the archive in its one file, and that on the disk."""
-    with explained(path), closing(connect(path, "rw")) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@dataclass
-class _ArrayReader:
-    """Reads the arrays of trials: through the archive's connection while that is open, later through short-lived ones.
-
-    A connection that stayed open would keep SQLite's files beside the archive, and a copy of it incomplete.
-    """
-
-    path: Path
-    reopen: Callable[[], sqlite3.Connection]
-    connection: sqlite3.Connection | None
-
-    @contextmanager
-    def at_hand(self) -> Iterator[None]:
-        """One connection for all that is read in the block."""
-        if self.connection is not None:
-            yield
-            return
-        with closing(self.reopen()) as connection:
-            self.connection = connection
-            try:
-                yield
-            finally:
-                self.connection = None
-
-    def read(self, series: Series, number: int, measure: str, images: int, networks: int) -> Array:
-        """The array of one measure of one trial. InputError where it is damaged."""
-        with explained(self.path):
-            if self.connection is not None:
-                return self._read(self.connection, series, number, measure, images, networks)
-            with closing(self.reopen()) as connection:
-                return self._read(connection, series, number, measure, images, networks)
-
-    def _read(
-        self, connection: sqlite3.Connection, series: Series, number: int, measure: str, images: int, networks: int
-    ) -> Array:
-        row = connection.execute(
-            "SELECT data, checksum, dtype, per_network FROM arrays JOIN measures ON name = measure "
-            "WHERE series = ? AND number = ? AND measure = ?",
-            (series, number, measure),
-        ).fetchone()
-        if row is None:
-            raise DamagedRowError(f"the {measure} of {series} trial {number} is missing")
-        data, written, dtype, per_network = row
-        if checksum(series, number, measure, data) != written:
-            raise DamagedRowError(f"the {measure} of {series} trial {number} is not what was written")
-        return rows.unpack(measure, dtype, data, images, networks, bool(per_network))
-
-
 def _dictionaries(connection: sqlite3.Connection, query: str, values: Sequence[Any]) -> list[dict[str, Any]]:
     with closing(connection.execute(query, values)) as cursor:
         names = [column[0] for column in cursor.description]
@@ -489,39 +417,12 @@ def _restored(kind: str, digest: str, data: bytes) -> Quantizer:
 
 
 def _signed(row: dict[str, Any]) -> list[Any]:
-    """What the checksum of a trial covers, but for its totals."""
-    return [row[name] for name in _COLUMNS[: _COLUMNS.index("decision_s")]]
+    """What the checksum of a trial covers, but for its totals; the part only where it has one, as before format 3."""
+    names = _COLUMNS[: _COLUMNS.index("decision_s" if row["part_images"] or row["part_order"] else "part_images")]
+    return [row[name] for name in names]
 
 
 def _check_row(row: dict[str, Any]) -> None:
     columns = rows.total_columns(rows.measures_of(row["measures"]), row["networks"])
     if checksum(*_signed(row), *(row[column] for column in columns)) != row["checksum"]:
         raise DamagedRowError(f"{row['series']} trial {row['number']} is not what was written")
-
-
-def _columns_of(found: list[dict[str, Any]], quantizers: dict[int, tuple[str, str, bytes]]) -> Columns:
-    def objects(values: list[Any]) -> Any:
-        column = np.empty(len(values), dtype=object)
-        column[:] = values
-        return column
-
-    totals: dict[str, Any] = {}
-    kinds = {(row["measures"], row["networks"]) for row in found}
-    names: dict[str, int | None] = {}
-    for measures, networks in kinds:
-        for measure in measures.split():
-            for total in MEASURES.get(measure).totals:
-                names[total.name] = networks if MEASURES.get(measure).per_network else None
-    for name, networks in names.items():
-        columns = [name] if networks is None else [f"{name}_{each}" for each in range(networks)]
-        rows_of_name = [[row[column] for column in columns] for row in found]
-        totals[name] = np.array(rows_of_name, dtype=np.float64).reshape(len(found), len(columns))
-    return Columns(
-        numbers=np.array([row["number"] for row in found], dtype=np.int64),
-        statuses=np.array([row["status"] for row in found], dtype=np.str_),
-        origins=objects([row["origin"] for row in found]),
-        quantizers=objects([quantizers[row["quantizer"]][1] for row in found]),
-        images=np.array([row["images"] for row in found], dtype=np.int64),
-        pixels=np.array([row["pixels"] for row in found], dtype=np.int64),
-        totals=totals,
-    )

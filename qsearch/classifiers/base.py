@@ -1,14 +1,18 @@
 """The Classifier contract: images to logits, and what a classifier loader is given."""
 
 from abc import ABC, abstractmethod
-from typing import Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from qsearch.codecs.base import as_array
 from qsearch.errors import InputError
 from qsearch.text import check_utf8
+
+if TYPE_CHECKING:
+    import torch
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["float32", "bfloat16"]
@@ -35,6 +39,17 @@ class Classifier(ABC):
 
         An image's logits do not depend on the others of the batch, nor on its size.
         """
+
+    def pixel_device(self, height: int, width: int) -> str | None:
+        """The device, as torch calls it, where images of this size in pixels are best decoded, or None, as by default.
+
+        :meth:`logits_of_tensor` is then asked about pixels that lie there.
+        """
+        return None
+
+    def logits_of_tensor(self, pixels: "torch.Tensor") -> npt.NDArray[np.float32]:
+        """As :meth:`logits` of the same images, from a tensor on the device that :meth:`pixel_device` named."""
+        return self.logits(as_array(pixels))
 
     @abstractmethod
     def settings(self) -> dict[str, str | int | float | bool]:
@@ -63,6 +78,12 @@ class NetworkOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             description="Of the arithmetic; bfloat16 is faster where the processor has it, and flips some answers."
         ),
     ] = "float32"
+    compile: Annotated[
+        bool,
+        msgspec.Meta(
+            description="On a GPU: torch.compile, which takes a minute; answers may differ in their last digits."
+        ),
+    ] = False
     mean: Annotated[
         Channels | None,
         msgspec.Meta(

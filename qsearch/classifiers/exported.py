@@ -84,6 +84,7 @@ class OnnxNetwork(Network):
     classes: int
     input: NetworkInput
     path: Path
+    in_torch: ClassVar[bool] = False
 
     def openvino_model(self, shape: tuple[int, ...]) -> Any:
         _check_unchanged(self, _onnx_digest(self.path))

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +60,14 @@ class Normalisation:
         return f"mean {mean}, std {std}, range {self.low:g} to {self.high:g}"
 
 
+class Fitted(NamedTuple):
+    """Images with their shorter side brought to ``resize`` pixels, cropped in the centre to ``height`` x ``width``."""
+
+    height: int
+    width: int
+    resize: int
+
+
 @dataclass(frozen=True)
 class NetworkInput:
     """What a network takes: RGB images, float32 (or float16) or uint8, [N, 3, H, W] or [N, H, W, 3].
@@ -104,11 +112,26 @@ class NetworkInput:
         """
         if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
             raise InputError(f"{name} takes images uint8 [N, H, W, 3], got {images.dtype} {list(images.shape)}.")
-        if self.height is None or self.width is None:
-            return images
         height, width = images.shape[1:3]
-        if (height, width) == (self.height, self.width):
+        how = self.fitted(height, width, name)
+        if how is None:
             return images
+        from PIL import Image
+
+        prepared = np.empty((len(images), how.height, how.width, 3), dtype=np.uint8)
+        for target, image in zip(prepared, images, strict=True):
+            pillow_image = Image.fromarray(image)
+            crop = resize_and_crop(pillow_image, how.resize, (how.width, how.height), self.interpolation)
+            target[...] = np.asarray(crop)
+        return prepared
+
+    def fitted(self, height: int, width: int, name: str) -> Fitted | None:
+        """How images of this size in pixels are brought to the network's, or None where they go in as they are.
+
+        InputError as :meth:`prepare`.
+        """
+        if self.height is None or self.width is None or (height, width) == (self.height, self.width):
+            return None
         small = height < self.height or width < self.width
         if self.resize is None or (small and not self.enlarge):
             problem = "smaller than" if small else "other than"
@@ -116,14 +139,21 @@ class NetworkInput:
                 f"the images are {width}x{height} pixels, {problem} the {self.width}x{self.height} that {name} takes: "
                 f"prepare them at that size (--size {self.width}, and --fit stretch for small images)."
             )
-        from PIL import Image
+        return Fitted(self.height, self.width, self.resize)
 
-        prepared = np.empty((len(images), self.height, self.width, 3), dtype=np.uint8)
-        for target, image in zip(prepared, images, strict=True):
-            pillow_image = Image.fromarray(image)
-            crop = resize_and_crop(pillow_image, self.resize, (self.width, self.height), self.interpolation)
-            target[...] = np.asarray(crop)
-        return prepared
+    def as_taken(self, pixels: "torch.Tensor") -> "torch.Tensor":
+        """``pixels`` [N, 3, H, W] in 0..255, of any type, as the network takes them: normalised, its layout, its type.
+
+        Gradients pass where the network takes floating-point numbers.
+        """
+        import torch
+
+        if self.dtype != "uint8":
+            offsets, scales = (
+                torch.tensor(numbers, device=pixels.device).view(1, 3, 1, 1) for numbers in self.normalisation.affine()
+            )
+            pixels = ((pixels.to(torch.float32) - offsets) / scales).to(getattr(torch, self.dtype))
+        return pixels if self.layout == "NCHW" else pixels.permute(0, 2, 3, 1)
 
 
 class Network(ABC):
@@ -134,6 +164,7 @@ class Network(ABC):
     classes: how many logits.
     input: what the network takes.
     libraries: what makes the network, besides the engine that runs it; their versions are part of a run.
+    in_torch: whether torch can run it.
     """
 
     name: str
@@ -141,6 +172,7 @@ class Network(ABC):
     classes: int
     input: NetworkInput
     libraries: ClassVar[tuple[str, ...]] = ()
+    in_torch: ClassVar[bool] = True
 
     @abstractmethod
     def openvino_model(self, shape: tuple[int, ...]) -> Any:

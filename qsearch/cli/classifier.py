@@ -45,19 +45,20 @@ def show(spec: str, json_: bool, **given: Any) -> None:
     if note is not None:
         click.echo(note, err=True)
     reference = None
-    if wanted.precision != "float32" and images is not None:
-        exact = msgspec.structs.replace(wanted, precision="float32")
+    if (wanted.precision != "float32" or wanted.compile) and images is not None:
+        exact = msgspec.structs.replace(wanted, precision="float32", compile=False)
         reference = build_classifier(exact, usable_cores(), trust_pickle=given["trust_pickle"])
     card = network_card(network, images, reference)
     click.echo(json.dumps(msgspec.to_builtins(asdict(card)), indent=2) if json_ else _as_text(card, usable_cores()))
 
 
 def _as_text(card: "NetworkCard", threads: int) -> str:
-    known = {"name", "digest", "input_size", "preprocessing", "device", "precision", "engine"}
+    known = {"name", "digest", "input_size", "preprocessing", "device", "precision", "engine", "compiled"}
     settings = card.settings
     size = settings.get("input_size", "of its own")
     engine = settings.get("engine", "?")
     where = f"{engine} on {settings.get('device', 'cpu')}, {settings.get('precision', 'float32')}"
+    where += ", compiled" if settings.get("compiled") else ""
     lines = {
         "Classifier": card.name,
         "Input": f"{size} pixels, RGB",

@@ -4,22 +4,26 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from qsearch.analysis.bootstrap import RESAMPLES, Estimate
 from qsearch.analysis.choice import QUALITY
-from qsearch.analysis.comparison import Comparison, PairedTest, compare
+from qsearch.analysis.comparison import Comparison, PairedTest, SmoothDifference, compare
 from qsearch.analysis.paper_ttest import SAMPLES, WARNING, PaperTTest, paper_ttest
 from qsearch.analysis.results import measured
+from qsearch.analysis.summary import known
 from qsearch.cli import completion
-from qsearch.cli.runs import runs_option
+from qsearch.cli.run_names import runs_option
 from qsearch.cli.tables import run_table
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.objective import DIVERGENCE, LOSS, Objective
 from qsearch.report import wording
 from qsearch.report.wording import measured_on, network_names
 from qsearch.run.comparable import check_comparable
+from qsearch.run.confirmation import owner_of
 from qsearch.run.folder import Run
 
 WIDTH = 118
@@ -51,7 +55,7 @@ def compare_(
 ) -> None:
     """Compare each TABLE with BASELINE on the images that both were measured on, without encoding anything anew.
 
-    A table is called RUN:TRIAL (demo:17, runs/demo:17), RUN or RUN:best (the most accurate at no lower ratio than
+    A table is called RUN:TRIAL (demo:17, runs/demo:17), RUN or RUN:best (what the run picks at no lower ratio than
     standard quality 50), RUN:standard:75, or standard:75 for the first run named. p-values are corrected for all
     tests made.
 
@@ -62,7 +66,8 @@ def compare_(
     tables = _find_tables([baseline, *table], runs)
     check_comparable([each.run for each in tables])
     measurements = [each.measurement for each in tables]
-    compared = compare(measurements[0], measurements[1:], resamples=resamples, seed=seed)
+    standard = list(tables[0].run.results().standard.values())
+    compared = compare(measurements[0], measurements[1:], standard, resamples=resamples, seed=seed)
     t_tests = _paper_ttests(tables, seed) if t_test else None
     render = _as_json if json_ else _as_text
     click.echo(render(tables, compared, t_tests))
@@ -87,18 +92,19 @@ def _paper_ttests(tables: Sequence[_Table], seed: int) -> list[PaperTTest]:
 def _as_json(tables: Sequence[_Table], compared: Sequence[Comparison], t_tests: Sequence[PaperTTest] | None) -> str:
     baseline, *others = tables
     rows = [
-        {"table": each.name, "trial": each.trial.label, **asdict(comparison)}
+        {"table": each.name, "trial": each.trial.label, "bpp": comparison.bpp, **asdict(comparison)}
         for each, comparison in zip(others, compared, strict=True)
     ]
     for row, t_test in zip(rows, t_tests or [], strict=False):
         row["paper_ttest"] = {**asdict(t_test), "warning": WARNING}
     measurement = baseline.measurement
-    place = {
+    place: dict[str, Any] = {
         "table": baseline.name,
         "trial": baseline.trial.label,
         "ratio": measurement.ratio,
         "bpp": measurement.bpp,
         "top1": measurement.top1,
+        **{objective.name: known(measurement.mean(objective.name)) for objective in (LOSS, DIVERGENCE)},
     }
     return json.dumps({"baseline": place, "comparisons": rows, "notes": _notes(tables)}, indent=2)
 
@@ -111,7 +117,11 @@ def _as_text(tables: Sequence[_Table], compared: Sequence[Comparison], t_tests: 
         lines += ["", _titled(table), f"  top-1     {_points(comparison.difference_points)}"]
         for name, test in zip(network_names(table.run), comparison.tests, strict=True):
             lines += _test(test, name if len(comparison.tests) > 1 else "", tests)
-        lines.append(f"  bytes     {_ratio(comparison.byte_ratio)}")
+        lines += [
+            *_smooth(LOSS, comparison.loss),
+            *_smooth(DIVERGENCE, comparison.divergence),
+            f"  bytes     {_ratio(comparison.byte_ratio)}",
+        ]
         if t_tests is not None:
             lines.append(f"  paper's t {_t_test(t_tests[index])}")
     notes = [*_notes(tables), *([f"The paper's t-test (Li 2020) is {WARNING}."] if t_tests else [])]
@@ -129,7 +139,20 @@ def _points(difference: Estimate) -> str:
 
 
 def _ratio(ratio: Estimate) -> str:
-    return f"{ratio.value:.4f} of the baseline's, 95 % interval {ratio.low:.4f} to {ratio.high:.4f}"
+    ends = wording.plain_interval(ratio, ".4f")
+    return f"{ratio.value:.4f} of the baseline's, " + (f"95 % interval {ends}" if ends else "no interval")
+
+
+def _smooth(objective: Objective, found: SmoothDifference | None) -> list[str]:
+    """What a smooth objective says of a table: its mean difference, and bytes where both had an equal value."""
+    if found is None:
+        return []
+    difference, ratio = found.difference, found.byte_ratio
+    ends = wording.plain_interval(difference, "+.4f")
+    lines = [f"  {objective.name:<9} {difference.value:+.4f} {objective.unit}, 95 % interval {ends} (lower is better)"]
+    if ratio is not None and ratio.value is not None:
+        lines.append(f"            at equal {objective.name} bytes are {_ratio(ratio)}")
+    return lines
 
 
 def _test(test: PairedTest, network: str, tests: int) -> list[str]:
@@ -163,6 +186,12 @@ def _notes(tables: Sequence[_Table]) -> list[str]:
             "The search chose on these images: the best of its tables are partly lucky, and no test here knows of the "
             "others it tried. 'qsearch validate' measures them on new images."
         )
+    notes += [
+        f"Run {owner.name} made its pick on these images, among {each.run.settings.search.trials} tables: that "
+        "flatters it, if less. 'qsearch validate' measures it on new images."
+        for each in tables
+        if each.trial.series == "search" and (owner := owner_of(each.run)) is not None
+    ][:1]
     for run in {each.run.path: each.run for each in tables}.values():
         notes += [
             f"Run {run.name} changed at trial {change.at_trial}: {'; '.join(change.differences)}."

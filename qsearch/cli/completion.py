@@ -14,7 +14,7 @@ Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 def runs(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The names of runs; paths where a folder is being typed."""
-    from qsearch.cli.runs import run_names
+    from qsearch.cli.run_names import run_names
 
     if os.sep in incomplete:
         return [CompletionItem(incomplete, type="dir")]
@@ -23,9 +23,9 @@ def runs(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> lis
 
 def tables(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Standard and published tables, runs and, behind a run's name, its frontier; else files."""
-    from qsearch.cli.runs import is_run, run_names
+    from qsearch.cli.run_names import is_run, run_names
     from qsearch.cli.tables import BEST
-    from qsearch.export.published import published_names
+    from qsearch.tables.published import published_names
 
     folder = _folder(ctx)
     name, colon, _ = incomplete.rpartition(":")
@@ -62,14 +62,14 @@ def _names(kind: str) -> list[str]:
 
 
 def _folder(ctx: click.Context) -> Path:
-    from qsearch.cli.runs import DEFAULT_RUNS
+    from qsearch.cli.run_names import DEFAULT_RUNS
 
     return Path(ctx.params.get("runs") or os.environ.get("QSEARCH_RUNS") or DEFAULT_RUNS)
 
 
 def _frontier(folder: Path, name: str) -> list[str]:
     """The labels of a run's frontier; none where it cannot be read, for a shell has no place to say so."""
-    from qsearch.cli.runs import find_run
+    from qsearch.cli.run_names import find_run
 
     try:
         return [trial.label for trial in find_run(name, folder).results().frontier]

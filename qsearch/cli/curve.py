@@ -19,7 +19,7 @@ from qsearch.analysis.rate_distortion import (
 )
 from qsearch.cli import completion
 from qsearch.cli.progress import Progress
-from qsearch.cli.runs import runs_option
+from qsearch.cli.run_names import runs_option
 from qsearch.cli.tables import TABLES_HELP, family
 from qsearch.codecs.auto import choose_codec
 from qsearch.codecs.base import SUBSAMPLINGS, EncoderOptions, Subsampling

@@ -10,7 +10,7 @@ import click
 from qsearch.cli import completion
 from qsearch.cli.options import dataset_options, settings_of_dataset
 from qsearch.cli.progress import INTERRUPTED, Progress
-from qsearch.cli.runs import find_run, is_run, runs_option
+from qsearch.cli.run_names import find_run, is_run, runs_option
 from qsearch.cli.tables import learned_tables
 from qsearch.datasets.base import Dataset, ImageIdentity
 from qsearch.errors import InputError

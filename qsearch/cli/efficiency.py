@@ -10,7 +10,7 @@ import click
 
 from qsearch.analysis.efficiency import GOOD_POINTS, Efficiency, efficiencies
 from qsearch.cli import completion
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.run_names import find_run, runs_option
 from qsearch.pareto.fitness import GOOD_GAP, Parabola
 from qsearch.run.comparable import check_comparable, one_parabola, one_reference_point
 
@@ -24,7 +24,7 @@ def efficiency(run: tuple[str, ...], runs: Path, format_: str | None) -> None:
     """Compare the strategies of runs (Li 2020, Table 2): decision time, trials until ten good tables, best gap.
 
     Gaps are to a parabola through the frontier of the sorted-random runs given; without one, to the parabola that a
-    run was guided by, else to that of the first run's own frontier.
+    run has its bounds from, else to that of the first run's own frontier.
     """
     found = [find_run(name, runs) for name in run]
     check_comparable(found)

@@ -11,7 +11,7 @@ import click
 from qsearch.cli import completion
 from qsearch.cli.declared import given_fields, options_for
 from qsearch.cli.progress import INTERRUPTED, Progress
-from qsearch.cli.runs import runs_option
+from qsearch.cli.run_names import runs_option
 from qsearch.cli.tables import TABLES_HELP, quality_option, resolve_tables
 from qsearch.codecs.base import EncoderOptions
 from qsearch.codecs.pillow import PillowCodec

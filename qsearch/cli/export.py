@@ -1,6 +1,8 @@
 """``qsearch export``: a table of a run, standard tables or published ones as a file for another encoder."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -8,33 +10,41 @@ from qsearch.analysis.choice import (
     QUALITY,
     Choice,
     choose_at_ratio,
-    choose_at_top1,
     choose_like_quality,
+    choose_no_worse,
     choose_trial,
 )
 from qsearch.analysis.results import Results, measured
 from qsearch.cli import completion
-from qsearch.cli.runs import find_run, is_run, runs_option
-from qsearch.cli.tables import quality_option, resolve_tables, run_table, split_spec
+from qsearch.cli.run_names import find_run, is_run, runs_option
+from qsearch.cli.tables import BEST, RunTable, quality_option, resolve_tables, run_table, split_spec
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
+from qsearch.evaluation.objective import DIVERGENCE, LOSS, TOP1, Objective
 from qsearch.export.formats import FORMATS, TableSheet, export_tables, format_of, render
 from qsearch.export.provenance import sheet_of
 from qsearch.report import wording
-from qsearch.run.confirmation import confirm, unconfirmed
 from qsearch.run.folder import Run
+from qsearch.run.real_files import check_files, unchecked
+
+SEARCHED = "on the images of the search, which flatter it"
 
 
 @click.command()
 @click.argument("source", metavar="[RUN|TABLES]", shell_complete=completion.tables, required=False)
 @click.option("--trial", shell_complete=completion.trials, metavar="N", help="This trial of the run.")
-@click.option("--ratio", type=float, metavar="R", help="The most accurate table that compresses by R or more.")
+@click.option("--ratio", type=float, metavar="R", help="The best table, by what the run picks by, of ratio R or more.")
 @click.option("--top1", metavar="A", help="The table of highest ratio with a top-1 of A (57% or 0.57) or more.")
+@click.option(
+    "--loss", type=float, metavar="L", help="The table of highest ratio with a cross-entropy of L nats or less."
+)
+@click.option("--divergence", type=float, metavar="D", help="That with a divergence of D nats or less.")
 @click.option(
     "--like-quality",
     type=click.IntRange(1, 100),
     metavar="Q",
-    help=f"The most accurate table at the ratio of the standard tables of quality Q.  [default: {QUALITY}]",
+    help=f"The best table at the ratio of the standard tables of quality Q.  [default: the confirmed pick, else "
+    f"{QUALITY}]",
 )
 @quality_option
 @click.option("--published", metavar="NAME[:Q]", help="Tables that others published, luo-2021 for example.")
@@ -46,6 +56,8 @@ def export(
     trial: str | None,
     ratio: float | None,
     top1: str | None,
+    loss: float | None,
+    divergence: float | None,
     like_quality: int | None,
     quality: int | None,
     published: str | None,
@@ -55,10 +67,13 @@ def export(
 ) -> None:
     """Write tables as a file for another encoder, with a header that says where they come from and how to use it.
 
-    RUN is a name or a path; its table is picked from the frontier. TABLES are standard:Q, published:NAME[:Q],
+    RUN is a name or a path; its table is picked from the frontier, the tables that no other of the run beats in both
+    ratio and its objective (top-1, cross-entropy or divergence). TABLES are standard:Q, published:NAME[:Q],
     RUN:best, RUN:TRIAL, LADDER:RUNG, DIAL:Q, or a file to convert.
     """
-    selectors = {"--trial": trial, "--ratio": ratio, "--top1": top1, "--like-quality": like_quality}
+    values = {TOP1: None if top1 is None else _share(top1), LOSS: loss, DIVERGENCE: divergence}
+    selectors: dict[str, Any] = {"--trial": trial, "--ratio": ratio, "--like-quality": like_quality}
+    selectors |= {f"--{objective.name}": value for objective, value in values.items()}
     given = [name for name, value in selectors.items() if value is not None]
     if (source is None) == (published is None):
         raise click.UsageError("say what to export: a run, tables such as standard:50, or --published NAME.")
@@ -69,12 +84,12 @@ def export(
     format_ = format_ or format_of(out or Path())
     spec = source or f"published:{published}"
     if quality is None and is_run(spec, runs):
-        sheet = _chosen(spec, runs, trial, ratio, top1, like_quality)
+        sheet = _chosen(spec, runs, trial, ratio, like_quality, values)
     elif given:
         raise click.UsageError(f"{given[0]} chooses a table of a run, and {spec} is not one.")
     elif quality is None and split_spec(spec, runs) is not None:
         table = run_table(spec, runs)
-        _confirm(table.run, table.choice.trial)
+        _check(table.run, table.choice.trial)
         sheet = table.sheet
         click.echo(sheet.title, err=True)
     else:
@@ -88,31 +103,44 @@ def export(
 
 
 def _chosen(
-    spec: str, runs: Path, trial: str | None, ratio: float | None, top1: str | None, like_quality: int | None
+    spec: str,
+    runs: Path,
+    trial: str | None,
+    ratio: float | None,
+    like_quality: int | None,
+    values: Mapping[Objective, float | None],
 ) -> TableSheet:
+    """``values``: the value of an objective that is to be reached, for at most one of them."""
     run = find_run(spec, runs)
     results = run.results()
+    reached = [(objective, value) for objective, value in values.items() if value is not None]
     if trial is not None:
         choice = choose_trial(results, trial)
     elif ratio is not None:
         choice = choose_at_ratio(results, ratio)
-    elif top1 is not None:
-        choice = choose_at_top1(results, _share(top1))
+    elif reached:
+        choice = choose_no_worse(results, *reached[0])
+    elif like_quality is not None:
+        choice = choose_like_quality(results, like_quality)
     else:
-        choice = choose_like_quality(results, like_quality or QUALITY)
-    click.echo(_explained(results, choice), err=True)
-    _confirm(run, choice.trial)
+        table = RunTable.of(run, BEST)
+        where = SEARCHED if table.pick is None else "on the images kept aside, where it was picked"
+        click.echo(_explained(run.name, table.results, table.choice, where), err=True)
+        _check(table.run, table.choice.trial)
+        return table.sheet
+    click.echo(_explained(run.name, results, choice, SEARCHED), err=True)
+    _check(run, choice.trial)
     return sheet_of(run, results, choice)
 
 
-def _confirm(run: Run, trial: Trial) -> None:
+def _check(run: Run, trial: Trial) -> None:
     """Pillow's real files at a table that leaves its run; told where the run's images are not there to make them."""
     try:
-        if unconfirmed(run, [trial]):
-            confirm(run, [trial])
-            click.echo(f"confirmed by Pillow's files: trial {trial.label}", err=True)
+        if unchecked(run, [trial]):
+            check_files(run, [trial])
+            click.echo(f"checked with Pillow's files: {wording.called(trial.label)}", err=True)
     except InputError as error:
-        click.echo(f"not confirmed by Pillow's files: {error}", err=True)
+        click.echo(f"not checked with Pillow's files: {error}", err=True)
 
 
 def _share(text: str) -> float:
@@ -125,9 +153,6 @@ def _share(text: str) -> float:
     return share
 
 
-def _explained(results: Results, choice: Choice) -> str:
-    measurement = measured(choice.trial)
-    return (
-        f"{results.name}:{choice.trial.label}, {choice.reason}: {wording.place(measurement)} on the images of the "
-        "search, which chose on them"
-    )
+def _explained(run: str, results: Results, choice: Choice, where: str) -> str:
+    place = wording.place(measured(choice.trial), results.objective)
+    return f"{run}:{choice.trial.label}, {choice.reason}: {place} {where}"

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ import msgspec
 from qsearch.cli import completion
 from qsearch.cli.options import network_options, preparation_options, settings_of_classifier, settings_of_dataset
 from qsearch.cli.progress import INTERRUPTED, Progress
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.run_names import find_run, runs_option
 from qsearch.cli.tables import RunTable, run_table
 
 if TYPE_CHECKING:
@@ -98,8 +97,7 @@ def finetune(ctx: click.Context, /, run_: str, name: str | None, runs: Path, jso
         click.echo("interrupted; give the same command again to go on.", err=True)
         ctx.exit(INTERRUPTED)
     if json_:
-        found = {"run": run.name, "folder": str(folder), "result": asdict(result), "notes": harm(result.rows)}
-        click.echo(json.dumps({**found, "settings": msgspec.to_builtins(settings)}, indent=2))
+        click.echo(json.dumps(_as_json(run, folder, settings, result), indent=2))
     else:
         click.echo(_as_text(run, folder, settings, result))
 
@@ -140,7 +138,26 @@ def _name(settings: "FinetuneSettings") -> str:
     return re.sub(r"[^\w.]+", "-", f"{settings.found}-{Path(settings.classifier.spec).name}")
 
 
+def _as_json(run: "Run", folder: Path, settings: "FinetuneSettings", result: "FinetuneResult") -> dict[str, Any]:
+    from qsearch.finetuning.experiment import harm
+
+    return {
+        "run": run.name,
+        "folder": str(folder),
+        "result": {
+            **asdict(result),
+            "rows": [{**asdict(row), "bpp": row.bpp} for row in result.rows],
+            "tuned": {**asdict(result.tuned), "bpp": result.tuned.bpp},
+            "as_it_was": {**asdict(result.as_it_was), "bpp": result.as_it_was.bpp},
+        },
+        "notes": harm(result.rows),
+        "settings": msgspec.to_builtins(settings),
+    }
+
+
 def _as_text(run: "Run", folder: Path, settings: "FinetuneSettings", result: "FinetuneResult") -> str:
+    from qsearch.finetuning.experiment import harm
+
     width = max(len(row.tables) for row in result.rows)
     lines = [
         f"Fine-tuning {folder.name} of run {run.name}: {settings.classifier.spec}, {settings.epochs} epochs on "
@@ -166,24 +183,7 @@ def _as_text(run: "Run", folder: Path, settings: "FinetuneSettings", result: "Fi
     return "\n".join(lines)
 
 
-def harm(rows: Sequence["Row"]) -> list[str]:
-    """What to know where the network got worse by training, for then no table gained by it."""
-    before, after = (
-        {row.tables: row.top1 for row in rows if row.network == name} for name in ("as it was", "fine-tuned")
-    )
-    fallen = [
-        f"from {100 * top1:.2f} to {100 * after[tables]:.2f} % at {tables}"
-        for tables, top1 in before.items()
-        if after.get(tables, top1) < top1
-    ]
-    if not fallen:
-        return []
-    return [
-        f"Training hurt: top-1 fell {' and '.join(fallen)}. What it is compared with below is a network made worse: "
-        "try a lower --learning-rate, or more images with --train-images."
-    ]
-
-
 def _line(row: "Row", width: int) -> str:
     losses = f", training loss {row.losses[0]:.3f} to {row.losses[-1]:.3f}" if row.losses else ""
-    return f"  {row.network:10}  {row.tables:{width}}  ratio {row.ratio:6.2f}, top-1 {100 * row.top1:5.2f} %{losses}"
+    place = f"ratio {row.ratio:6.2f} ({row.bpp:5.2f} bpp), top-1 {100 * row.top1:5.2f} %"
+    return f"  {row.network:10}  {row.tables:{width}}  {place}{losses}"

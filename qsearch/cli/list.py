@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from qsearch.cli.runs import run_names, runs_option
+from qsearch.cli.run_names import run_names, runs_option
 from qsearch.errors import QSearchError
 from qsearch.registry import Registry
 from qsearch.run.folder import Run

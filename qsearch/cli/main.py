@@ -24,6 +24,7 @@ COMMANDS = {
     "show": "qsearch.cli.show:show",
     "trials": "qsearch.cli.trials:trials",
     "plot": "qsearch.cli.plot:plot",
+    "history": "qsearch.cli.history:history",
     "report": "qsearch.cli.report:report",
     "compare": "qsearch.cli.compare:compare_",
     "efficiency": "qsearch.cli.efficiency:efficiency",

@@ -1,6 +1,6 @@
 """The options that say what a run measures and proposes, and how they become settings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,26 @@ from qsearch.codecs.base import EncoderOptions
 from qsearch.datasets.base import DatasetOptions
 from qsearch.datasets.splits import KINDS
 from qsearch.evaluation.measures import ALWAYS, MEASURES, PSNR
+from qsearch.evaluation.objective import NAMES as OBJECTIVE_NAMES
 from qsearch.executors import DEFAULT as DEFAULT_EXECUTOR
 from qsearch.executors import EXECUTORS
 from qsearch.run.building import default_layout, strategy_class
-from qsearch.run.settings import ClassifierSettings, CodecSettings, DatasetSettings, RunSettings, SearchSettings
+from qsearch.run.settings import (
+    BOXES,
+    Box,
+    ClassifierSettings,
+    CodecSettings,
+    DatasetSettings,
+    RunSettings,
+    SearchSettings,
+)
+from qsearch.search.racing import DEFAULT_CHANCE, RaceOptions
 from qsearch.space import LAYOUTS
 from qsearch.strategies.sorted_random import DRAWS
 
 DEFAULTS = RunSettings()
-DEFAULT_WARM_UP = 400
-"""Sorted random trials before an informed strategy's own: what its bounds were made of in the first comparisons."""
+DEFAULT_WARM_UP: dict[Box, int] = {"paper": 400, "shape": 60}
+"""Sorted random trials that give the bounds: as many as in the first comparisons; of steered ones all are of use."""
 
 
 def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -61,10 +71,16 @@ search_options = _options(
         "--set", "options", metavar="NAME=VALUE", multiple=True, help="An option of the strategy; repeatable."
     ),
     click.option(
+        "--objective",
+        type=click.Choice(OBJECTIVE_NAMES),
+        help="What is searched for and picked by; loss and divergence tell tables of equal ratio apart on a few "
+        "hundred images, top-1 does not.  [default: loss; divergence without labels]",
+    ),
+    click.option(
         "--ratio",
         type=click.FloatRange(min=0, min_open=True),
         help="Steer every proposal to this compression ratio: all its entries are scaled by one factor, found by the "
-        "exact sizes of the files.",
+        "exact sizes of the files.  [default: none; with --box shape that of the standard tables at --around]",
     ),
     click.option(
         "--ratio-window",
@@ -75,12 +91,30 @@ search_options = _options(
         "and do not count as trials.  [default: all; of a strategy that needs no bounds, about --around if given]",
     ),
     click.option(
+        "--race/--no-race",
+        default=None,
+        help="Begin each table on an eighth of the images, and show more of them only to those that may still be among "
+        "the best; of strategies that do not learn.  [default: no]",
+    ),
+    click.option(
+        "--race-chance",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        help="With --race: stop a table where its chance to be better than the best so far are on average is lower.  "
+        f"[default: {DEFAULT_CHANCE:g}]",
+    ),
+    click.option(
         "--look-ahead",
         type=click.IntRange(min=1),
         help=f"Outstanding trials of a strategy that learns.  [default: {DEFAULTS.search.look_ahead}]",
     ),
 )
-guidance_options = _options(
+box_option = click.option(
+    "--box",
+    type=click.Choice(BOXES),
+    help="What is searched within bounds: shape, what entries are to each other, each proposal scaled to one ratio; "
+    "or paper, the entries themselves (Li 2020).  [default: shape]",
+)
+bounds_options = _options(
     click.option(
         "--around",
         type=click.IntRange(1, 100),
@@ -95,22 +129,23 @@ guidance_options = _options(
         help=f"Standard deviations the bounds reach beyond those tables.  [default: {DEFAULTS.search.sigma}]",
     ),
 )
-informed_options = _options(
+bounds_from_options = _options(
     click.option(
         "--from",
         "from",
         shell_complete=completion.runs,
         metavar="RUN",
         multiple=True,
-        help="A run whose frontier gives bounds and fitness.",
+        help="A run whose frontier gives the bounds, and the fitness in them.",
     ),
     click.option(
         "--warm-up",
         type=click.IntRange(min=1),
-        help="Without --from: sorted random trials first that give them; counted in --trials.  "
-        f"[default: {DEFAULT_WARM_UP}]",
+        help="Without --from: sorted random trials first, whose frontier gives the bounds; counted in --trials.  "
+        f"[default: {DEFAULT_WARM_UP['shape']}; with --box paper {DEFAULT_WARM_UP['paper']}]",
     ),
-    guidance_options,
+    box_option,
+    bounds_options,
 )
 dataset_own_option = click.option(
     "--dataset-option", "dataset_options", metavar="NAME=VALUE", multiple=True, help="An option of this dataset alone."
@@ -194,14 +229,11 @@ workers_option = _options(
 json_option = click.option("--json", "json_", is_flag=True, help="Print the summary as JSON.")
 
 
-OF_THE_SEARCH = (
-    "strategy", "trials", "seed", "look_ahead", "around", "window", "sigma", "warm_up", "ratio", "ratio_window",
-)  # fmt: skip
-"""The options that are settings of a search under the same name."""
+def settings_of(settings: RunSettings, given: Mapping[str, Any], named: Collection[str] = ()) -> RunSettings:
+    """``settings`` with what the user gave on the command line in place of theirs.
 
-
-def settings_of(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
-    """``settings`` with what the user gave on the command line in place of theirs."""
+    named: those settings of the search that are somebody's choice; others are chosen here.
+    """
     same_names = (
         "strategy",
         "trials",
@@ -213,11 +245,13 @@ def settings_of(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
         "warm_up",
         "ratio",
         "ratio_window",
+        "objective",
+        "box",
     )
     search = _replaced(settings.search, given, **{name: name for name in same_names})
     if search.strategy != settings.search.strategy:
         search = msgspec.structs.replace(search, options={})
-    search = _with_warm_up(search, given)
+    search = _with_race(_with_warm_up(_with_box(search, given, named), given), given)
     options = {**search.options, **dict(map(assignment("--set"), given["options"]))}
     if given["draw"] is not None:
         options["draw"] = given["draw"]
@@ -250,7 +284,9 @@ def measured_settings(settings: RunSettings, given: Mapping[str, Any]) -> RunSet
     """``settings`` with the images and networks that the user gave in place of theirs."""
     dataset = settings.dataset
     if given["dataset"]:
-        dataset = msgspec.structs.replace(dataset, spec=_absolute(given["dataset"]), split=None, options={})
+        dataset = msgspec.structs.replace(
+            dataset, spec=_absolute(given["dataset"]), split=None, kept_aside=0.0, options={}
+        )
     own = {**dataset.options, **dict(map(assignment("--dataset-option"), given["dataset_options"]))}
     dataset = _replaced(dataset, given, labels="labels")
     dataset = msgspec.structs.replace(dataset, options=own, **given_fields(DatasetOptions, given))
@@ -294,19 +330,41 @@ def _replaced(part: Any, given: Mapping[str, Any], **options: str) -> Any:
     return msgspec.structs.replace(part, **chosen)
 
 
+def _with_box(search: SearchSettings, given: Mapping[str, Any], named: Collection[str]) -> SearchSettings:
+    """Informed strategies search shapes unless somebody chose; others have no box, and no choice."""
+    informed = strategy_class(search.strategy).informed
+    if given["box"] is None and not (informed and "box" in named):
+        search = msgspec.structs.replace(search, box="shape" if informed else "paper")
+    if search.box == "shape" and given["around"] is not None and given["ratio"] is None:
+        return msgspec.structs.replace(search, ratio=None)
+    return search
+
+
 def _with_warm_up(search: SearchSettings, given: Mapping[str, Any]) -> SearchSettings:
     if not strategy_class(search.strategy).informed:
         useless = [f"--{option}".replace("_", "-") for option in ("from", "warm_up") if given[option]]
         if useless:
-            raise click.UsageError(f"strategy {search.strategy} searches without guidance: leave {useless[0]} out.")
-        return msgspec.structs.replace(search, guidance=None, warm_up=0)
+            raise click.UsageError(f"strategy {search.strategy} searches without bounds: leave {useless[0]} out.")
+        return msgspec.structs.replace(search, bounds=None, warm_up=0)
     if given["from"]:
         if given["warm_up"]:
-            raise click.UsageError("--from takes the guidance from other runs, --warm-up from this one: give one.")
-        return msgspec.structs.replace(search, guidance=None, warm_up=0)
-    if search.guidance is not None and not search.warm_up:
+            raise click.UsageError("--from takes the bounds from other runs, --warm-up from this one: give one.")
+        return msgspec.structs.replace(search, bounds=None, warm_up=0)
+    kept = search.bounds
+    if kept is not None and not search.warm_up and (kept.box, kept.objective) == (search.box, search.objective):
         return search
-    return msgspec.structs.replace(search, guidance=None, warm_up=search.warm_up or DEFAULT_WARM_UP)
+    return msgspec.structs.replace(search, bounds=None, warm_up=search.warm_up or DEFAULT_WARM_UP[search.box])
+
+
+def _with_race(search: SearchSettings, given: Mapping[str, Any]) -> SearchSettings:
+    race = search.race
+    if given["race"] is not None:
+        race = (race or RaceOptions()) if given["race"] else None
+    if given["race_chance"] is not None:
+        if race is None:
+            raise click.UsageError("--race-chance says who is stopped in a race: give --race too.")
+        race = msgspec.structs.replace(race, chance=given["race_chance"])
+    return msgspec.structs.replace(search, race=race)
 
 
 def _absolute(spec: str) -> str:

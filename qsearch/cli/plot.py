@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from qsearch.cli import completion
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.run_names import find_run, runs_option
 from qsearch.errors import InputError
 from qsearch.registry import nearest_names
 from qsearch.report.wording import measured_on
@@ -80,10 +80,10 @@ def _figure(kind: str, found: Sequence[Run], window: tuple[float, float] | None,
 
         return plot_distribution(results, subtitle, window)
     if kind == "validation":
-        from qsearch.report.validation_plot import ValidatedRun, plot_validations
+        from qsearch.report.validation_plot import ValidationPair, plot_validations
 
         pairs = [
-            ValidatedRun(searched, each.results(), measured_on(each))
+            ValidationPair(searched, each.results(), measured_on(each))
             for run, searched in zip(found, results, strict=True)
             for each in _validations(run, validation)
         ]

@@ -16,6 +16,7 @@ from qsearch.analysis.results import Results
 from qsearch.analysis.summary import summarize
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.objective import TOP1, objective_called
 from qsearch.report.wording import measured_on, network_names
 from qsearch.run.building import codec_note
 from qsearch.run.findings import labels_predicted
@@ -90,7 +91,7 @@ def _how_far(stage: str, done: int, total: int) -> str:
 
 
 class SearchProgress:
-    """Hears of trials and shows where a run stands, reference tables included. A context manager."""
+    """Hears of trials and shows where a run stands, reference trials included. A context manager."""
 
     def __init__(self, run: Run, trials: int) -> None:
         self._run = run
@@ -101,6 +102,7 @@ class SearchProgress:
         self._what = f"1 uncompressed + {standard} standard + {trials} trials"
         self._done = len(reference) + int((search.columns.statuses != "screened").sum())
         self._begun, self._begun_with = time.monotonic(), self._done
+        self._objective = objective_called(run.settings.search.objective)
         self._reference_point = run.settings.search.hypervolume_reference
         self._gain = ""
         self._gain_at = time.monotonic()
@@ -144,10 +146,16 @@ class SearchProgress:
                 self._progress.say(note)
 
     def _best_gain(self) -> str:
-        summary = summarize(Results("", self._reference, self._search), self._reference_point)
+        summary = summarize(Results("", self._reference, self._search, self._objective), self._reference_point)
+        stopped = ""
+        if summary.trials_stopped:
+            stopped = f"{summary.trials_stopped} stopped, {100 * summary.evaluations_saved:.0f} % of images saved, "
         if summary.gain_points is None:
-            return "no gain yet"
-        return f"{summary.gain_points:+.2f} points at quality {QUALITY}'s ratio"
+            return f"{stopped}no gain yet"
+        if self._objective is TOP1 or summary.objective_saving_percent is None:
+            return f"{stopped}{summary.gain_points:+.2f} points at quality {QUALITY}'s ratio"
+        saved = f"{summary.objective_saving_percent:+.1f} % of bytes saved at equal {self._objective.name}"
+        return f"{stopped}{saved}, at quality {QUALITY}'s ratio"
 
 
 def measure(run: Run, evaluator: Evaluator, workers: int, *, trials: int | None = None, **how: Any) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from qsearch.cli import completion
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.run_names import find_run, runs_option
 from qsearch.run.comparable import check_comparable
 
 

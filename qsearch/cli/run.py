@@ -1,17 +1,18 @@
 """``qsearch run`` and ``qsearch resume``: options to settings, and a search with its progress and summary."""
 
 import json
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
-from qsearch.analysis.plausibility import better_normalisation
+from qsearch.analysis.plausibility import answers_probabilities, better_normalisation
 from qsearch.cli import completion
 from qsearch.cli.options import (
     DEFAULTS,
-    informed_options,
+    bounds_from_options,
     json_option,
     measuring_options,
     search_options,
@@ -20,27 +21,61 @@ from qsearch.cli.options import (
     workers_option,
 )
 from qsearch.cli.progress import measure
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.run_names import find_run, runs_option
 from qsearch.cli.summary import as_json, as_text
+from qsearch.cli.tables import TABLES_HELP, resolve_tables
 from qsearch.disk import check_folder_name
+from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
+from qsearch.evaluation.objective import TOP1
 from qsearch.pareto.bounds import window_around
-from qsearch.run.building import build_evaluator, check_search, default_workers
-from qsearch.run.confirmation import confirm
+from qsearch.report.wording import called
+from qsearch.run.building import (
+    build_evaluator,
+    check_search,
+    default_workers,
+    objective_for,
+    seed_settings,
+    strategy_class,
+)
+from qsearch.run.confirmation import kept_aside, open_confirmation, picks_on_others
 from qsearch.run.findings import Found, found_by
-from qsearch.run.folder import Run, guided
-from qsearch.run.settings import load_settings
+from qsearch.run.folder import Run, with_bounds_from
+from qsearch.run.real_files import check_files
+from qsearch.run.settings import RunSettings, load_settings, search_settings_named
 from qsearch.search.steering import sizes_of
+from qsearch.space.shapes import in_layout
+from qsearch.strategies.base import Seed
 from qsearch.tables import QuantTables
+from qsearch.tables.published import published_names
+
+CONFIRM_SHARE = 0.25
+CONFIRM_IMAGES = 50
+"""Fewer images kept aside would hardly tell one table from another."""
 
 
 @click.command()
 @search_options
-@informed_options
+@bounds_from_options
+@click.option(
+    "--seeds",
+    shell_complete=completion.tables,
+    metavar="TABLES",
+    multiple=True,
+    help=f"Tables that a strategy like local-search begins with, beside the best of earlier trials: {TABLES_HELP}; "
+    "repeatable.  [default: all published ones]",
+)
 @measuring_options
 @workers_option
 @click.option("--name", help="The run's name.  [default: the strategy's, numbered]")
 @click.option("--config", type=click.Path(path_type=Path), help="A run.toml whose settings to start from.")
+@click.option(
+    "--confirm",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    metavar="SHARE",
+    help="Keep this share of the images out of the search, and pick on them among its best tables, their averages and "
+    f"published ones; 0: pick on the images searched.  [default: {CONFIRM_SHARE:g}, of {CONFIRM_IMAGES} or more]",
+)
 @runs_option
 @json_option
 @click.pass_context
@@ -49,6 +84,7 @@ def run(
     /,
     name: str | None,
     config: Path | None,
+    confirm: float | None,
     runs: Path,
     workers: int | None,
     executor: str,
@@ -58,16 +94,23 @@ def run(
 ) -> None:
     """Search quantization tables and record every trial.
 
-    The standard tables at qualities 10 to 100 are measured first, as the curve to beat. Ctrl-C ends a run cleanly;
+    The standard tables at qualities 10 to 100 are measured first, for the standard curve. Ctrl-C ends a run cleanly;
     'qsearch resume' goes on with it, also after a crash.
     """
     if name is not None:
         check_folder_name(name, "a run")
     settings = load_settings(config) if config else DEFAULTS
+    named = search_settings_named(config) if config else frozenset()
     sources = [find_run(source, runs) for source in given["from"]]
     if sources and not given["layout"]:
         given["layout"] = sources[0].settings.search.layout
-    settings = settings_of(msgspec.structs.replace(settings, recorded=None, changes=()), given)
+    settings = settings_of(msgspec.structs.replace(settings, recorded=None, changes=()), given, named)
+    settings = _with_seeds(settings, given["seeds"], named, runs)
+    if confirm is None and sources:  # the same images as theirs
+        confirm = sources[0].settings.dataset.kept_aside
+    if confirm is not None:
+        dataset = msgspec.structs.replace(settings.dataset, kept_aside=0.0)
+        settings = msgspec.structs.replace(settings, dataset=dataset)
     path = runs / (name or _free_name(runs, settings.search.strategy))
     if path.exists():
         raise click.UsageError(
@@ -84,12 +127,17 @@ def run(
         f"preparing {settings.dataset.spec} and {', '.join(each.spec for each in settings.classifiers)} ...", err=True
     )
     evaluator = build_evaluator(settings, workers, trust_pickle=given["trust_pickle"])
+    settings, evaluator = _aside(settings, evaluator, confirm)
     for classifier in evaluator.classifiers:
         note = better_normalisation(classifier, evaluator.dataset)
         if note is not None:
             click.echo(note, err=True)
+    chosen = given["objective"] or (settings.search.objective if "objective" in named else None)
+    search = msgspec.structs.replace(settings.search, objective=objective_for(evaluator, chosen))
+    settings = msgspec.structs.replace(settings, search=search)
+    _check_logits(evaluator, search.objective)
     if sources:
-        settings = guided(settings, sources, evaluator)
+        settings = with_bounds_from(settings, sources, evaluator)
     if given["around"] and not (sources or settings.search.warm_up or given["ratio_window"] or given["ratio"]):
         ratio = sizes_of(evaluator, QuantTables.standard(given["around"])).ratio
         search = msgspec.structs.replace(settings.search, ratio_window=window_around(ratio))
@@ -125,6 +173,24 @@ def resume(
     _search(ctx, found, evaluator, workers, json_, **how)
 
 
+def _with_seeds(settings: RunSettings, specs: Sequence[str], named: Collection[str], runs: Path) -> RunSettings:
+    """``settings`` with the tables that its strategy begins with, beside those of earlier trials."""
+    search = settings.search
+    if not strategy_class(search.strategy).seeded:
+        if specs:
+            raise click.UsageError(f"strategy {search.strategy} begins without seeds: leave --seeds out.")
+        return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, seeds=()))
+    if "seeds" in named and not specs:
+        return settings
+    seeds = []
+    for spec in specs or [f"published:{name}" for name in published_names()]:
+        tables = resolve_tables(spec, runs).tables
+        fitting = in_layout(tables, search.layout)
+        label = spec if fitting == tables else f"{spec}, as {search.layout}"
+        seeds.append(seed_settings(Seed(label, fitting)))
+    return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, seeds=tuple(seeds)))
+
+
 def _search(
     ctx: click.Context,
     run: Run,
@@ -133,21 +199,62 @@ def _search(
     json_: bool,
     **how: Any,
 ) -> None:
-    interrupted = measure(run, evaluator, workers, **how)
+    interrupted = measure(run, evaluator, workers, **how) or _confirm(run, evaluator, workers, how)
     found = found_by(run)
-    _confirm_picks(run, found, evaluator)
+    _check_picks(run, found, evaluator)
     click.echo(json.dumps(as_json(run, found), indent=2) if json_ else "\n" + as_text(run, found))
     if interrupted:
         click.echo(f"interrupted; go on with: qsearch resume {run.path}", err=True)
         ctx.exit(interrupted)
 
 
-def _confirm_picks(run: Run, found: Found, evaluator: Evaluator) -> None:
+def _confirm(run: Run, evaluator: Evaluator, workers: int, how: Mapping[str, Any]) -> int:
+    """Measures the best tables on the images kept aside, where there are any; :data:`INTERRUPTED` or 0."""
+    if not picks_on_others(run.settings):
+        return 0
+    try:
+        confirmation, measuring = open_confirmation(run, evaluator)
+    except InputError as error:  # the search stands all the same
+        click.echo(str(error), err=True)
+        return 0
+    click.echo("confirming the best tables, averages and published ones on the images kept aside ...", err=True)
+    return measure(confirmation, measuring, workers, **{name: value for name, value in how.items() if name != "trials"})
+
+
+def _check_logits(evaluator: Evaluator, objective: str) -> None:
+    """InputError where a network answers what ``objective`` cannot be computed from; else it is told."""
+    for classifier in evaluator.classifiers:
+        note = answers_probabilities(classifier, evaluator.dataset)
+        if note is not None and objective != TOP1.name:
+            raise InputError(note)
+        if note is not None:
+            click.echo(note, err=True)
+
+
+def _aside(settings: RunSettings, evaluator: Evaluator, share: float | None) -> tuple[RunSettings, Evaluator]:
+    """Settings and evaluator of a run that keeps a ``share`` of the images aside, by default where they suffice."""
+    if settings.dataset.kept_aside:  # as a --config says
+        return settings, evaluator
+    if share is None and evaluator.classifiers:
+        share = CONFIRM_SHARE if round(CONFIRM_SHARE * len(evaluator.dataset)) >= CONFIRM_IMAGES else 0.0
+        if not share:
+            click.echo(
+                f"{len(evaluator.dataset)} images are too few to keep some aside: the pick will be made on the images "
+                "searched, which flatters it",
+                err=True,
+            )
+    return kept_aside(settings, evaluator, share) if share else (settings, evaluator)
+
+
+def _check_picks(run: Run, found: Found, evaluator: Evaluator) -> None:
     """The tables that the summary names, through Pillow's real files, before it names them."""
     picked = {pick.label for pick in (found.summary.best_at_ratio, found.summary.best_at_accuracy) if pick is not None}
     results = run.results()
-    if confirm(run, [results.trial(label) for label in sorted(picked)], evaluator.dataset):
-        click.echo(f"confirmed by Pillow's files: {', '.join(f'trial {label}' for label in sorted(picked))}", err=True)
+    checked = check_files(run, [results.trial(label) for label in sorted(picked)], evaluator.dataset)
+    if found.confirmed is not None:
+        checked += check_files(found.confirmed.run, [found.confirmed.trial])
+    if checked:
+        click.echo(f"checked with Pillow's files: {', '.join(called(trial.label) for trial in checked)}", err=True)
 
 
 def _free_name(runs: Path, strategy: str) -> str:

@@ -10,10 +10,13 @@ from qsearch.analysis.bootstrap import Estimate
 from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.gains import Gains
 from qsearch.analysis.optimism import SelectedGain
+from qsearch.analysis.results import measured
 from qsearch.analysis.summary import NEAR, Point, Summary
+from qsearch.evaluation.objective import TOP1, Objective, objective_called
 from qsearch.report import wording
 from qsearch.report.wording import called, measured_on, network_names
-from qsearch.run.findings import Found, ValidatedPicks, labels_predicted
+from qsearch.run.confirmation import Confirmed, picks_on_others
+from qsearch.run.findings import Found, ValidationPicks, labels_predicted, smooth_objective
 from qsearch.run.folder import Run
 
 
@@ -24,6 +27,7 @@ def as_json(run: Run, found: Found) -> dict[str, Any]:
         "run": run.name,
         "uncompressed_top1": found.uncompressed_top1,
         "summary": asdict(found.summary),
+        "confirmed": None if found.confirmed is None else confirmed_as_json(found.confirmed),
         "selected": {rule: each and asdict(each) for rule, each in corrected.items()},
         "settings": msgspec.to_builtins(run.settings),
     }
@@ -38,6 +42,7 @@ def as_text(run: Run, found: Found) -> str:
         *(["Labels are predicted: top-1 is not accuracy, it is that agreement."] if labels_predicted(run) else []),
         f"Tables: {summary.trials_done} of {search.trials} trials done ({summary.distinct_tables} distinct)"
         + (f", {summary.trials_failed} failed" if summary.trials_failed else "")
+        + _stopped(summary)
         + f", {len(summary.frontier)} on the frontier",
         "",
         *_uncompressed(found.uncompressed_top1),
@@ -59,6 +64,7 @@ def _found(run: Run, found: Found) -> list[str]:
         *_networks(run, found.summary),
         *_mean_gain(found.summary),
         *_arms(found.summary),
+        *_confirmed(run, found.summary, found.confirmed),
         "",
         "These are the images the search chose on, so its gains flatter it: the best of many tables is partly luck.",
         "How much of it is estimated by choosing again on resampled images. To know, measure tables on images that the",
@@ -71,22 +77,40 @@ def _headline(found: Found) -> list[str]:
     standard = summary.standard
     if standard is None:
         return [f"The standard tables at quality {QUALITY} are not measured yet, so there is nothing to compare with."]
-    lines = [f"Standard quality {QUALITY}:     {_place(standard)}"]
+    objective = objective_called(summary.objective)
+    lines = [f"Picked by {objective.title}.", f"Standard quality {QUALITY}:     {_place(standard, objective)}"]
     if summary.best_at_ratio is None:
         lines.append("Best at no lower ratio:   no table reaches it yet")
     else:
         gain = _interpolated(summary.gain_points, "{:+.2f} points against the standard curve at its own ratio")
-        lines.append(f"Best at no lower ratio:   {_place(summary.best_at_ratio)}, {gain}")
+        lines.append(f"Best at no lower ratio:   {_place(summary.best_at_ratio, objective)}, {gain}")
         if not summary.best_is_near:
             lines.append(f"  no table lies near: within {100 * NEAR:g} % above quality {QUALITY}'s ratio there is none")
         lines += _corrected(found.at_ratio, "+.2f", "points")
+        lines += _saved_at_objective(found.at_ratio, objective)
     if summary.best_at_accuracy is None:
-        lines.append("Best at no lower top-1:   no table reaches it yet")
+        lines.append(f"{_no_worse(objective):26}no table reaches it yet")
     else:
-        lines.append(f"Best at no lower top-1:   {_place(summary.best_at_accuracy)}, {_saved(summary)}")
+        lines.append(f"{_no_worse(objective):26}{_place(summary.best_at_accuracy, objective)}, {_saved(summary)}")
         if not _spends_more(summary):
             lines += _corrected(found.at_accuracy, "+.1f", "% of bytes")
+            lines += _saved_at_objective(found.at_accuracy, objective)
     return lines
+
+
+def _no_worse(objective: Objective) -> str:
+    return f"Best at no {'lower' if objective.sign > 0 else 'higher'} {objective.name.replace('top1', 'top-1')}:"
+
+
+def _saved_at_objective(selected: SelectedGain | None, objective: Objective) -> list[str]:
+    """Bytes at an equal value of a smooth objective, which tells tables apart where top-1 does not."""
+    saving = None if selected is None else selected.saving
+    if saving is None or saving.apparent.value is None:
+        return []
+    line = f"  bytes saved at equal {objective.name}: {wording.saving_estimate(saving.apparent)}"
+    if saving.corrected is not None and saving.corrected.value is not None:
+        line += f", {wording.CORRECTED} {wording.short_saving(saving.corrected)}"
+    return [line.replace(wording.SPACE, " ")]
 
 
 def _spends_more(summary: Summary) -> bool:
@@ -131,6 +155,74 @@ def _corrected(selected: SelectedGain | None, form: str, unit: str) -> list[str]
     return [f"  {wording.CORRECTED}: {selected.corrected.value:{form}} {unit} ({interval})"]
 
 
+def _confirmed(run: Run, summary: Summary, found: Confirmed | None) -> list[str]:
+    """The pick that was made on images kept aside."""
+    if not picks_on_others(run.settings):
+        return []
+    again = f"'qsearch resume {run.name}' measures the best tables on the images kept aside."
+    if found is None:
+        return ["", f"Not confirmed yet: {again}"]
+    pick, name = found.pick, found.objective.name.replace("top1", "top-1")
+    lines = [
+        "",
+        f"Confirmed on {found.images} images kept aside, the best of {len(found.considered)} tables; what 'qsearch "
+        "export' takes:",
+        f"  {called(pick.label)}: {wording.place(measured(found.trial), found.objective.smooth)}",
+        f"  {_expected(found)}",
+    ]
+    runners_up = [f"{called(each.label)} {_saving(each.saving)}" for each in found.considered[1:4]]
+    lines.append(f"  next: {', '.join(runners_up)}, at equal {name}")
+    if found.trials != summary.trials_done:
+        lines.append(f"  of the first {found.trials} trials done; with the others, {again}")
+    return lines
+
+
+def _expected(found: Confirmed) -> str:
+    """What the pick is expected to save, and how sure that is."""
+    if found.falls_back:
+        return "no other is expected to be better than these"
+    errors = f"{found.standard_errors:.1f} standard errors above the standard tables"
+    name = found.objective.name.replace("top1", "top-1")
+    lines = f"expected to save {_saving(found.pick.saving)} of bytes at equal {name}, {errors}"
+    more = found.further_images
+    return f"{lines}; about {more} more images would settle whether it is better" if more else lines
+
+
+def _saving(saving: Estimate) -> str:
+    """A saving with the ends of its interval as far as they lie on the measured standard curve."""
+    if saving.value is None:
+        return "an unknown share (it lies outside the measured standard curve)"
+    low, high = ("?" if end is None else f"{end:+.1f}" for end in (saving.low, saving.high))
+    return f"{saving.value:+.1f} % ({low} to {high})"
+
+
+def confirmed_as_json(found: Confirmed) -> dict[str, Any]:
+    """The pick and all that were considered, for programs."""
+    return {
+        "confirmation": found.run.name,
+        "trials": found.trials,
+        "pick": found.pick.label,
+        "images": found.images,
+        "ratio": found.ratio,
+        "objective": found.objective.name,
+        "standard_errors": found.standard_errors,
+        "further_images": found.further_images,
+        "gains": asdict(found.gains),
+        "kept": found.kept,
+        "considered": [
+            {
+                "label": each.label,
+                "kind": each.kind,
+                "above": each.above,
+                "deviation": each.deviation,
+                "saving_percent": {"value": each.saving.value, "low": each.saving.low, "high": each.saving.high},
+                "tables": each.tables.to_dict(),
+            }
+            for each in found.considered
+        ],
+    }
+
+
 def _networks(run: Run, summary: Summary) -> list[str]:
     """The headline's tables as each of several networks sees them."""
     lines = []
@@ -145,6 +237,13 @@ def _networks(run: Run, summary: Summary) -> list[str]:
     return ["Network by network, top-1 and gain against its own standard curve:", *lines] if lines else []
 
 
+def _stopped(summary: Summary) -> str:
+    if not summary.trials_stopped:
+        return ""
+    saved = f"{100 * summary.evaluations_saved:.0f} % of the images' evaluations saved"
+    return f", {summary.trials_stopped} stopped after a part of the images ({saved})"
+
+
 def _arms(summary: Summary) -> list[str]:
     if not summary.arms:
         return []
@@ -156,15 +255,15 @@ def _arms(summary: Summary) -> list[str]:
     return lines
 
 
-def _place(point: Point) -> str:
-    return f"{wording.place(point)} ({called(point.label)})"
+def _place(point: Point, objective: Objective = TOP1) -> str:
+    return f"{wording.place(point, objective)} ({called(point.label)})"
 
 
 def _interpolated(value: float | None, words: str) -> str:
     return "outside the measured standard curve" if value is None else words.format(value)
 
 
-def validated_as_json(rows: Sequence[ValidatedPicks]) -> list[dict[str, Any]]:
+def validations_as_json(rows: Sequence[ValidationPicks]) -> list[dict[str, Any]]:
     """What validations say of the picks, for programs."""
     return [
         {
@@ -173,6 +272,7 @@ def validated_as_json(rows: Sequence[ValidatedPicks]) -> list[dict[str, Any]]:
             "classifier": row.classifier,
             "at_ratio": _gains_as_json(row.at_ratio),
             "at_accuracy": _gains_as_json(row.at_accuracy),
+            "confirmed": _gains_as_json(row.confirmed),
         }
         for row in rows
     ]
@@ -182,21 +282,32 @@ def _gains_as_json(gains: Gains | None) -> dict[str, Any] | None:
     return None if gains is None else asdict(gains)
 
 
-def validated_as_lines(rows: Sequence[ValidatedPicks]) -> list[str]:
+def validations_as_lines(rows: Sequence[ValidationPicks]) -> list[str]:
     """For people; nothing where there is no validation."""
     lines = ["", "On images the search has not seen (95 % intervals):"] if rows else []
     for row in rows:
         images = measured_on(row.validation)
         lines.append(f"  {images}" + (f": {row.classifier}" if len(network_names(row.validation)) > 1 else ""))
+        if row.confirmed is not None:
+            gain = _estimate(row.confirmed.gain_points, "+.2f")
+            lines.append(f"    confirmed pick:                    {gain} points{_saved_there(row, row.confirmed)}")
         if row.at_ratio is not None:
             gain = _estimate(row.at_ratio.gain_points, "+.2f")
-            lines.append(f"    best at quality {QUALITY}'s ratio:     {gain} points")
+            lines.append(f"    best at quality {QUALITY}'s ratio:     {gain} points{_saved_there(row, row.at_ratio)}")
         if row.at_accuracy is not None:
-            saving = _estimate(row.at_accuracy.saving_percent, "+.1f")
-            lines.append(f"    best at quality {QUALITY}'s accuracy: {saving} % of bytes saved")
-        if row.at_ratio is None and row.at_accuracy is None:
+            saving, there = _estimate(row.at_accuracy.saving_percent, "+.1f"), _saved_there(row, row.at_accuracy)
+            lines.append(f"    best at quality {QUALITY}'s accuracy: {saving} % of bytes saved{there}")
+        if row.at_ratio is None and row.at_accuracy is None and row.confirmed is None:
             lines.append("    neither pick was measured there")
     return lines
+
+
+def _saved_there(row: ValidationPicks, gains: Gains) -> str:
+    objective = smooth_objective(row.validation)
+    saving = gains.saving_at(objective)
+    if saving is None or saving.value is None:
+        return ""
+    return f"; {_estimate(saving, '+.1f')} % of bytes saved at equal {objective.name}"
 
 
 def _estimate(estimate: Estimate, form: str) -> str:

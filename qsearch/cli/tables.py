@@ -8,22 +8,23 @@ import click
 
 from qsearch.analysis.choice import QUALITY, Choice, choose_like_quality, choose_trial
 from qsearch.analysis.results import Results
-from qsearch.cli.runs import find_run, is_run, run_names
+from qsearch.cli.run_names import find_run, is_run, run_names
 from qsearch.errors import InputError
 from qsearch.export.formats import TableSheet
 from qsearch.export.learned import dial_sheet, ladder_sheet
 from qsearch.export.provenance import sheet_of
-from qsearch.export.published import AS_PUBLISHED, published_source, published_tables
 from qsearch.export.reading import read_tables
 from qsearch.learning.dial import Dial, read_dial
 from qsearch.learning.files import kind_of
 from qsearch.learning.ladder import Ladder, read_ladder
 from qsearch.registry import nearest_names
+from qsearch.run.confirmation import Confirmed, confirmed
 from qsearch.run.folder import Run
 from qsearch.tables import QuantTables
+from qsearch.tables.published import AS_PUBLISHED, published_source, published_tables
 
 BEST = "best"
-"""Of a run: the most accurate table at no lower ratio than standard quality 50; what a bare RUN means, too."""
+"""Of a run: its confirmed pick, else its best at no lower ratio than standard quality 50; a bare RUN means it, too."""
 TABLES_HELP = (
     "standard:Q, published:NAME[:Q], RUN[:best], RUN:TRIAL, LADDER:RUNG, DIAL:Q, a file of tables, or a JPEG file"
 )
@@ -36,25 +37,39 @@ quality_option = click.option(
 
 @dataclass(frozen=True)
 class RunTable:
-    """One of a run's tables, by its label there, or :data:`BEST`."""
+    """One of a run's tables, by its label there, or :data:`BEST`.
+
+    run: whose it is, or of a confirmed pick the confirmation, a run of its own; searched: the run that was asked for.
+    """
 
     run: Run
     results: Results
     label: str
+    searched: Run
+    pick: Confirmed | None = None
 
     @classmethod
     def of(cls, run: Run, label: str) -> "RunTable":
         """That of ``run`` as it is recorded now."""
-        return cls(run, run.results(), label)
+        found = confirmed(run) if label == BEST else None
+        if found is None:
+            return cls(run, run.results(), label, run)
+        return cls(found.run, found.results, label, run, found)
 
     @property
     def name(self) -> str:
         """``demo:17``, or ``demo:best``."""
-        return f"{self.run.name}:{self.label}"
+        return f"{self.searched.name}:{self.label}"
 
     @property
     def choice(self) -> Choice:
         """The trial and why it is the one; InputError where there is none."""
+        if self.pick is not None and self.label == BEST:
+            reason = (
+                f"the one that is expected to gain most of {len(self.pick.considered)} tables, by "
+                f"{self.pick.objective.title} on {self.pick.images} images that the search has not seen"
+            )
+            return Choice(self.pick.trial, reason)
         if self.label == BEST:
             return choose_like_quality(self.results, QUALITY)
         return choose_trial(self.results, self.label)
@@ -62,7 +77,7 @@ class RunTable:
     @property
     def sheet(self) -> TableSheet:
         """Its tables with where they come from."""
-        return sheet_of(self.run, self.results, self.choice)
+        return sheet_of(self.searched, self.results, self.choice, self.pick)
 
 
 @dataclass(frozen=True)

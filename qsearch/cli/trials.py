@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from qsearch.cli import completion
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.run_names import find_run, runs_option
 from qsearch.disk import replacing
 from qsearch.errors import MissingDependencyError
 from qsearch.evaluation.measurement import Measurement, Trial
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--parquet", "format_", flag_value="parquet", help="Apache Parquet (needs --out, and qsearch[parquet]).")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.  [default: stdout]")
 def trials(run: str, runs: Path, format_: str, out: Path | None) -> None:
-    """Print every trial of RUN: reference tables first, then the search's by number."""
+    """Print every trial of RUN: reference trials first, then the search's by number."""
     reference, search = find_run(run, runs).trials()
     rows = _rows([*reference, *search])
     if out is not None:
@@ -71,6 +71,7 @@ def _row(trial: Trial, numbers: dict[str, Any]) -> dict[str, Any]:
         "origin": trial.origin,
         "status": trial.status,
         "reason": trial.reason,
+        "images": 0 if trial.measurement is None else trial.measurement.images,
         **numbers,
         "decision_s": trial.decision_s,
         "evaluation_s": trial.evaluation_s,

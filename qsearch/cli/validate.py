@@ -1,6 +1,7 @@
 """``qsearch validate``: a run's tables on images, splits and networks that the search has not seen."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import msgspec
 
 from qsearch.analysis.bootstrap import Estimate
 from qsearch.analysis.choice import QUALITY
+from qsearch.analysis.plausibility import answers_probabilities
 from qsearch.analysis.results import Results
-from qsearch.analysis.transfer import Transfer
+from qsearch.analysis.validation import ValidationRow
 from qsearch.classifiers.base import NetworkOptions
 from qsearch.cli import completion
 from qsearch.cli.declared import defaults_said, field_names
@@ -23,15 +25,23 @@ from qsearch.cli.options import (
     workers_option,
 )
 from qsearch.cli.progress import measure
-from qsearch.cli.runs import find_run, runs_option
+from qsearch.cli.run_names import find_run, runs_option
 from qsearch.cli.tables import TABLES_HELP, resolve_all
 from qsearch.datasets.splits import other_half
 from qsearch.errors import InputError
+from qsearch.evaluation.objective import Objective
 from qsearch.export.formats import TableSheet
 from qsearch.report import wording
 from qsearch.report.wording import measured_on
 from qsearch.run.building import build_evaluator, default_workers
-from qsearch.run.findings import Picks, ValidationFindings, tables_to_validate, validation_findings
+from qsearch.run.confirmation import confirmed
+from qsearch.run.findings import (
+    Picks,
+    ValidationFindings,
+    smooth_objective,
+    tables_to_validate,
+    validation_findings,
+)
 from qsearch.run.folder import Run
 from qsearch.run.settings import RunSettings
 from qsearch.run.validation import open_validation, validation_settings
@@ -100,9 +110,15 @@ def validate(
     for spec in tables:
         sheets |= resolve_all(spec, runs, run.settings.search.qualities)
     chosen = {spec: sheet.tables for spec, sheet in sheets.items()} or tables_to_validate(searched, top, ratio)
+    pick = None if sheets else confirmed(run)
+    if pick is not None:
+        chosen[pick.trial.label] = pick.trial.tables
     settings = validation_settings(run, chosen, wanted)
     workers = workers or default_workers(settings)
     evaluator = build_evaluator(settings, workers, trust_pickle=given["trust_pickle"])
+    for note in (answers_probabilities(each, evaluator.dataset) for each in evaluator.classifiers):
+        if note is not None:
+            click.echo(note, err=True)
     validation = open_validation(
         run,
         name or _name(settings),
@@ -125,11 +141,11 @@ def validate(
 
 
 def _draw(run: Run, searched: Results, validation: Run) -> None:
-    """Search frontier against validated frontier (Li 2020, Figures 7 to 9), beside the validation's trials."""
+    """Search against validation (Li 2020, Figures 7 to 9), beside the validation's trials."""
     from qsearch.report.plots import save_figure
-    from qsearch.report.validation_plot import ValidatedRun, plot_validations
+    from qsearch.report.validation_plot import ValidationPair, plot_validations
 
-    pair = ValidatedRun(searched, validation.results(), measured_on(validation))
+    pair = ValidationPair(searched, validation.results(), measured_on(validation))
     out = validation.path / "validation.png"
     save_figure(plot_validations([pair], f"Searched on {measured_on(run)}"), out)
     click.echo(f"wrote {out}", err=True)
@@ -144,7 +160,9 @@ def _wanted(run: Run, split: bool, given: dict[str, Any]) -> RunSettings:
     half = run.settings.dataset.split
     if half is None:
         raise InputError(f"run {run.name} searched on all its images: --split needs a run made with 'run --split'.")
-    return msgspec.structs.replace(settings, dataset=msgspec.structs.replace(settings.dataset, split=other_half(half)))
+    return msgspec.structs.replace(
+        settings, dataset=msgspec.structs.replace(settings.dataset, split=other_half(half), kept_aside=0.0)
+    )
 
 
 def _name(settings: RunSettings) -> str:
@@ -159,7 +177,7 @@ def _as_json(run: Run, validation: Run, found: ValidationFindings) -> dict[str, 
         "validation": validation.name,
         "measured_on": measured_on(validation),
         "searched_on": measured_on(run),
-        "look": found.use,
+        "use": found.use,
         "headline": asdict(found.picks),
         "uncompressed_top1": found.uncompressed_top1,
         "networks": [asdict(each) for each in found.networks],
@@ -174,35 +192,50 @@ def _as_text(run: Run, validation: Run, found: ValidationFindings) -> str:
         f"Chosen on   {measured_on(run)}",
         f"{use[:1].upper()}{use[1:]}.",
     ]
+    objective = smooth_objective(validation)
     for index, network in enumerate(found.networks):
         lines += [
             "",
             f"{network.classifier}: {wording.count(len(network.tables), 'table')}, gains against the standard curve on "
             "these images (95 %)",
             *(f"  uncompressed: top-1 {100 * top1:.2f} %" for top1 in found.uncompressed_top1[index : index + 1]),
-            f"  {'table':>12}  {'ratio':>6}  {'bpp':>5}  {'top-1':>7}  {'gain in points':>24}  {'bytes saved':>24}  "
-            "on search images",
-            *(_row(one, found.picks) for one in network.tables),
+            f"  {'':>12}  {'':>6}  {'':>5}  {'':>7}  {'':>24}  {'bytes saved at equal':>24}  {'at equal':>24}  "
+            "gain on the",
+            f"  {'table':>12}  {'ratio':>6}  {'bpp':>5}  {'top-1':>7}  {'gain in points':>24}  {'top-1':>24}  "
+            f"{objective.name:>24}  search images",
+            *(_row(one, found.picks, objective) for one in network.tables),
         ]
-        above = sum(gain is not None and gain > 0 for gain in (one.gains.gain_points.value for one in network.tables))
-        lines.append(f"  {above} of {len(network.tables)} lie above the standard curve here.")
+        lines.append(f"  {_above(network.tables, objective)} lie above the standard curve here.")
     labels = {one.label for network in found.networks for one in network.tables}
+    chosen = "the best on the search images" if found.picks.confirmed is None else "confirmed on images kept aside"
     marks = [
-        f"* what 'qsearch export' takes by default: the best on the search images at the ratio of quality {QUALITY}"
-        if found.picks.at_ratio in labels
+        f"* what 'qsearch export' takes by default: {chosen}, at the ratio of quality {QUALITY}"
+        if (found.picks.confirmed or found.picks.at_ratio) in labels
         else "",
         "+ the best there at its accuracy" if found.picks.at_accuracy in labels else "",
     ]
     return "\n".join([*lines, *([""] if any(marks) else []), *filter(None, marks)])
 
 
-def _row(one: Transfer, picks: Picks) -> str:
-    marks = ("*" if one.label == picks.at_ratio else "") + ("+" if one.label == picks.at_accuracy else "")
+def _above(tables: Sequence[ValidationRow], objective: Objective) -> str:
+    """How many of ``tables`` gain, in words."""
+    by = {"in top-1": [one.gains.gain_points for one in tables]}
+    by[f"in {objective.name}"] = [one.gains.saving_at(objective) or Estimate(None, None, None, 0) for one in tables]
+    counts = (f"{sum((each.value or 0) > 0 for each in gains)} {what}" for what, gains in by.items())
+    return f"Of {len(tables)}, {' and '.join(counts)}"
+
+
+def _row(one: ValidationRow, picks: Picks, objective: Objective) -> str:
+    marks = ("*" if one.label == (picks.confirmed or picks.at_ratio) else "") + (
+        "+" if one.label == picks.at_accuracy else ""
+    )
     gain = _estimate(one.gains.gain_points, "+.2f", "")
     saving = _estimate(one.gains.saving_percent, "+.1f", " %")
     before = "" if one.searched_gain_points is None else f"{one.searched_gain_points:+.2f}"
+    smooth = one.gains.saving_at(objective)
+    at_objective = "not measured" if smooth is None else _estimate(smooth, "+.1f", " %")
     place = f"{one.label + marks:>12}  {one.ratio:6.2f}  {one.bpp:5.2f}  {100 * one.top1:5.2f} %"
-    return f"  {place}  {gain:>24}  {saving:>24}  {before:>16}"
+    return f"  {place}  {gain:>24}  {saving:>24}  {at_objective:>24}  {before:>13}"
 
 
 def _estimate(estimate: Estimate, form: str, unit: str) -> str:

@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 import msgspec
 import numpy as np
@@ -11,6 +12,9 @@ import numpy.typing as npt
 
 from qsearch.errors import InputError
 from qsearch.tables import QuantTables
+
+if TYPE_CHECKING:
+    import torch
 
 Images = npt.NDArray[np.uint8]
 """uint8 [N, H, W, 3], RGB."""
@@ -29,10 +33,23 @@ class EncoderOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 @dataclass(frozen=True)
 class Encoded:
-    """What a codec made of N images: their files' sizes in bytes, int64 [N], and the decoded pixels [N, H, W, 3]."""
+    """What a codec made of N images: their files' sizes in bytes, int64 [N], and the decoded pixels [N, H, W, 3].
+
+    pixels: where they were left: a torch tensor only if the source was made by :meth:`Codec.prepare_on`.
+    """
 
     size_bytes: npt.NDArray[np.int64]
-    images: Images
+    pixels: "Images | torch.Tensor"
+
+    @cached_property
+    def images(self) -> Images:
+        """The pixels as an array; those on a device are copied once."""
+        return as_array(self.pixels)
+
+
+def as_array(pixels: "Images | torch.Tensor") -> Images:
+    """``pixels`` as an array, copied where they are on a device."""
+    return pixels if isinstance(pixels, np.ndarray) else pixels.cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -59,9 +76,16 @@ class Codec(ABC):
         """
         return images
 
+    def prepare_on(self, device: str, images: Images, digest: str) -> Any | None:
+        """As :meth:`prepare`, for :meth:`encode` to leave the pixels on ``device``, as torch calls it.
+
+        None where the codec does not decode there; by default it does not.
+        """
+        return None
+
     @abstractmethod
     def encode(self, source: Any, tables: Sequence[QuantTables]) -> Encoded:
-        """Encodes N images, ``source`` (uint8 [N, H, W, 3] or as :meth:`prepare` made it), and decodes them again.
+        """Encodes N images, ``source`` (uint8 [N, H, W, 3] or what was prepared of them), and decodes them again.
 
         ``tables`` has one QuantTables per image; each image becomes a file of its own. InputError where there are not
         as many tables as images.

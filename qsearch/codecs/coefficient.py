@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 import numpy as np
@@ -13,6 +13,9 @@ from qsearch.coefficients.arrays import FACTORS, FORMAT, Coefficients, chunks_of
 from qsearch.coefficients.cache import cached_coefficients
 from qsearch.errors import InputError
 from qsearch.tables import QuantTables
+
+if TYPE_CHECKING:
+    from qsearch.coefficients.on_device import DeviceCoefficients
 
 EXACT_FOR = "libjpeg-turbo 3.2.0"
 """The library it was compared with; :func:`qsearch.codecs.auto.difference_from_pillow` compares it with any other."""
@@ -40,11 +43,17 @@ class CoefficientCodec(Codec):
         """See :meth:`Codec.prepare`; the coefficients, from the cache folder."""
         return cached_coefficients(images, digest, self.encoder.subsampling)
 
-    def encode(self, source: Images | Coefficients, tables: Sequence[QuantTables]) -> Encoded:
+    def prepare_on(self, device: str, images: Images, digest: str) -> "DeviceCoefficients":
+        """See :meth:`Codec.prepare_on`; the coefficients, from the cache folder, on ``device`` too."""
+        from qsearch.coefficients.on_device import DeviceCoefficients
+
+        return DeviceCoefficients.of(self.prepare(images, digest), device)
+
+    def encode(self, source: "Images | Coefficients | DeviceCoefficients", tables: Sequence[QuantTables]) -> Encoded:
         """See :meth:`Codec.encode`."""
         check_tables(len(source), tables)
-        if isinstance(source, Coefficients):
-            self._check_subsampling(source)
+        if not isinstance(source, np.ndarray):
+            self._check_subsampling(source.subsampling)
             return Encoded(*source.encode(tables))
         size_bytes = np.empty(len(source), dtype=np.int64)
         decoded = np.empty_like(source, subok=False, order="C")
@@ -52,21 +61,23 @@ class CoefficientCodec(Codec):
             size_bytes[part], decoded[part] = coefficients.encode(tables[part])
         return Encoded(size_bytes, decoded)
 
-    def size_bytes(self, source: Images | Coefficients, tables: Sequence[QuantTables]) -> npt.NDArray[np.int64]:
+    def size_bytes(
+        self, source: "Images | Coefficients | DeviceCoefficients", tables: Sequence[QuantTables]
+    ) -> npt.NDArray[np.int64]:
         """See :meth:`Codec.size_bytes`; nothing is decoded."""
         check_tables(len(source), tables)
-        if isinstance(source, Coefficients):
-            self._check_subsampling(source)
+        if not isinstance(source, np.ndarray):
+            self._check_subsampling(source.subsampling)
             return source.size_bytes(tables)
         size_bytes = np.empty(len(source), dtype=np.int64)
         for part, coefficients in chunks_of(source, self.encoder.subsampling):
             size_bytes[part] = coefficients.size_bytes(tables[part])
         return size_bytes
 
-    def _check_subsampling(self, source: Coefficients) -> None:
-        if source.subsampling != self.encoder.subsampling:
+    def _check_subsampling(self, subsampling: str) -> None:
+        if subsampling != self.encoder.subsampling:
             raise InputError(
-                f"the coefficients are of {source.subsampling} and the codec is of {self.encoder.subsampling}: "
+                f"the coefficients are of {subsampling} and the codec is of {self.encoder.subsampling}: "
                 f"prepare the images with this codec."
             )
 

@@ -1,6 +1,7 @@
-"""Splits: a dataset's two halves, by class or by image, disjoint by construction."""
+"""Splits: two halves of a dataset, by class or by image, or a share of it kept aside; disjoint by construction."""
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,9 @@ from qsearch.datasets.cache import PreparedImages, cached_pixels
 from qsearch.errors import InputError
 
 KINDS = ("classes", "images")
+FEWEST = 32
+"""A part of fewer images tells nothing about tables."""
+Part = Literal["searched", "kept"]
 _SEED = 20201206  # any number would do; it must only never change
 
 
@@ -27,20 +31,44 @@ def half_of(dataset: Dataset, split: str) -> Dataset:
     chosen = np.flatnonzero(first if number == "1" else ~first)
     if not 0 < len(chosen) < len(dataset):
         raise InputError(f"{dataset.name} cannot be split by {kind}: it has {len(dataset)} images of too few {kind}.")
-    prepared = cached_pixels(f"split-{dataset.digest}-{kind}-{number}", lambda: _subset(dataset, chosen))
+    return _part(dataset, chosen, f"split-{dataset.digest}-{kind}-{number}", f"half {number} by {kind}")
+
+
+def share_of(dataset: Dataset, share: float, part: Part) -> Dataset:
+    """The images of ``dataset`` that are ``kept`` aside, a ``share`` of each class as nearly as that goes, or the rest.
+
+    Drawn at random, always the same ones. InputError where a part would hold fewer than 32 images.
+    """
+    count = round(share * len(dataset)) if 0 < share < 1 else 0
+    if min(count, len(dataset) - count) < FEWEST:
+        raise InputError(
+            f"keeping {share:g} of the {len(dataset)} images of {dataset.name} aside leaves {count} and "
+            f"{len(dataset) - count}: each part holds {FEWEST} or more, so take another share, or 0."
+        )
+    laid_out = np.lexsort((_shuffled(np.arange(len(dataset)), 0), dataset.labels))
+    kept = np.zeros(len(dataset), dtype=np.bool_)
+    kept[laid_out[((np.arange(count) + 0.5) * len(dataset) / count).astype(np.intp)]] = True
+    chosen = np.flatnonzero(kept if part == "kept" else ~kept)
+    what = "kept aside" if part == "kept" else "searched on"
+    return _part(dataset, chosen, f"share-{dataset.digest}-{share!r}-{part}", f"{what} ({share:g} kept aside)")
+
+
+def _part(dataset: Dataset, chosen: npt.NDArray[np.intp], key: str, what: str) -> Dataset:
+    """The images ``chosen``, in the cache as ``key``, called ``what``."""
+    prepared = cached_pixels(key, lambda: _subset(dataset, chosen))
     # The names are the caller's: a dataset of the same pixels may have others.
     named = PreparedImages(
         prepared.images,
         prepared.labels,
         prepared.class_names,
         tuple(dataset.image_names[index] for index in chosen),
-        (*dataset.notes, f"{len(chosen)} of {len(dataset)} images: half {number} by {kind}."),
+        (*dataset.notes, f"{len(chosen)} of {len(dataset)} images: {what}."),
         prepared.digest,
         tuple(dataset.source_identities[index] for index in chosen) if dataset.source_identities else (),
     )
-    half = named.named(f"{dataset.name}, half {number} by {kind}")
+    part = named.named(f"{dataset.name}, {what}")
     sources = tuple(dataset.sources[index] for index in chosen) if dataset.sources else ()
-    return replace(half, truth=dataset.truth, sources=sources)
+    return replace(part, truth=dataset.truth, sources=sources)
 
 
 def other_half(split: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from qsearch.evaluation.measures import ALWAYS, MEASURES, Array, Measure, Seen
 from qsearch.evaluation.task import Task
 from qsearch.quantizer import Quantizer, Uncompressed
 from qsearch.text import reason_of
+
+if TYPE_CHECKING:
+    import torch
 
 Positions = npt.NDArray[np.int64]
 LARGEST_FILE_BYTES = 2**31 - 1
@@ -81,7 +84,7 @@ class Evaluator:
         self, wanted: Sequence[Measure], arrays: dict[str, Array], where: slice, part: Positions, encoded: Encoded
     ) -> None:
         images = self.dataset.images[part[0] : part[-1] + 1] if _gapless(part) else self.dataset.images[part]
-        decoded = encoded.images if len(encoded.images) else None
+        decoded = encoded.pixels if len(encoded.pixels) else None
         seen = Seen(images, encoded.size_bytes, decoded)
         for measure in wanted:
             if not measure.per_network:
@@ -89,7 +92,7 @@ class Evaluator:
         if decoded is None or not any(measure.per_network for measure in wanted):
             return
         for row, classifier in enumerate(self.classifiers):
-            logits = checked_logits(classifier.logits(decoded), len(part), classifier.classes)
+            logits = checked_logits(_asked(classifier, decoded), len(part), classifier.classes)
             answered = Seen(
                 images, encoded.size_bytes, decoded, logits, self.truths[row][part], self._uncompressed(row, part)
             )
@@ -104,8 +107,11 @@ class Evaluator:
         parts = [(start, positions[start : start + self.batch_images]) for start in starts]
         decode = any(measure.needs != "sizes" for measure in wanted)
 
+        # Before there are threads, or several of them might prepare it.
+        source = None if isinstance(task.quantizer, Uncompressed) else self._source_to(decode)
+
         def encode(part: Positions) -> Encoded:
-            return self._encode(task.quantizer, part, decode)
+            return self._encode(task.quantizer, source, part, decode)
 
         if self.codec_threads == 1:
             yield from ((start, part, encode(part)) for start, part in parts)
@@ -119,26 +125,38 @@ class Evaluator:
             while ahead:
                 yield _finished(ahead.popleft())
 
-    def _encode(self, quantizer: Quantizer, part: Positions, decode: bool) -> Encoded:
+    def _encode(self, quantizer: Quantizer, source: Any, part: Positions, decode: bool) -> Encoded:
         which = slice(part[0], part[-1] + 1) if _gapless(part) else part
         images = self.dataset.images[which]
         if isinstance(quantizer, Uncompressed):
             raw_bytes = np.full(len(part), 3 * self.dataset.height * self.dataset.width, dtype=np.int64)
             return Encoded(raw_bytes, images if decode else images[:0])
         tables = quantizer.tables_for(images)
-        source = self._source[which]
         if decode:
-            encoded = self.codec.encode(source, tables)
-            _check_pixels(encoded.images, images)
+            encoded = self.codec.encode(source[which], tables)
+            _check_pixels(encoded.pixels, images)
         else:
-            encoded = Encoded(self.codec.size_bytes(source, tables), images[:0])
+            encoded = Encoded(self.codec.size_bytes(source[which], tables), images[:0])
         _check_sizes(encoded.size_bytes, len(images))
         return encoded
+
+    def _source_to(self, decode: bool) -> Any:
+        return self._source if not decode or self._source_on_device is None else self._source_on_device
 
     @cached_property
     def _source(self) -> Any:
         """What the codec encodes from; each process gets it once."""
         return self.codec.prepare(self.dataset.images, self.dataset.digest)
+
+    @cached_property
+    def _source_on_device(self) -> Any | None:
+        """The same where all networks read pixels on one device and the codec decodes there: no image then leaves it.
+
+        Apart, for the process that only asks for sizes has no business on a GPU.
+        """
+        devices = {each.pixel_device(self.dataset.height, self.dataset.width) for each in self.classifiers}
+        device = devices.pop() if len(devices) == 1 else None
+        return None if device is None else self.codec.prepare_on(device, self.dataset.images, self.dataset.digest)
 
     @cached_property
     def _clean(self) -> dict[tuple[int, bytes], npt.NDArray[np.float32]]:
@@ -151,7 +169,7 @@ class Evaluator:
         def answer() -> npt.NDArray[np.float32]:
             key = (row, part.tobytes())
             if key not in self._clean:
-                self._clean[key] = _answers(self.dataset.images[part], self.classifiers[row])
+                self._clean[key] = answers_of(self.dataset.images[part], self.classifiers[row])
             return self._clean[key]
 
         return answer
@@ -160,6 +178,7 @@ class Evaluator:
         state = dict(self.__dict__)
         state.pop("_clean", None)
         state.pop("_source", None)
+        state.pop("_source_on_device", None)
         return state
 
 
@@ -177,11 +196,12 @@ def truth_of(dataset: Dataset, classifier: Classifier, batch_images: int = 64) -
     if dataset.truth != "predicted":
         return align_labels(dataset, classifier)
     starts = range(0, len(dataset), batch_images)
-    answers = [_answers(dataset.images[start : start + batch_images], classifier).argmax(axis=1) for start in starts]
+    answers = [answers_of(dataset.images[start : start + batch_images], classifier).argmax(axis=1) for start in starts]
     return np.concatenate(answers).astype(np.int64)
 
 
-def _answers(images: Images, classifier: Classifier) -> npt.NDArray[np.float32]:
+def answers_of(images: Images, classifier: Classifier) -> npt.NDArray[np.float32]:
+    """The logits of ``classifier`` on uncompressed ``images``. EvaluationError where it gives none."""
     try:
         logits = classifier.logits(images)
     except QSearchError:
@@ -217,8 +237,12 @@ def _check_sizes(size_bytes: npt.NDArray[np.int64], images: int) -> None:
         )
 
 
-def _check_pixels(decoded: Images, images: Images) -> None:
-    if decoded.shape != images.shape or decoded.dtype != np.uint8:
+def _asked(classifier: Classifier, decoded: "Images | torch.Tensor") -> npt.NDArray[np.float32]:
+    return classifier.logits(decoded) if isinstance(decoded, np.ndarray) else classifier.logits_of_tensor(decoded)
+
+
+def _check_pixels(decoded: "Images | torch.Tensor", images: Images) -> None:
+    if decoded.shape != images.shape or str(decoded.dtype).removeprefix("torch.") != "uint8":
         raise EvaluationError(
             f"the codec gave pixels {decoded.dtype} {list(decoded.shape)} for images uint8 {list(images.shape)}."
         )

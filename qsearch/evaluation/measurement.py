@@ -1,6 +1,6 @@
 """Measurement: what one evaluation saw, image by image; Trial: one proposal of a strategy and what became of it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,6 +13,11 @@ from qsearch.quantizer import Quantizer, constant_tables
 from qsearch.tables import QuantTables
 
 Arrays = Mapping[str, Array]
+
+
+def bpp_of(ratio: float) -> float:
+    """JPEG bits per pixel at a compression ratio: raw RGB has 24."""
+    return 24 / ratio
 
 
 class Measurement:
@@ -193,6 +198,14 @@ class Measurement:
 
         return Measurement.summed_up(self.pixels, self.images, 1, self.measures, totals, load)
 
+    def at(self, rows: npt.NDArray[Any]) -> "Measurement":
+        """The images at ``rows`` of the arrays alone."""
+        return Measurement(self.pixels, {name: self[name][..., rows] for name in self.measures})
+
+    def only(self, measures: Sequence[str]) -> "Measurement":
+        """The same images with ``measures`` alone, in their order. InputError where one was not measured."""
+        return Measurement(self.pixels, {name: self[name] for name in measures})
+
     def with_measure(self, measure: str, values: Array) -> "Measurement":
         """This measurement and one more measure of the same images."""
         return Measurement(self.pixels, {**{name: self[name] for name in self.measures}, measure: values})
@@ -215,6 +228,28 @@ class Measurement:
         return f"Measurement({self.images} images, ratio {self.ratio:.2f}, {', '.join(self.measures)})"
 
 
+def joined(pieces: Sequence[tuple[npt.NDArray[np.int64], Measurement]]) -> Measurement:
+    """One measurement of the images of all ``pieces``, each with its images' positions [n], in the positions' order.
+
+    It equals the measurement of all of them at once. InputError where an image is in two pieces, or where the pieces
+    differ in what was measured.
+    """
+    first = pieces[0][1]
+    positions = np.concatenate([where for where, _ in pieces])
+    order = np.argsort(positions, kind="stable")
+    if (np.diff(positions[order]) == 0).any():
+        raise InputError("pieces of a measurement have no image in common.")
+    for where, each in pieces:
+        if each.measures != first.measures or each.pixels != first.pixels or each.networks != first.networks:
+            raise InputError(f"pieces of a measurement measure the same, got {first} and {each}.")
+        if len(where) != each.images:
+            raise InputError(f"a piece of {each.images} images has as many positions, got {len(where)}.")
+    return Measurement(
+        first.pixels,
+        {name: np.concatenate([each[name] for _, each in pieces], axis=-1)[..., order] for name in first.measures},
+    )
+
+
 def sums_of(arrays: Arrays) -> dict[str, Floats]:
     """The totals of all measures of ``arrays``, by name: float64 [1] or, per network, [K]."""
     return dict(_sums(arrays))
@@ -229,8 +264,17 @@ def _sums(arrays: Arrays) -> Iterator[tuple[str, Floats]]:
 Series = Literal["reference", "search"]
 """``reference`` trials are the standard tables, numbered by quality, and the uncompressed images as number 0;
 ``search`` trials are a strategy's, from 0."""
-Status = Literal["done", "failed", "screened"]
+Status = Literal["done", "failed", "screened", "stopped"]
 UNCOMPRESSED_NUMBER = 0
+
+
+@dataclass(frozen=True)
+class Part:
+    """The part of the images after which a race stopped a trial: the first ``images`` of the nested order whose digest
+    is ``order``; see :mod:`qsearch.evaluation.parts`."""
+
+    images: int
+    order: str
 
 
 @dataclass(frozen=True)
@@ -238,9 +282,11 @@ class Trial:
     """One proposal and what became of it.
 
     status: ``done`` trials have a measurement; ``failed`` ones a reason; ``screened`` ones the files' sizes and the
-        reason why no network was asked: they take part in no frontier, curve or model.
+        reason why no network was asked; ``stopped`` ones a measurement of a part of the images and the reason why
+        they saw no more. Neither takes part in a frontier, a curve, a pick or a model.
     strategy names who proposed the quantizer; origin says which part of it did (a bandit's arm, say), or is empty.
     proposed: the strategy's own tables where others were measured in their place, else None.
+    part: where a race stopped it; a done trial with a part was completed later.
     Times are in seconds: decision_s is what the strategy took to propose, evaluation_s what the measurement took
     (0 where the same quantizer had been measured before).
     """
@@ -256,12 +302,18 @@ class Trial:
     decision_s: float = field(default=0.0, compare=False)
     evaluation_s: float = field(default=0.0, compare=False)
     proposed: QuantTables | None = None
+    part: Part | None = None
 
     def __post_init__(self) -> None:
         if (self.status == "failed") != (self.measurement is None) and self.status != "screened":
             raise InputError(
                 f"trial {self.number} is {self.status}: a done trial has a measurement, a failed one none."
             )
+        stopped_after = None if self.part is None else self.part.images
+        if self.status == "stopped" and (self.measurement is None or self.measurement.images != stopped_after):
+            raise InputError(f"trial {self.number} is stopped: it has the measurement of a part of the images.")
+        if self.part is not None and self.status not in ("stopped", "done"):
+            raise InputError(f"trial {self.number} is {self.status}: only races stop trials after a part.")
 
     @property
     def tables(self) -> QuantTables:

@@ -4,13 +4,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from qsearch.codecs.base import as_array
 from qsearch.errors import EvaluationError, InputError
 from qsearch.registry import Registry
+
+if TYPE_CHECKING:
+    import torch
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -22,7 +26,8 @@ LARGEST_FLOAT16 = 65504.0
 class Seen:
     """What a measure may look at: a batch of n images, and, for measures per network, one network's answers.
 
-    images: uncompressed, uint8 [n, H, W, 3]; decoded: after compression, or None where only sizes were asked for.
+    images: uncompressed, uint8 [n, H, W, 3]; decoded: after compression, or None where only sizes were asked for; a
+        torch tensor where it lies on a device, from which :attr:`pixels` brings it.
     size_bytes: int64 [n], of the files.
     logits: float32 [n, classes] on the decoded images; truth: int64 [n], the right answers, indices into the logits.
     answer_uncompressed: returns the logits on the uncompressed images, float32 [n, classes].
@@ -30,7 +35,7 @@ class Seen:
 
     images: npt.NDArray[np.uint8]
     size_bytes: npt.NDArray[np.int64]
-    decoded: npt.NDArray[np.uint8] | None = None
+    decoded: "npt.NDArray[np.uint8] | torch.Tensor | None" = None
     logits: npt.NDArray[np.float32] | None = None
     truth: npt.NDArray[np.int64] | None = None
     answer_uncompressed: Callable[[], npt.NDArray[np.float32]] | None = None
@@ -40,7 +45,7 @@ class Seen:
         """The images and what compression made of them."""
         if self.decoded is None:
             raise EvaluationError("this measure compares pixels, and only sizes were asked for.")
-        return self.images, self.decoded
+        return self.images, as_array(self.decoded)
 
     @cached_property
     def answers(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:

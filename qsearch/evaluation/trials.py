@@ -8,7 +8,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from qsearch.evaluation.measurement import Trial
+from qsearch.evaluation.measurement import Status, Trial
 from qsearch.evaluation.measures import Floats
 
 
@@ -91,6 +91,16 @@ class Trials(Sequence[Trial]):
         """Those that have a measurement by the networks, where there are networks."""
         return self.at(np.flatnonzero(self.columns.statuses == "done"))
 
+    def count(self, status: Status) -> int:
+        """How many have that status."""
+        return int((self.columns.statuses == status).sum())
+
+    @property
+    def saved(self) -> float:
+        """The share (0..1) of the images' evaluations by networks that stopping trials after a part saved."""
+        seen = self.columns.images[np.isin(self.columns.statuses, ("done", "stopped"))]
+        return float(1 - seen.sum() / (seen.max() * len(seen))) if len(seen) else 0.0
+
     def number(self, number: int) -> Trial | None:
         """The trial of that number, or None."""
         found = np.flatnonzero(self.columns.numbers == number)
@@ -128,15 +138,16 @@ def _columns(trials: Sequence[Trial]) -> Columns:
     return Columns(
         numbers=np.array([trial.number for trial in trials], dtype=np.int64),
         statuses=np.array([trial.status for trial in trials], dtype=np.str_),
-        origins=_objects([trial.origin for trial in trials]),
-        quantizers=_objects([trial.quantizer.digest for trial in trials]),
+        origins=objects([trial.origin for trial in trials]),
+        quantizers=objects([trial.quantizer.digest for trial in trials]),
         images=np.array([0 if each is None else each.images for each in measurements], dtype=np.int64),
         pixels=np.array([0 if each is None else each.pixels for each in measurements], dtype=np.int64),
         totals=totals,
     )
 
 
-def _objects(values: Sequence[str]) -> npt.NDArray[np.object_]:
+def objects(values: Sequence[str]) -> npt.NDArray[np.object_]:
+    """``values`` [n] as a column of texts of any length."""
     column = np.empty(len(values), dtype=object)
     column[:] = values
     return column

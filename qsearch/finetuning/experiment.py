@@ -1,6 +1,6 @@
 """Experiment: one network fine-tuned on a found table and, in the same way, on the standard one; both on new images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from qsearch.codecs.base import Codec, Encoded
 from qsearch.datasets.base import Dataset, identities
 from qsearch.disk import check_folder_name, locked, replacing, writing
 from qsearch.errors import InputError
-from qsearch.evaluation.measurement import Measurement
+from qsearch.evaluation.measurement import Measurement, bpp_of
 from qsearch.evaluation.measures import true_class_ranks
 from qsearch.finetuning.training import Examples, Schedule, repeatable, train
 from qsearch.run.folder import Run
@@ -76,6 +76,11 @@ class Row:
     total_bytes: int
     top1: float
     losses: tuple[float, ...] = ()
+
+    @property
+    def bpp(self) -> float:
+        """JPEG bits per pixel."""
+        return bpp_of(self.ratio)
 
 
 @dataclass(frozen=True)
@@ -222,6 +227,24 @@ def _result(folder: Path, settings: FinetuneSettings, parts: Parts, progress: Pr
         train_images=len(parts.train),
         held_out_images=len(parts.held_out),
     )
+
+
+def harm(rows: Sequence[Row]) -> list[str]:
+    """What to know where the network got worse by training, for then no table gained by it."""
+    before, after = (
+        {row.tables: row.top1 for row in rows if row.network == name} for name in ("as it was", "fine-tuned")
+    )
+    fallen = [
+        f"from {100 * top1:.2f} to {100 * after[tables]:.2f} % at {tables}"
+        for tables, top1 in before.items()
+        if after.get(tables, top1) < top1
+    ]
+    if not fallen:
+        return []
+    return [
+        f"Training hurt: top-1 fell {' and '.join(fallen)}. What it is compared with below is a network made worse: "
+        "try a lower --learning-rate, or more images with --train-images."
+    ]
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,8 @@ def prepare(
         )
     if network.precision != "float32":
         raise InputError("fine-tuning trains in float32: leave --precision out.")
+    if network.compile:
+        raise InputError("fine-tuning does not compile the network that it trains: leave --compile out.")
     classifier = build_classifier(network, usable_cores(), trust_pickle=trust_pickle)
     parts = parts_of(
         classifier,

@@ -1,4 +1,4 @@
-"""The box that bounded strategies search: where a frontier's tables lie at the ratios of interest (Li 2020)."""
+"""The box that bounded strategies search: where good tables lie, as entries (Li 2020) or as shapes."""
 
 import math
 from collections.abc import Sequence
@@ -8,12 +8,15 @@ import numpy.typing as npt
 
 from qsearch.errors import InputError
 from qsearch.space import SearchSpace
+from qsearch.space.shapes import LEVELS, ShapeSpace, shape_of
 from qsearch.tables import QuantTables
 
 SIGMA = 0.5
 """How many standard deviations the box reaches beyond the tables it is made of (Li 2020)."""
 
 FEWEST_TABLES = 2
+FINEST_STEP = 0.02
+"""Between levels of a shape: a fiftieth, which an entry below 25 cannot tell from none."""
 
 
 def window_around(ratio: float) -> tuple[float, float]:
@@ -38,8 +41,7 @@ def bounds(
     low, high = window
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise InputError(f"a window of ratios goes from a lower to a higher number, got {low:g} to {high:g}.")
-    if not (math.isfinite(sigma) and sigma >= 0):
-        raise InputError(f"sigma is a number of standard deviations of 0 or more, got {sigma:g}.")
+    _check_sigma(sigma)
     ratio = np.asarray(ratios, dtype=np.float64)
     if ratio.shape != (len(tables),):
         raise InputError(f"{len(tables)} tables come with as many ratios, got {ratio.shape}.")
@@ -50,6 +52,39 @@ def bounds(
     vectors = np.array([space.to_vector(turned) for one in inside for turned in (one, one.transposed())])
     reach = sigma * vectors.std(axis=0)
     return SearchSpace(layout, space.clip(vectors.min(axis=0) - reach), space.clip(vectors.max(axis=0) + reach))
+
+
+def shape_bounds(tables: Sequence[QuantTables], layout: str, sigma: float = SIGMA) -> ShapeSpace:
+    """The box around the shapes of ``tables`` and their transposes; tables of any scale.
+
+    Per entry of ``layout`` it goes from their minimum minus ``sigma`` standard deviations (the population's, as
+    :func:`bounds` has it) to their maximum plus as many. Levels are :data:`FINEST_STEP` apart, or further where the
+    box needs more than 255 of them. Raises InputError for fewer than two tables, where one does not fit the layout,
+    and for a sigma that is none.
+    """
+    _check_sigma(sigma)
+    if len(tables) < FEWEST_TABLES:
+        raise InputError(
+            f"bounds need the shapes of {FEWEST_TABLES} tables, got {len(tables)}: search with more trials."
+        )
+    shapes = np.array([shape_of(turned, layout) for one in tables for turned in (one, one.transposed())])
+    reach = sigma * shapes.std(axis=0)
+    lowest, highest = shapes.min(axis=0) - reach, shapes.max(axis=0) + reach
+    origin = float(lowest.min())
+    step = max(FINEST_STEP, (float(highest.max()) - origin) / (LEVELS - 1))
+    lower, upper = (lowest - origin) / step, (highest - origin) / step
+    return ShapeSpace(
+        layout,
+        1 + np.floor(lower).astype(np.int64),
+        np.minimum(1 + np.ceil(upper), LEVELS).astype(np.int64),
+        origin,
+        step,
+    )
+
+
+def _check_sigma(sigma: float) -> None:
+    if not (math.isfinite(sigma) and sigma >= 0):
+        raise InputError(f"sigma is a number of standard deviations of 0 or more, got {sigma:g}.")
 
 
 def _too_few(ratio: npt.NDArray[np.float64], low: float, high: float, found: int) -> str:

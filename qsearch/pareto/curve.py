@@ -1,4 +1,4 @@
-"""ReferenceCurve: the measured standard tables as a curve, which gains are stated against."""
+"""StandardCurve: the measured standard tables as a curve, which gains are stated against."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,74 +16,74 @@ follow the bend of a curve of 19 qualities. A curve of fewer points is taken as 
 
 
 @dataclass(frozen=True, eq=False)
-class ReferenceCurve:
-    """Top-1 over ratio, linear between the m >= 1 measured points; or a batch of such curves (bootstrap resamples).
+class StandardCurve:
+    """An objective's value over ratio (larger is better), linear between the m >= 1 measured points.
 
-    ``ratio`` and ``top1`` are float64 [..., m], given in any order and kept by rising ratio. Points of equal ratio all
-    take the best of their accuracies: a gain counts against the better one.
+    Or a batch of such curves: bootstrap resamples.
+
+    ``ratio`` and ``value`` are float64 [..., m], given in any order and kept by rising ratio. Points of equal ratio all
+    take the best of their values: a gain counts against the better one.
     Questions broadcast against the leading axes: one curve answers any shape, a batch [b] answers a scalar, [b] or
     [k, 1]. Raises InputError for anything not finite and for shapes that differ.
     """
 
     ratio: Floats
-    top1: Floats
+    value: Floats
 
     def __post_init__(self) -> None:
-        ratio, top1 = np.asarray(self.ratio, dtype=np.float64), np.asarray(self.top1, dtype=np.float64)
-        if ratio.shape != top1.shape or ratio.ndim < 1 or ratio.shape[-1] < 1:
-            raise InputError(
-                f"a reference curve is m >= 1 ratios and m accuracies, got {ratio.shape} and {top1.shape}."
-            )
-        if not (np.isfinite(ratio).all() and np.isfinite(top1).all()):
-            raise InputError("a reference curve is made of finite numbers: leave out what could not be measured.")
-        order = np.lexsort((top1, ratio), axis=-1)
-        ratio, top1 = np.take_along_axis(ratio, order, -1), np.take_along_axis(top1, order, -1)
+        ratio, value = np.asarray(self.ratio, dtype=np.float64), np.asarray(self.value, dtype=np.float64)
+        if ratio.shape != value.shape or ratio.ndim < 1 or ratio.shape[-1] < 1:
+            raise InputError(f"a standard curve is m >= 1 ratios and m values, got {ratio.shape} and {value.shape}.")
+        if not (np.isfinite(ratio).all() and np.isfinite(value).all()):
+            raise InputError("a standard curve is made of finite numbers: leave out what could not be measured.")
+        order = np.lexsort((value, ratio), axis=-1)
+        ratio, value = np.take_along_axis(ratio, order, -1), np.take_along_axis(value, order, -1)
         for point in reversed(range(ratio.shape[-1] - 1)):
             same = ratio[..., point] == ratio[..., point + 1]
-            top1[..., point] = np.where(same, top1[..., point + 1], top1[..., point])
-        ratio.flags.writeable = top1.flags.writeable = False
+            value[..., point] = np.where(same, value[..., point + 1], value[..., point])
+        ratio.flags.writeable = value.flags.writeable = False
         object.__setattr__(self, "ratio", ratio)
-        object.__setattr__(self, "top1", top1)
+        object.__setattr__(self, "value", value)
 
-    def top1_at(self, ratio: npt.ArrayLike) -> Floats:
-        """The curve's top-1 at ``ratio``; NaN outside the measured ratios, which are never extrapolated."""
-        wanted, ratios, top1 = self._broadcast(ratio, self.top1)
+    def value_at(self, ratio: npt.ArrayLike) -> Floats:
+        """The curve's value at ``ratio``; NaN outside the measured ratios, which are never extrapolated."""
+        wanted, ratios, value = self._broadcast(ratio, self.value)
         lowest, highest = ratios[..., :1], ratios[..., -1:]
         right = np.minimum(np.maximum((ratios <= wanted).sum(axis=-1, keepdims=True), 1), ratios.shape[-1] - 1)
         left = np.maximum(right - 1, 0)
         start, end = np.take_along_axis(ratios, left, -1), np.take_along_axis(ratios, right, -1)
         width = np.where(end > start, end - start, 1.0)
         share = (np.clip(wanted, lowest, highest) - start) / width
-        value = (1 - share) * np.take_along_axis(top1, left, -1) + share * np.take_along_axis(top1, right, -1)
+        value = (1 - share) * np.take_along_axis(value, left, -1) + share * np.take_along_axis(value, right, -1)
         return np.asarray(np.where((wanted >= lowest) & (wanted <= highest), value, np.nan)[..., 0])
 
-    def ratio_at(self, top1: npt.ArrayLike) -> Floats:
-        """The ratio at which the curve reaches ``top1``; NaN above its highest accuracy, and at its lowest or below.
+    def ratio_at(self, value: npt.ArrayLike) -> Floats:
+        """The ratio at which the curve reaches ``value``; NaN above its highest value, and at its lowest or below.
 
-        Accuracies measured on few images rise and fall along a curve that truly only falls, so that it crosses one
-        accuracy several times; to take the first or the last crossing would be biased. Each point is therefore
+        Values measured on few images rise and fall along a curve that truly only falls, so that it crosses one
+        value several times; to take the first or the last crossing would be biased. Each point is therefore
         replaced by the value of a quadratic in log ratio through its nearest points (Savitzky 1964), and what is not
         monotone even then is rearranged: the answer is as far from the lowest ratio as the curve is long where it
-        reaches ``top1`` (Chernozhukov 2009).
+        reaches ``value`` (Chernozhukov 2009).
         """
         smoothed = self._smoothed
-        wanted, ratios, accuracies = self._broadcast(top1, smoothed)
-        start, end = accuracies[..., :-1], accuracies[..., 1:]
+        wanted, ratios, values = self._broadcast(value, smoothed)
+        start, end = values[..., :-1], values[..., 1:]
         above, below = np.maximum(start, end), np.minimum(start, end)
         height = np.where(above > below, above - below, 1.0)
         share = np.where(above > below, np.clip((above - wanted) / height, 0, 1), start >= wanted)
         reached = ratios[..., 0] + (share * np.diff(ratios, axis=-1)).sum(axis=-1)
-        known = (wanted[..., 0] <= accuracies.max(axis=-1)) & (wanted[..., 0] > accuracies.min(axis=-1))
+        known = (wanted[..., 0] <= values.max(axis=-1)) & (wanted[..., 0] > values.min(axis=-1))
         return np.asarray(np.where(known, reached, np.nan))
 
     @cached_property
     def _smoothed(self) -> Floats:
-        """The accuracies [..., m] as local quadratics in log ratio see them."""
+        """The values [..., m] as local quadratics in log ratio see them."""
         points = self.ratio.shape[-1]
         if points < NEIGHBOURS:
-            return self.top1
+            return self.value
         place = np.log(self.ratio)
-        smoothed = np.empty_like(self.top1)
+        smoothed = np.empty_like(self.value)
         for point in range(points):
             distance = place - place[..., point : point + 1]
             nearest = np.argsort(np.abs(distance), axis=-1, kind="stable")[..., :NEIGHBOURS]
@@ -93,10 +93,10 @@ class ReferenceCurve:
             # The value at the point itself is the constant term; a pseudo-inverse, for ratios may coincide.
             inverse = np.linalg.pinv(np.swapaxes(powers, -1, -2) @ powers, rcond=1e-10, hermitian=True)
             weights = (inverse[..., :1, :] @ np.swapaxes(powers, -1, -2))[..., 0, :]
-            smoothed[..., point] = (weights * np.take_along_axis(self.top1, nearest, -1)).sum(axis=-1)
+            smoothed[..., point] = (weights * np.take_along_axis(self.value, nearest, -1)).sum(axis=-1)
         return smoothed
 
-    def _broadcast(self, question: npt.ArrayLike, top1: Floats) -> tuple[Floats, Floats, Floats]:
+    def _broadcast(self, question: npt.ArrayLike, value: Floats) -> tuple[Floats, Floats, Floats]:
         """The question as [..., 1] and the curve as [..., m] over common leading axes."""
         asked = np.asarray(question, dtype=np.float64)
         shape = np.broadcast_shapes(asked.shape, self.ratio.shape[:-1])
@@ -104,5 +104,5 @@ class ReferenceCurve:
         return (
             np.broadcast_to(asked, shape)[..., np.newaxis],
             np.broadcast_to(self.ratio, points),
-            np.broadcast_to(top1, points),
+            np.broadcast_to(value, points),
         )

@@ -1,4 +1,4 @@
-"""What top-1 a frontier promises at a ratio: over all its ratios (Parabola), and near one (LocalFit)."""
+"""What a frontier promises at a ratio: top-1 over all its ratios (Parabola), any objective near one (LocalFit)."""
 
 import math
 from dataclasses import dataclass
@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.errors import InputError
+from qsearch.evaluation.measurement import Measurement
+from qsearch.evaluation.objective import TOP1, Objective
 
 Numbers = TypeVar("Numbers", float, npt.NDArray[np.float64])
 
@@ -80,7 +82,7 @@ ENOUGH = 5
 
 @dataclass(frozen=True)
 class LocalFit:
-    """fitness(ratio) = a x^2 + b x + c with x = ln(ratio / center), a top-1 in 0..1: a frontier near ``center``.
+    """fitness(ratio) = a x^2 + b x + c with x = ln(ratio / center), a value of ``objective``: points near ``center``.
 
     From ``low`` to ``high`` it is that, beyond them its tangent: a bend that a few points show says nothing of what
     is far from them.
@@ -92,10 +94,17 @@ class LocalFit:
     a: float
     b: float
     c: float
+    objective: Objective = TOP1
 
     @classmethod
-    def fit(cls, ratio: npt.ArrayLike, top1: npt.ArrayLike, window: tuple[float, float]) -> Self:
-        """Least squares over those of the points ``ratio`` [n], ``top1`` [n] that lie in twice the ``window``.
+    def fit(
+        cls,
+        ratio: npt.ArrayLike,
+        value: npt.ArrayLike,
+        window: tuple[float, float],
+        objective: Objective = TOP1,
+    ) -> Self:
+        """Least squares over those of the points ``ratio`` [n], ``value`` [n] that lie in twice the ``window``.
 
         Twice as wide in log ratio, about the same middle. Where it holds fewer than :data:`ENOUGH` different ratios,
         as many of the nearest points are taken, or all. The line is straight where there are no more even so, and where
@@ -104,11 +113,11 @@ class LocalFit:
         Raises InputError for fewer than two different ratios, for ratios that are not positive, for a window that is
         none, and as :meth:`Parabola.fit`.
         """
-        ratios, accuracies = np.asarray(ratio, dtype=np.float64), np.asarray(top1, dtype=np.float64)
-        if ratios.ndim != 1 or ratios.shape != accuracies.shape:
-            raise InputError(f"a fit is to n ratios and n accuracies, got {ratios.shape} and {accuracies.shape}.")
-        if not (np.isfinite(ratios).all() and np.isfinite(accuracies).all() and (ratios > 0).all()):
-            raise InputError("a fit is to positive ratios and finite accuracies: leave out trials without them.")
+        ratios, values = np.asarray(ratio, dtype=np.float64), np.asarray(value, dtype=np.float64)
+        if ratios.ndim != 1 or ratios.shape != values.shape:
+            raise InputError(f"a fit is to n ratios and n values, got {ratios.shape} and {values.shape}.")
+        if not (np.isfinite(ratios).all() and np.isfinite(values).all() and (ratios > 0).all()):
+            raise InputError("a fit is to positive ratios and finite values: leave out trials without them.")
         if not (math.isfinite(window[1]) and 0 < window[0] <= window[1]):
             raise InputError(
                 f"a window of ratios goes from a lower to a higher number, got {window[0]:g} to {window[1]:g}."
@@ -120,33 +129,33 @@ class LocalFit:
         reach = math.log(window[1] / window[0])
         nearest = np.sort(np.abs(np.unique(x)))[:ENOUGH]
         within = np.abs(x) <= max(reach, nearest[-1])
-        x, accuracies = x[within], accuracies[within]
+        x, values = x[within], values[within]
         low, high = min(-reach, float(x.min())), max(reach, float(x.max()))
-        b, c = _straight(x, accuracies)
+        b, c = _straight(x, values)
         a = 0.0
         if len(np.unique(x)) >= ENOUGH:
-            bent_c, bent_b, bent_a = np.polynomial.polynomial.polyfit(x, accuracies, 2).tolist()
+            bent_c, bent_b, bent_a = np.polynomial.polynomial.polyfit(x, values, 2).tolist()
             if max(2 * bent_a * end + bent_b for end in (low, high)) <= 0:
                 a, b, c = bent_a, bent_b, bent_c
-        return cls(center, center * math.exp(low), center * math.exp(high), a, b, c)
+        return cls(center, center * math.exp(low), center * math.exp(high), a, b, c, objective)
 
     def at(self, ratio: Numbers) -> Numbers:
-        """The top-1 (0..1) expected at ``ratio``."""
+        """The value expected at ``ratio``."""
         x = np.log(np.asarray(ratio) / self.center)
         inside = np.clip(x, math.log(self.low / self.center), math.log(self.high / self.center))
         value = (self.a * inside + self.b) * inside + self.c + (2 * self.a * inside + self.b) * (x - inside)
         return float(value) if np.ndim(ratio) == 0 else value  # type: ignore[return-value]
 
-    def above(self, ratio: Numbers, top1: Numbers) -> Numbers:
-        """Top-1 (0..1) above what is expected at ``ratio``."""
-        return top1 - self.at(ratio)
+    def above(self, ratio: Numbers, value: Numbers) -> Numbers:
+        """``value`` above what is expected at ``ratio``."""
+        return value - self.at(ratio)
 
-    def gap(self, measurement: Place) -> float:
+    def gap(self, measurement: Measurement) -> float:
         """:meth:`above` of a measurement: what strategies that learn maximise."""
-        return float(self.above(measurement.ratio, measurement.top1))
+        return float(self.above(measurement.ratio, self.objective.value(measurement)))
 
 
-def _straight(x: npt.NDArray[np.float64], top1: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """Slope and top-1 at 0 of the line of least squares."""
-    c, b = np.polynomial.polynomial.polyfit(x, top1, 1).tolist()
+def _straight(x: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Slope and value at 0 of the line of least squares."""
+    c, b = np.polynomial.polynomial.polyfit(x, values, 1).tolist()
     return b, c

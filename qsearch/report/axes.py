@@ -1,11 +1,14 @@
 """Axes: what all figures share: palette, markers, titles, the standard curve, a window of ratios."""
 
+import math
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from qsearch.analysis.results import Results
+from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
+from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.objective import DIVERGENCE, LOSS, TOP1, Objective
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,12 +21,17 @@ INK = "#222222"
 PALE_INK = "#555555"
 LABELLED_QUALITIES = (10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 95, 100)
 RATIO_LABEL = "compression ratio (raw RGB bytes / JPEG bytes)"
-TOP1_LABEL = "top-1 accuracy"
+VALUE_LABELS = {
+    TOP1: "top-1 accuracy",
+    LOSS: "cross-entropy in nats (lower is better)",
+    DIVERGENCE: "divergence in nats (lower is better)",
+}
+PLAIN_TITLES = {TOP1: "accuracy", LOSS: "cross-entropy", DIVERGENCE: "divergence"}
 PSNR_LABEL = "mean PSNR in dB"
 SUBTITLE_LETTERS_PER_INCH = 12.5
 
 Point = tuple[float, float]
-"""Ratio, and top-1 (0..1) or PSNR (dB)."""
+"""Ratio, and top-1 (0..1), a loss (nats) or PSNR (dB)."""
 
 
 def style_of(index: int) -> tuple[str, str]:
@@ -62,18 +70,28 @@ def ratio_axis(axes: "Axes") -> None:
     axes.set_xlabel(RATIO_LABEL)
 
 
-def top1_axis(axes: "Axes") -> None:
-    """Names the y axis, in per cent."""
+def value_axis(axes: "Axes", objective: Objective) -> None:
+    """Names the y axis, for top-1 in per cent."""
     from matplotlib.ticker import PercentFormatter
 
-    axes.set_ylabel(TOP1_LABEL)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.set_ylabel(VALUE_LABELS[objective])
+    if objective is TOP1:
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
 
 
 def draw_standard(
-    axes: "Axes", points: Sequence[tuple[int, Point]], label: str, colour: str = INK, *, named: bool = True
+    axes: "Axes",
+    points: Sequence[tuple[int, Point]],
+    label: str,
+    colour: str = INK,
+    *,
+    named: bool = True,
+    objective: Objective = TOP1,
 ) -> None:
-    """The standard tables as a line through ``points`` by quality, the usual qualities named or not."""
+    """The standard tables as a line through ``points`` by quality, the usual qualities named or not.
+
+    Names stand on the side of the curve where tables are worse by ``objective``.
+    """
     axes.plot(
         [x for _, (x, _) in points],
         [y for _, (_, y) in points],
@@ -90,7 +108,7 @@ def draw_standard(
                 str(quality),
                 point,
                 textcoords="offset points",
-                xytext=(-4, -11),
+                xytext=(-4, -11) if objective.sign > 0 else (-4, 6),
                 ha="center",
                 fontsize=7.5,
                 color=colour,
@@ -98,9 +116,35 @@ def draw_standard(
             )
 
 
-def standard_points(results: Results) -> list[tuple[int, Point]]:
-    """(quality, (ratio, top-1)) of the standard tables, by quality."""
-    return [(quality, (each.ratio, each.top1)) for quality, each in sorted(results.standard.items())]
+def objectives_of(runs: Iterable[Results]) -> list[Objective]:
+    """What runs are drawn in: top-1, in which all results are stated, and each other objective that one picks by."""
+    return list(dict.fromkeys([TOP1, *(results.objective for results in runs)]))
+
+
+def value_point(measurement: Measurement, objective: Objective = TOP1) -> Point:
+    """(ratio, what users know of ``objective``); NaN where it was not measured."""
+    return measurement.ratio, objective.shown(objective.value(measurement))
+
+
+def trial_points(trials: Iterable[Trial], objective: Objective = TOP1) -> list[tuple[Trial, Point]]:
+    """Those done trials that have ``objective``, with their points."""
+    points = ((trial, value_point(measured(trial), objective)) for trial in trials)
+    return [(trial, point) for trial, point in points if not math.isnan(point[1])]
+
+
+def standard_points(results: Results, objective: Objective = TOP1) -> list[tuple[int, Point]]:
+    """(quality, point) of the standard tables, by quality."""
+    return sorted((trial.number, point) for trial, point in trial_points(results.standard_trials, objective))
+
+
+def joining(picked_by: Objective, drawn: Objective) -> dict[str, Any]:
+    """How a frontier by ``picked_by`` is joined where ``drawn`` is the y axis: its steps are steps in its own alone."""
+    return {"drawstyle": "steps-pre", "linewidth": 1.4} if picked_by is drawn else {"linestyle": "none"}
+
+
+def zoom_margin(objective: Objective) -> float:
+    """The least margin above and below what is zoomed on."""
+    return 0.005 if objective is TOP1 else 0.01
 
 
 def zoom(axes: "Axes", points: Iterable[Point], window: tuple[float, float] | None, least_margin: float) -> None:

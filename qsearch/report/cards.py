@@ -7,6 +7,7 @@ from qsearch.analysis.gains import bootstrap_gains
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
+from qsearch.evaluation.objective import Objective
 from qsearch.report import wording
 from qsearch.tables import QuantTables
 
@@ -37,30 +38,31 @@ def card_key(run: str, label: str) -> str:
 
 
 def search_card(
-    results: Results, trial: Trial, networks: Sequence[str], validated: Sequence[tuple[str, Results, Sequence[str]]]
+    results: Results, trial: Trial, networks: Sequence[str], validations: Sequence[tuple[str, Results, Sequence[str]]]
 ) -> Card:
     """The card of a table that ``results`` searched, with what each validation (name, results, networks) says of it."""
     proposer = " / ".join(filter(None, (trial.strategy, trial.origin)))
-    rows = (*_place(trial, networks), *_gains(results, trial), ("proposed by", proposer))
+    objective = results.objective.smooth
+    rows = (*_place(trial, networks, objective), *_gains(results, trial), ("proposed by", proposer))
     sections = [Section(f"On the {_images(trial)} searched, as if it had not been picked on them", rows)]
-    for name, other, other_networks in validated:
-        again = measured_again(other, trial)
+    for name, other, other_networks in validations:
+        again = same_tables_in(other, trial)
         if again is not None:
             heading = f"On the {_images(again)} of validation {name}"
-            sections.append(Section(heading, (*_place(again, other_networks), *_gains(other, again))))
+            sections.append(Section(heading, (*_place(again, other_networks, objective), *_gains(other, again))))
     return Card(
         f"Trial {trial.label} of {results.name}", tuple(sections), table_parts(trial.tables), trial.tables.digest
     )
 
 
-def standard_card(trial: Trial, networks: Sequence[str]) -> Card:
-    """The card of the standard tables at one quality."""
-    section = Section(f"On the {_images(trial)} searched", _place(trial, networks))
+def standard_card(trial: Trial, networks: Sequence[str], objective: Objective) -> Card:
+    """The card of the standard tables at one quality, with their value of ``objective``."""
+    section = Section(f"On the {_images(trial)} searched", _place(trial, networks, objective))
     title = f"Standard tables at quality {trial.number}"
     return Card(title, (section,), table_parts(trial.tables), trial.tables.digest)
 
 
-def measured_again(results: Results, trial: Trial) -> Trial | None:
+def same_tables_in(results: Results, trial: Trial) -> Trial | None:
     """The trial of ``results`` that has the tables of ``trial``, or None."""
     return next((each for each in results.done if each.tables == trial.tables), None)
 
@@ -79,12 +81,14 @@ def _images(trial: Trial) -> str:
     return wording.count(measured(trial).images, "image")
 
 
-def _place(trial: Trial, networks: Sequence[str]) -> Rows:
+def _place(trial: Trial, networks: Sequence[str], objective: Objective) -> Rows:
     measurement = measured(trial)
     rows = [
         ("ratio", f"{wording.ratio(measurement.ratio)} ({wording.bpp(measurement.bpp)} bits per pixel)"),
         ("top-1", f"{wording.per_cent(measurement.top1)} (top-5 {wording.per_cent(measurement.top5)})"),
     ]
+    if value := wording.value_of(objective, measurement):
+        rows.append((objective.title, value))
     if len(networks) > 1:
         alone = (measurement.of_network(index).top1 for index in range(len(networks)))
         rows += [(name, wording.per_cent(top1)) for name, top1 in zip(networks, alone, strict=True)]
@@ -98,7 +102,10 @@ def _gains(results: Results, trial: Trial) -> Rows:
         gains = bootstrap_gains(results, trial)
     except InputError as error:
         return (("gain", f"not known: {error}"),)
+    smooth = results.objective.smooth
+    saving = gains.saving_at(smooth)
     return (
         ("gain at equal ratio", wording.points_estimate(gains.gain_points)),
         ("bytes saved at equal top-1", wording.saving_estimate(gains.saving_percent)),
+        *([] if saving is None else [(f"bytes saved at equal {smooth.name}", wording.saving_estimate(saving))]),
     )

@@ -4,23 +4,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from qsearch.analysis.distribution import Distribution
-from qsearch.analysis.results import Results, measured
+from qsearch.analysis.results import Results
 from qsearch.evaluation.measurement import Trial
+from qsearch.evaluation.objective import DIVERGENCE, LOSS, TOP1, Objective
 from qsearch.report.axes import (
     LABELLED_QUALITIES,
+    PLAIN_TITLES,
     PSNR_LABEL,
     RATIO_LABEL,
-    TOP1_LABEL,
+    VALUE_LABELS,
     Point,
     standard_points,
     style_of,
+    trial_points,
 )
 from qsearch.report.cards import card_key
 from qsearch.report.distribution_plot import OUTCOMES, histogram
 from qsearch.report.psnr_plot import highlighted, psnr_point, standard_psnr_points
-from qsearch.report.validation_plot import validated_by_ratio
+from qsearch.report.validation_plot import validation_by_ratio
 
 STANDARD = "standard tables"
+UNITS = {TOP1: "share", LOSS: "nats", DIVERGENCE: "nats"}
+
+Mark = tuple[float, float, str, str | None, str | None]
+"""x, y, label, card or None, name beside the point or None."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,6 @@ class Series:
 
     group: what the legend switches on and off together.
     kind: ``cloud`` (dots), ``steps`` (a frontier), ``points`` or ``standard`` (a dashed line of crosses).
-    points: (x, y, label, card or None, name beside the point or None).
     layer: marks of layer 0 are filled; those above are open and larger, so that equal points do not hide one another.
     """
 
@@ -37,7 +43,7 @@ class Series:
     kind: str
     colour: str
     marker: str
-    points: tuple[tuple[float, float, str, str | None, str | None], ...]
+    points: tuple[Mark, ...]
     layer: int = 0
 
 
@@ -45,7 +51,7 @@ class Series:
 class Chart:
     """Points over ratio.
 
-    unit: how y is written, ``share`` for per cent, or ``dB``.
+    unit: how y is written, ``share`` for per cent, else its unit.
     start: the card that is shown first, or None.
     """
 
@@ -73,23 +79,37 @@ class Bars:
     most: int
 
 
-def frontier_chart(runs: Sequence[Results], start: str | None) -> Chart:
-    """All trials, the frontiers and the standard curve of runs measured alike; ``start`` is the card shown first."""
+def frontier_chart(runs: Sequence[Results], start: str | None, objective: Objective = TOP1) -> Chart:
+    """All trials, the frontiers and the standard curve of runs measured alike, in ``objective``.
+
+    ``start`` is the card shown first.
+    """
     series = []
     for index, results in enumerate(runs):
         colour, marker = style_of(index)
-        cloud = tuple(_point(top1_point(trial), results.name, trial, card=False) for trial in results.done)
-        best = tuple(_point(top1_point(trial), results.name, trial) for trial in results.frontier)
+        cloud = tuple(
+            _point(point, results.name, trial, card=False) for trial, point in trial_points(results.done, objective)
+        )
         series += [
             Series(results.name, "cloud", colour, marker, cloud, index),
-            Series(results.name, "steps", colour, marker, best, index),
+            Series(results.name, _kind(results, objective), colour, marker, _frontier(results, objective), index),
         ]
-    series.append(_standard(STANDARD, runs[0].name, standard_points(runs[0])))
-    return Chart("Accuracy against ratio", RATIO_LABEL, TOP1_LABEL, "share", tuple(series), start)
+    series.append(_standard(STANDARD, runs[0].name, standard_points(runs[0], objective)))
+    title = f"{PLAIN_TITLES[objective].capitalize()} against ratio"
+    return Chart(title, RATIO_LABEL, VALUE_LABELS[objective], UNITS[objective], tuple(series), start)
+
+
+def _kind(results: Results, objective: Objective) -> str:
+    """A frontier is a staircase in what it is picked by alone; elsewhere it is points."""
+    return "steps" if results.objective is objective else "points"
+
+
+def _frontier(results: Results, objective: Objective) -> tuple[Mark, ...]:
+    return tuple(_point(point, results.name, trial) for trial, point in trial_points(results.frontier, objective))
 
 
 def psnr_chart(runs: Sequence[Results], start: str | None) -> Chart | None:
-    """PSNR against ratio with the accuracy frontier highlighted; None where PSNR was not measured."""
+    """PSNR against ratio with the frontier highlighted; None where PSNR was not measured."""
     series = []
     for index, results in enumerate(runs):
         colour, marker = style_of(index)
@@ -105,23 +125,26 @@ def psnr_chart(runs: Sequence[Results], start: str | None) -> Chart | None:
     return Chart("PSNR against ratio", RATIO_LABEL, PSNR_LABEL, "dB", tuple(series), start)
 
 
-def validation_chart(searched: Results, validated: Results, name: str, start: str | None) -> Chart:
+def validation_chart(
+    searched: Results, validation: Results, name: str, start: str | None, objective: Objective = TOP1
+) -> Chart:
     """The frontier on the search images, its tables on the validation's, and the standard curve on both."""
     (first, first_marker), (second, second_marker) = style_of(0), style_of(1)
     labels = {trial.tables: trial.label for trial in searched.done}
-    best = tuple(_point(top1_point(trial), searched.name, trial) for trial in searched.frontier)
     again = tuple(
-        (*top1_point(trial), f"{trial.label}, validated", card, None)
-        for trial in validated_by_ratio(validated)
+        (*point, f"{trial.label}, validation images", card, None)
+        for trial, point in trial_points(validation_by_ratio(validation), objective)
         for card in [card_key(searched.name, labels[trial.tables]) if trial.tables in labels else None]
     )
+    own_standard, standard = standard_points(searched, objective), standard_points(validation, objective)
     series = (
-        Series("search images", "steps", first, first_marker, best),
-        _standard("standard, search images", searched.name, standard_points(searched), first, named=False),
+        Series("search images", _kind(searched, objective), first, first_marker, _frontier(searched, objective)),
+        _standard("standard, search images", searched.name, own_standard, first, named=False),
         Series("validation images", "points", second, second_marker, again),
-        _standard("standard, validation images", None, standard_points(validated), second),
+        _standard("standard, validation images", None, standard, second),
     )
-    return Chart(f"{searched.name} on the images of {name}", RATIO_LABEL, TOP1_LABEL, "share", series, start)
+    title = f"{searched.name} on the images of {name}: {PLAIN_TITLES[objective]}"
+    return Chart(title, RATIO_LABEL, VALUE_LABELS[objective], UNITS[objective], series, start)
 
 
 def bars(found: Distribution, answers: int, name: str) -> Bars:
@@ -148,15 +171,7 @@ def on_one_scale(histograms: Sequence[Bars]) -> list[Bars]:
     return [replace(each, span=span, most=most) for each in histograms]
 
 
-def top1_point(trial: Trial) -> Point:
-    """(ratio, top-1) of a done trial."""
-    measurement = measured(trial)
-    return measurement.ratio, measurement.top1
-
-
-def _point(
-    point: Point, run: str, trial: Trial, *, card: bool = True
-) -> tuple[float, float, str, str | None, str | None]:
+def _point(point: Point, run: str, trial: Trial, *, card: bool = True) -> Mark:
     return (*point, f"trial {trial.label} of {run}", card_key(run, trial.label) if card else None, None)
 
 

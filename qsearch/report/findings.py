@@ -10,14 +10,15 @@ from qsearch.analysis.gains import Gains, bootstrap_gains
 from qsearch.analysis.optimism import SelectedGain, selected_gain
 from qsearch.analysis.paper_ttest import PaperTTest, paper_ttest
 from qsearch.analysis.results import Results, measured, of_network
-from qsearch.analysis.transfer import Transfer, transfer
+from qsearch.analysis.validation import ValidationRow, validation_rows
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
-from qsearch.report.cards import measured_again
+from qsearch.evaluation.objective import Objective
+from qsearch.report.cards import same_tables_in
 from qsearch.report.wording import measured_on, network_names
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
-from qsearch.run.validation import looks, validations
+from qsearch.run.validation import uses, validations
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -43,7 +44,7 @@ def part(make: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> Part[
 class Validation:
     """One validation of a run, a run of its own, with what it says of the searched run's tables.
 
-    looks: how often tables of the run were measured on these images.
+    uses: how often tables of the run were measured on these images.
     rows: every table measured; picked: the two that the search picks, at quality 50's ratio and at its accuracy.
     by_network: where there are several networks, the gains of the table picked at that ratio as each sees them.
     """
@@ -52,8 +53,8 @@ class Validation:
     results: Results
     measured_on: str
     images: int
-    looks: int
-    rows: tuple[Transfer, ...]
+    uses: int
+    rows: tuple[ValidationRow, ...]
     by_network: tuple[tuple[str, Gains], ...]
 
     @property
@@ -61,7 +62,7 @@ class Validation:
         """What the user called it."""
         return self.run.name
 
-    def row(self, label: str | None) -> Transfer | None:
+    def row(self, label: str | None) -> ValidationRow | None:
         """That of the table ``label``, or None."""
         return next((row for row in self.rows if row.label == label), None)
 
@@ -88,13 +89,14 @@ class Searched:
 class Significance:
     """Tables of several runs against standard quality 50 on the same images (Li 2020, Table 1, done as it should be).
 
-    searched_here: whether the tables were picked on these images.
+    searched_here: whether the tables were picked on these images; smooth: the objective that is stated beside top-1.
     rows: (run, label, comparison, the paper's own t-test).
     """
 
     measured_on: str
     networks: tuple[str, ...]
     searched_here: bool
+    smooth: Objective
     baseline: Measurement
     rows: tuple[tuple[str, str, Comparison, Part[PaperTTest]], ...]
 
@@ -126,7 +128,7 @@ def searched(run: Run) -> Searched:
 def _validation(run: Run, results: Results, kept: Run, picked: SelectedGain | None) -> Validation:
     again = kept.results()
     networks = network_names(kept)
-    trial = None if picked is None else measured_again(again, results.trial(picked.label))
+    trial = None if picked is None else same_tables_in(again, results.trial(picked.label))
     by_network: tuple[tuple[str, Gains], ...] = ()
     if trial is not None and len(networks) > 1:
         alone = [of_network(again, index, name) for index, name in enumerate(networks)]
@@ -137,8 +139,8 @@ def _validation(run: Run, results: Results, kept: Run, picked: SelectedGain | No
         results=again,
         measured_on=measured_on(kept),
         images=int(recorded.dataset["images"]),
-        looks=looks(run, str(recorded.dataset["digest"])),
-        rows=tuple(transfer(results, again)),
+        uses=uses(run, str(recorded.dataset["digest"])),
+        rows=tuple(validation_rows(results, again)),
         by_network=by_network,
     )
 
@@ -149,7 +151,7 @@ def significances(runs: Sequence[Searched]) -> list[Part[Significance]]:
     found = []
     for each, trial in picked:
         for validation in each.validations:
-            again = measured_again(validation.results, trial)
+            again = same_tables_in(validation.results, trial)
             if again is not None:
                 tables = [(each.results.name, trial.label, again)]
                 found.append(part(_significance, validation.run, validation.results, tables, validation.measured_on))
@@ -172,13 +174,13 @@ def _significance(
     baseline = results.standard.get(QUALITY)
     if baseline is None:
         raise InputError(f"run {results.name} has not measured standard quality {QUALITY}, the baseline.")
-    measurements = [measured(trial) for _, _, trial in tables]
+    measurements, standard = [measured(trial) for _, _, trial in tables], list(results.standard.values())
     with run.archive() as archive:
         classes = [image.class_name for image in archive.images()]
     rows = tuple(
         (name, label, comparison, part(paper_ttest, baseline, measurement, classes))
         for (name, label, _), measurement, comparison in zip(
-            tables, measurements, compare(baseline, measurements), strict=True
+            tables, measurements, compare(baseline, measurements, standard), strict=True
         )
     )
-    return Significance(images, network_names(run), searched_here, baseline, rows)
+    return Significance(images, network_names(run), searched_here, results.objective.smooth, baseline, rows)

@@ -1,40 +1,46 @@
-"""The headline: what the search found, validated numbers first, each with its interval and its images."""
+"""The headline: what the search found, validations first, each with its interval and its images."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from qsearch.analysis.bootstrap import Estimate
-from qsearch.analysis.choice import QUALITY
-from qsearch.analysis.optimism import SelectedGain
+from qsearch.analysis.choice import QUALITY, Rule
+from qsearch.analysis.gains import Gains, bootstrap_gains
+from qsearch.analysis.optimism import Corrected, SelectedGain
 from qsearch.analysis.results import measured
 from qsearch.analysis.summary import summarize
-from qsearch.analysis.transfer import Transfer
+from qsearch.analysis.validation import ValidationRow
+from qsearch.evaluation.measurement import Trial
+from qsearch.evaluation.objective import TOP1, Objective
 from qsearch.report import wording
 from qsearch.report.findings import Searched, Validation
 
-RULES = {
-    "ratio": f"top-1 at equal ratio, of the table picked at the ratio of standard quality {QUALITY}",
-    "accuracy": f"bytes saved at equal top-1, of the table picked at the accuracy of standard quality {QUALITY}",
-}
-
 
 @dataclass(frozen=True)
-class Finding:
-    """One number: ``figure`` of ``subject``, its ``interval``, what that means, and the ``remarks`` it needs."""
+class Figure:
+    """One number: ``figure`` of ``subject``, its ``interval`` and what that means."""
 
     figure: str
     subject: str
     interval: str
     verdict: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one picked table gains: ``pick`` says how it was picked, ``remarks`` what the figures need."""
+
+    pick: str
+    figures: tuple[Figure, ...]
     remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Group:
-    """The findings on one set of images. ``validated`` where the tables were not picked on them."""
+    """The findings on one set of images. ``validation`` where the tables were not picked on them."""
 
     title: str
-    validated: bool
+    validation: bool
     measured_on: str
     findings: tuple[Finding, ...]
 
@@ -43,16 +49,19 @@ class Group:
 class Compared:
     """A run among several, in words: what its frontier and its pick at quality 50's ratio gain.
 
-    corrected: the pick's gain less the luck of picking; validated: its gain on each validation's images.
+    picked_by: its objective; corrected: the pick's gain less the luck of picking; saving: the bytes it saves at equal
+    loss; validations: both on each validation's images.
     """
 
     run: str
     strategy: str
     trials: int
+    picked_by: str
     mean_gain: str
     pick: str
     corrected: str
-    validated: tuple[str, ...]
+    saving: str
+    validations: tuple[str, ...]
 
 
 def compared(run: Searched) -> Compared:
@@ -64,64 +73,116 @@ def compared(run: Searched) -> Compared:
         run=run.results.name,
         strategy=run.run.settings.search.strategy,
         trials=len(run.results.done),
+        picked_by=run.results.objective.title,
         mean_gain="not known" if mean is None else wording.points(mean),
         pick="none" if pick is None else f"trial {pick.label}: {wording.short_points(pick.apparent)}",
         corrected="" if pick is None or pick.corrected is None else wording.short_points(pick.corrected),
-        validated=tuple(
-            f"{kept.name}: {wording.short_points(row.gains.gain_points)}" for kept, row in rows if row is not None
-        ),
+        saving="" if pick is None else _saving(bootstrap_gains(run.results, run.trial(pick)), run.results.objective),
+        validations=tuple(f"{kept.name}: {_briefly(kept, row)}" for kept, row in rows if row is not None),
     )
+
+
+def _briefly(kept: Validation, row: ValidationRow) -> str:
+    saving = _saving(row.gains, kept.results.objective)
+    return f"{wording.short_points(row.gains.gain_points)} points" + (f", {saving}" if saving else "")
+
+
+def _saving(gains: Gains, objective: Objective) -> str:
+    saving = gains.saving_at(objective.smooth)
+    return "" if saving is None else f"{wording.short_saving(saving)} at equal {objective.smooth.name}"
 
 
 def headline(runs: Sequence[Searched]) -> list[Group]:
     """Validations of all runs, then the runs themselves on the images that they searched."""
-    validated = [_validated(run, validation) for run in runs for validation in run.validations]
-    return [*(group for group in validated if group.findings), *map(_searched, runs)]
+    groups = [_validation(run, validation) for run in runs for validation in run.validations]
+    return [*(group for group in groups if group.findings), *map(_searched, runs)]
 
 
-def _validated(run: Searched, validation: Validation) -> Group:
+def _validation(run: Searched, validation: Validation) -> Group:
     findings = []
-    for rule, selected in (("ratio", run.at_ratio), ("accuracy", run.at_accuracy)):
+    for selected in (run.at_ratio, run.at_accuracy):
         row = None if selected is None else validation.row(selected.label)
-        if row is not None:
-            findings.append(_finding(rule, _of_rule(rule, row), tuple(_transfer_remarks(row, validation))))
+        if selected is not None and row is not None:
+            figures = _figures(selected.rule, row.gains, run.results.objective)
+            findings.append(
+                Finding(_pick(selected, run.results.objective), figures, tuple(_validation_remarks(row, validation)))
+            )
     title = f"Run {run.results.name}, on {wording.count(validation.images, 'image')} that its tables were not picked on"
     return Group(title, True, validation.measured_on, tuple(findings))
 
 
-def _transfer_remarks(row: Transfer, validation: Validation) -> Iterator[str]:
-    yield f"Trial {row.label}: ratio {wording.ratio(row.ratio)}, top-1 {wording.per_cent(row.top1)} here."
-    yield f"Validation {validation.name}, {wording.uses(validation.looks)}."
+def _validation_remarks(row: ValidationRow, validation: Validation) -> Iterator[str]:
+    place = _place(validation.results.trial(row.label), validation.results.objective)
+    yield f"Trial {row.label}: {place} here."
+    yield f"Validation {validation.name}, {wording.uses(validation.uses)}."
 
 
 def _searched(run: Searched) -> Group:
-    selected = [("ratio", run.at_ratio), ("accuracy", run.at_accuracy)]
     findings = tuple(
-        _finding(rule, each.apparent, tuple(_search_remarks(run, each))) for rule, each in selected if each is not None
+        Finding(
+            _pick(each, run.results.objective),
+            _figures(each.rule, bootstrap_gains(run.results, run.trial(each)), run.results.objective),
+            tuple(_search_remarks(run, each)),
+        )
+        for each in (run.at_ratio, run.at_accuracy)
+        if each is not None
     )
     return Group(f"Run {run.results.name}, on the images it searched", False, run.measured_on, findings)
 
 
 def _search_remarks(run: Searched, selected: SelectedGain) -> Iterator[str]:
-    measurement = measured(run.trial(selected))
-    place = f"ratio {wording.ratio(measurement.ratio)}, top-1 {wording.per_cent(measurement.top1)}"
+    objective = run.results.objective
     tables = wording.count(selected.candidates, "table")
-    yield f"Trial {selected.label}: {place}; picked as the best of {tables} on these same images, which flatters it."
-    if selected.corrected is None or selected.optimism is None:
+    yield (
+        f"Trial {selected.label}: {_place(run.trial(selected), objective)}; picked by {objective.title} as the best of "
+        f"{tables} on these same images, which flatters it."
+    )
+    if selected.corrected is None:
         yield "By how much cannot be told: every resample put a table outside the standard curve."
         return
     in_points = selected.rule == "ratio"
-    luck = (wording.points if in_points else wording.saving)(selected.optimism)
-    rest = (wording.points_estimate if in_points else wording.saving_estimate)(selected.corrected)
-    yield f"Picking adds about {luck}; {wording.CORRECTED}, expected on other images like these: {rest}."
+    yield f"Picking adds about {_corrected(selected, in_points=in_points)}."
+    if selected.saving is not None and selected.saving.corrected is not None:
+        yield f"To the bytes at equal {objective.name} it adds about {_corrected(selected.saving, in_points=False)}."
 
 
-def _of_rule(rule: str, row: Transfer) -> Estimate:
-    return row.gains.gain_points if rule == "ratio" else row.gains.saving_percent
+def _corrected(found: Corrected, *, in_points: bool) -> str:
+    """The luck of picking, and what is left without it."""
+    assert found.optimism is not None
+    assert found.corrected is not None
+    luck = (wording.points if in_points else wording.saving)(found.optimism)
+    rest = (wording.points_estimate if in_points else wording.saving_estimate)(found.corrected)
+    return f"{luck}; {wording.CORRECTED}, expected on other images like these: {rest}"
 
 
-def _finding(rule: str, estimate: Estimate, remarks: tuple[str, ...]) -> Finding:
+def _place(trial: Trial, objective: Objective) -> str:
+    measurement = measured(trial)
+    place = f"ratio {wording.ratio(measurement.ratio)}, top-1 {wording.per_cent(measurement.top1)}"
+    value = "" if objective is TOP1 else wording.value_of(objective, measurement)
+    return f"{place}, {objective.title} {value}" if value else place
+
+
+def _pick(selected: SelectedGain, objective: Objective) -> str:
+    if selected.rule == "ratio":
+        return f"Picked by {objective.title} at the ratio of standard quality {QUALITY}"
+    return f"Picked by ratio at the {objective.title} of standard quality {QUALITY}"
+
+
+def _figures(rule: Rule, gains: Gains, objective: Objective) -> tuple[Figure, ...]:
+    """In top-1, and in bytes at an equal value of a smooth objective, which needs fewer images to tell."""
+    smooth = objective.smooth
+    saving = gains.saving_at(smooth)
+    stated = (
+        _figure(gains.gain_points, "top-1 at equal ratio", wording.points, 2)
+        if rule == "ratio"
+        else _figure(gains.saving_percent, "bytes saved at equal top-1", wording.saving, 1)
+    )
+    if saving is None:
+        return (stated,)
+    return (stated, _figure(saving, f"bytes saved at equal {smooth.name}", wording.saving, 1))
+
+
+def _figure(estimate: Estimate, subject: str, write: Callable[[float], str], decimals: int) -> Figure:
     if estimate.value is None:
-        return Finding("not known", RULES[rule], "", "It lies outside the measured standard curve.", remarks)
-    figure, decimals = (wording.points(estimate.value), 2) if rule == "ratio" else (wording.saving(estimate.value), 1)
-    return Finding(figure, RULES[rule], wording.interval(estimate, decimals), wording.verdict(estimate), remarks)
+        return Figure("not known", subject, "", "It lies outside the measured standard curve.")
+    return Figure(write(estimate.value), subject, wording.interval(estimate, decimals), wording.verdict(estimate))

@@ -10,14 +10,16 @@ from typing import Any
 
 from qsearch.analysis.distribution import Distribution, distribution
 from qsearch.analysis.efficiency import Efficiency, common_parabola, efficiencies
+from qsearch.analysis.gains import bootstrap_gains
 from qsearch.analysis.paper_ttest import WARNING
 from qsearch.analysis.results import Results, measured
-from qsearch.analysis.summary import gain_points, saving_percent
 from qsearch.disk import replacing
 from qsearch.errors import InputError
+from qsearch.evaluation.objective import TOP1, Objective
 from qsearch.pareto.fitness import GOOD_GAP
 from qsearch.report import wording
-from qsearch.report.cards import Card, card_key, measured_again, search_card, standard_card
+from qsearch.report.axes import objectives_of
+from qsearch.report.cards import Card, card_key, same_tables_in, search_card, standard_card
 from qsearch.report.charts import Bars, Chart, bars, frontier_chart, on_one_scale, psnr_chart, validation_chart
 from qsearch.report.conditions import conditions
 from qsearch.report.distribution_plot import default_window
@@ -54,7 +56,9 @@ def render_report(runs: Sequence[Run]) -> str:
     environment = Environment(
         loader=FunctionLoader(_asset), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals.update(wording=wording, GOOD_GAP=GOOD_GAP, TTEST_WARNING=WARNING)
+    environment.globals.update(
+        wording=wording, chart_id=chart_id, objectives_of=objectives_of, GOOD_GAP=GOOD_GAP, TTEST_WARNING=WARNING
+    )
     drawn: dict[str, Any] = {"charts": charts, "bars": _bars(results), "cards": _cards(found)}
     return environment.get_template("page.html").render(
         runs=found,
@@ -100,13 +104,22 @@ def _asset(name: str) -> str:
 
 def _charts(runs: Sequence[Searched]) -> dict[str, Chart]:
     results = [each.results for each in runs]
-    charts = {"frontier": frontier_chart(results, _picked(runs[0]))}
+    charts = {
+        chart_id("frontier", objective): frontier_chart(results, _picked(runs[0]), objective)
+        for objective in objectives_of(results)
+    }
     for each in runs:
         for kept in each.validations:
-            chart = validation_chart(each.results, kept.results, kept.name, _picked(each))
-            charts[f"validation/{each.results.name}/{kept.name}"] = chart
+            for objective in objectives_of([each.results]):
+                chart = validation_chart(each.results, kept.results, kept.name, _picked(each), objective)
+                charts[chart_id(f"validation/{each.results.name}/{kept.name}", objective)] = chart
     psnr = psnr_chart(results, _picked(runs[0]))
     return charts if psnr is None else {**charts, "psnr": psnr}
+
+
+def chart_id(name: str, objective: Objective) -> str:
+    """What the page calls the chart ``name`` in ``objective``."""
+    return name if objective is TOP1 else f"{name}/{objective.name}"
 
 
 def _picked(run: Searched) -> str | None:
@@ -135,48 +148,53 @@ def _run_bars(results: Results, first: Results) -> CountedBars:
 
 
 def _cards(runs: Sequence[Searched]) -> dict[str, Card]:
-    """A card for every table of a frontier, every table picked, every validated one, and the standard tables."""
+    """A card for every table of a frontier, every table picked or validated, and the standard tables."""
     cards = {}
     for each in runs:
         results = each.results
-        validated = [(kept.name, kept.results, wording.network_names(kept.run)) for kept in each.validations]
+        validations = [(kept.name, kept.results, wording.network_names(kept.run)) for kept in each.validations]
         picked = {selected.label for selected in (each.at_ratio, each.at_accuracy) if selected is not None}
         frontier = {trial.label for trial in results.frontier}
         for trial in results.done:
             shown = trial.label in picked | frontier
-            if shown or any(measured_again(other, trial) for _, other, _ in validated):
-                cards[card_key(results.name, trial.label)] = search_card(results, trial, each.networks, validated)
+            if shown or any(same_tables_in(other, trial) for _, other, _ in validations):
+                cards[card_key(results.name, trial.label)] = search_card(results, trial, each.networks, validations)
         for trial in results.standard_trials:
-            cards[card_key(results.name, trial.label)] = standard_card(trial, each.networks)
+            cards[card_key(results.name, trial.label)] = standard_card(trial, each.networks, results.objective.smooth)
     return cards
 
 
 @dataclass(frozen=True)
 class FrontierRow:
-    """A table of a frontier in wording."""
+    """A table of a frontier in wording. value, saving_at_value: of the run's smooth objective."""
 
     label: str
     ratio: str
     bpp: str
     top1: str
+    value: str
     gain: str
     saving: str
+    saving_at_value: str
     digest: str
 
 
 def _frontier_rows(results: Results) -> list[FrontierRow]:
     rows = []
+    smooth = results.objective.smooth
     for trial in results.frontier:
-        measurement = measured(trial)
-        gain, saved = gain_points(results, trial), saving_percent(results, trial)
+        measurement, gains = measured(trial), part(bootstrap_gains, results, trial).value
+        at_value = None if gains is None else gains.saving_at(smooth)
         rows.append(
             FrontierRow(
                 trial.label,
                 wording.ratio(measurement.ratio),
                 wording.bpp(measurement.bpp),
                 wording.per_cent(measurement.top1),
-                "" if gain is None else wording.points(gain),
-                "" if saved is None else wording.saving(saved),
+                wording.value_of(smooth, measurement),
+                "" if gains is None else wording.short_points(gains.gain_points),
+                "" if gains is None else wording.short_saving(gains.saving_percent),
+                "" if at_value is None else wording.short_saving(at_value),
                 trial.tables.digest[:12],
             )
         )
@@ -200,7 +218,7 @@ def _gallery(runs: Sequence[Searched]) -> Part[Gallery]:
     trial = first.trial(first.at_ratio)
     label = f"trial {trial.label} of {first.results.name}"
     for kept in first.validations:
-        again = measured_again(kept.results, trial)
+        again = same_tables_in(kept.results, trial)
         if again is not None:
             found = part(gallery, kept.run, kept.results, again, label, kept.measured_on)
             if found.value is not None:

@@ -84,8 +84,8 @@ def gallery(run: Run, results: Results, trial: Trial, label: str, measured_on: s
     chosen = {name: spread(np.flatnonzero(outcomes[name]), most) for name, most in PER_OUTCOME.items()}
     indices = np.concatenate(list(chosen.values()))
     names = [name for name, some in chosen.items() for _ in some]
-    reference = next(each for each in results.standard_trials if each.number == QUALITY)
-    before = _versions(run, dataset, classifier, indices, reference)
+    standard_trial = next(each for each in results.standard_trials if each.number == QUALITY)
+    before = _versions(run, dataset, classifier, indices, standard_trial)
     after = _versions(run, dataset, classifier, indices, trial)
     pictures = tuple(
         Picture(dataset.image_names[index], true_class, name, first, second)

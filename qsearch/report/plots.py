@@ -1,24 +1,32 @@
 """Plots: trials, frontiers and the standard curve as figures (PNG, SVG, PDF)."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qsearch.analysis.results import Results, measured
+from qsearch.analysis.results import Results
 from qsearch.disk import replacing
 from qsearch.errors import InputError
+from qsearch.evaluation.objective import TOP1, Objective
 from qsearch.report.axes import (
+    PLAIN_TITLES,
     draw_standard,
+    joining,
     mark_of,
     new_figure,
+    objectives_of,
     ratio_axis,
     standard_points,
     style_of,
-    top1_axis,
+    trial_points,
+    value_axis,
     zoom,
+    zoom_margin,
 )
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -29,31 +37,45 @@ LETTERS: dict[Any, Any] = {"pdf.fonttype": 42, "svg.fonttype": "none"}
 def plot_frontiers(runs: Sequence[Results], subtitle: str, window: tuple[float, float] | None = None) -> "Figure":
     """All trials, their frontiers and the standard curve with its qualities (Li 2020, Figures 2, 5 and 6).
 
-    ``runs`` share dataset, classifier and codec; the first one's standard curve is drawn. ``subtitle`` says what was
-    measured. ``window`` (ratios) zooms in.
+    In top-1 and, beside it, in each other objective that a run picks by. ``runs`` share dataset, classifier and codec;
+    the first one's standard curve is drawn. ``subtitle`` says what was measured. ``window`` (ratios) zooms in.
     """
-    figure, (axes,) = new_figure("Quantization tables: accuracy against ratio", subtitle)
+    objectives = objectives_of(runs)
+    size = (8.0, 5.2) if len(objectives) == 1 else (6.4, 5.2)
+    title = "Quantization tables: " + " and ".join(PLAIN_TITLES[each] for each in objectives) + " against ratio"
+    figure, panels = new_figure(title, subtitle, columns=len(objectives), size=size)
+    for axes, objective in zip(panels, objectives, strict=True):
+        _draw_frontiers(axes, runs, objective, window)
+    return figure
+
+
+def _draw_frontiers(
+    axes: "Axes", runs: Sequence[Results], objective: Objective, window: tuple[float, float] | None
+) -> None:
+    drawn = []
     for index, results in enumerate(runs):
         colour, marker = style_of(index)
-        axes.scatter(results.ratio, results.top1, s=9, marker=marker, color=colour, alpha=0.25, linewidths=0)
+        trials = results.ratio, objective.sign * objective.of_trials(results.done)
+        drawn += list(zip(*trials, strict=True))
+        axes.scatter(*trials, s=9, marker=marker, color=colour, alpha=0.25, linewidths=0)
+        best = trial_points(results.frontier, objective)
+        by = "" if results.objective is TOP1 else f" by {results.objective.title}"
         axes.plot(
-            [measured(trial).ratio for trial in results.frontier],
-            [measured(trial).top1 for trial in results.frontier],
-            drawstyle="steps-pre",
+            [x for _, (x, _) in best],
+            [y for _, (_, y) in best],
             marker=marker,
-            linewidth=1.4,
             color=colour,
             **mark_of(index),
-            label=f"{results.name}: frontier of {len(results.done)} trials",
+            **joining(results.objective, objective),
+            label=f"{results.name}: frontier of {len(results.done)} trials{by}",
         )
-    standard = standard_points(runs[0])
-    draw_standard(axes, standard, "standard tables, by quality")
-    trials = [point for results in runs for point in zip(results.ratio, results.top1, strict=True)]
-    zoom(axes, [*trials, *(point for _, point in standard)], window, least_margin=0.005)
+    standard = standard_points(runs[0], objective)
+    draw_standard(axes, standard, "standard tables, by quality", objective=objective)
+    known = [point for point in drawn if not math.isnan(point[1])]
+    zoom(axes, [*known, *(point for _, point in standard)], window, zoom_margin(objective))
     ratio_axis(axes)
-    top1_axis(axes)
+    value_axis(axes, objective)
     axes.legend(frameon=False, fontsize=9)
-    return figure
 
 
 def save_figure(figure: "Figure", path: Path) -> None:

@@ -9,7 +9,7 @@ from qsearch.analysis.results import Results
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.pareto.frontier import frontier
-from qsearch.report.axes import PSNR_LABEL, Point, draw_standard, new_figure, ratio_axis, style_of, zoom
+from qsearch.report.axes import PLAIN_TITLES, PSNR_LABEL, Point, draw_standard, new_figure, ratio_axis, style_of, zoom
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,16 +35,16 @@ def standard_psnr_points(results: Results) -> list[tuple[int, Point]]:
 
 
 def highlighted(results: Results) -> tuple[str, list[Trial]]:
-    """The trials to highlight, and what they are: the accuracy frontier, or the PSNR frontier without a classifier."""
+    """The trials to highlight, and what they are: the run's frontier, or the PSNR frontier without a classifier."""
     if results.done and not any(len(trial.measurement.ranks) for trial in results.done if trial.measurement):
         known = [trial for trial in results.done if psnr_point(trial.measurement) is not None]
         ratios, psnrs = zip(*psnr_points(known), strict=True) if known else ((), ())
         return "PSNR frontier", [known[index] for index in frontier(ratios, psnrs)]
-    return "accuracy frontier", results.frontier
+    return f"{PLAIN_TITLES[results.objective]} frontier", results.frontier
 
 
 def plot_psnr(runs: Sequence[Results], subtitle: str, window: tuple[float, float] | None = None) -> "Figure":
-    """PSNR against ratio of all trials, with the frontier of accuracy highlighted, and of the standard tables.
+    """PSNR against ratio of all trials, with the run's frontier highlighted, and of the standard tables.
 
     ``runs`` share dataset, classifier and codec. InputError where PSNR was not measured.
     """

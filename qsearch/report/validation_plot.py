@@ -1,20 +1,27 @@
 """The validation plot: the frontier on the search images against the same tables on others (Li 2020, Figures 7-9)."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
+from qsearch.evaluation.objective import Objective
 from qsearch.report.axes import (
+    PLAIN_TITLES,
     draw_standard,
+    joining,
     new_figure,
+    objectives_of,
     ratio_axis,
     standard_points,
     style_of,
-    top1_axis,
+    trial_points,
+    value_axis,
     zoom,
+    zoom_margin,
 )
 
 if TYPE_CHECKING:
@@ -22,64 +29,70 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_COLUMNS = 2
+TITLE_LETTERS = 76
+"""In a line over a panel."""
 
 
 @dataclass(frozen=True)
-class ValidatedRun:
+class ValidationPair:
     """A run's results and those of one of its validations; ``measured_on`` says on which images that one looked."""
 
     searched: Results
-    validated: Results
+    validation: Results
     measured_on: str
 
 
 def plot_validations(
-    pairs: Sequence[ValidatedRun], subtitle: str, window: tuple[float, float] | None = None
+    pairs: Sequence[ValidationPair], subtitle: str, window: tuple[float, float] | None = None
 ) -> "Figure":
-    """A panel per validation: the search frontier, its tables and the standard curve on the validation's images.
+    """For each validation a panel of top-1, and one of each other objective that a search picks by.
 
-    Accuracies on different images differ as a whole: what counts is the distance of tables to the standard curve of the
-    same images. InputError without a validation.
+    It shows the search frontier, its tables and the standard curve on the validation's images. Accuracies and losses on
+    different images differ as a whole: what counts is the distance of tables to the standard curve of the same images.
+    InputError without a validation.
     """
     if not pairs:
         raise InputError("no validation is kept with these runs: make one with 'qsearch validate'.")
-    columns = min(MOST_COLUMNS, len(pairs))
-    rows = -(-len(pairs) // columns)
-    size = (8.0, 5.2) if len(pairs) == 1 else (6.4, 4.6)
-    figure, panels = new_figure("Searched against validated: accuracy against ratio", subtitle, rows, columns, size)
-    for axes, pair in zip(panels, pairs, strict=False):
-        _draw(axes, pair, window)
-    for empty in panels[len(pairs) :]:
+    objectives = objectives_of([pair.searched for pair in pairs])
+    wanted = [(pair, objective) for pair in pairs for objective in objectives]
+    columns = min(MOST_COLUMNS, len(wanted))
+    rows = -(-len(wanted) // columns)
+    size = (8.0, 5.2) if len(wanted) == 1 else (6.4, 4.6)
+    title = "Search against validation: " + " and ".join(PLAIN_TITLES[each] for each in objectives) + " against ratio"
+    figure, panels = new_figure(title, subtitle, rows, columns, size)
+    for axes, (pair, objective) in zip(panels, wanted, strict=False):
+        _draw(axes, pair, objective, window)
+    for empty in panels[len(wanted) :]:
         empty.set_visible(False)
     return figure
 
 
-def validated_by_ratio(validated: Results) -> list[Trial]:
+def validation_by_ratio(validation: Results) -> list[Trial]:
     """The trials of a validation by rising ratio."""
-    return sorted(validated.done, key=lambda trial: measured(trial).ratio)
+    return sorted(validation.done, key=lambda trial: measured(trial).ratio)
 
 
-def _draw(axes: "Axes", pair: ValidatedRun, window: tuple[float, float] | None) -> None:
-    found = validated_by_ratio(pair.validated)
-    searched = [(measured(trial).ratio, measured(trial).top1) for trial in pair.searched.frontier]
-    validated = [(measured(trial).ratio, measured(trial).top1) for trial in found]
+def _draw(axes: "Axes", pair: ValidationPair, objective: Objective, window: tuple[float, float] | None) -> None:
+    searched = [point for _, point in trial_points(pair.searched.frontier, objective)]
+    validation = [point for _, point in trial_points(validation_by_ratio(pair.validation), objective)]
     # Tables on other images are no frontier there: what joins one to the next would mean nothing.
-    steps: dict[str, Any] = {"drawstyle": "steps-pre", "linewidth": 1.2}
     for index, (points, join, label) in enumerate(
         (
-            (searched, steps, "frontier on the search images"),
-            (validated, {"linestyle": "none"}, f"{len(found)} tables on the validation images"),
+            (searched, joining(pair.searched.objective, objective), "frontier on the search images"),
+            (validation, {"linestyle": "none"}, f"{len(validation)} tables on the validation images"),
         )
     ):
         colour, marker = style_of(index)
-        axes.plot(*zip(*points, strict=True), marker=marker, markersize=4, color=colour, label=label, **join)
-    own_standard, standard = standard_points(pair.searched), standard_points(pair.validated)
+        xs, ys = [x for x, _ in points], [y for _, y in points]
+        axes.plot(xs, ys, marker=marker, markersize=4, color=colour, label=label, **join)
+    own_standard, standard = standard_points(pair.searched, objective), standard_points(pair.validation, objective)
     # A colour for each set of images.
     draw_standard(axes, own_standard, "standard tables, search images", style_of(0)[0], named=False)
-    draw_standard(axes, standard, "standard tables, validation images", style_of(1)[0])
-    everything = [*searched, *validated, *(point for _, point in (*own_standard, *standard))]
-    zoom(axes, everything, window, least_margin=0.005)
+    draw_standard(axes, standard, "standard tables, validation images", style_of(1)[0], objective=objective)
+    everything = [*searched, *validation, *(point for _, point in (*own_standard, *standard))]
+    zoom(axes, everything, window, zoom_margin(objective))
     ratio_axis(axes)
-    top1_axis(axes)
-    axes.set_title(f"{pair.searched.name}, validated on {pair.measured_on}", loc="left", fontsize=9)
+    value_axis(axes, objective)
+    title = textwrap.fill(f"{pair.searched.name}, validation on {pair.measured_on}", TITLE_LETTERS)
+    axes.set_title(title, loc="left", fontsize=9)
     axes.legend(frameon=False, fontsize=8.5)

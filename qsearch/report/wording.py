@@ -1,11 +1,14 @@
 """Wording: numbers, places, estimates and what was measured, as command line, plots and page put them."""
 
+import math
 import re
 from pathlib import Path
 
 from qsearch.analysis.bootstrap import LEVEL, Estimate
+from qsearch.analysis.candidates import MEAN_OF, SCALED, STANDARD
 from qsearch.analysis.summary import Point
 from qsearch.evaluation.measurement import Measurement
+from qsearch.evaluation.objective import TOP1, Objective
 from qsearch.run.findings import labels_predicted
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
@@ -44,13 +47,23 @@ def short_spec(spec: str) -> str:
 
 
 def called(label: str) -> str:
-    """A table by its label in a run: ``trial 17``, or ``standard:50``."""
-    return label if ":" in label else f"trial {label}"
+    """A table by its label in a run: ``trial 17``, ``standard:50``, an average, or whose tables they are."""
+    if label == STANDARD:
+        return "the standard tables"
+    if label.startswith(MEAN_OF):
+        return label.replace("-", " ")
+    number = label.removesuffix(SCALED)
+    if number != label:
+        return f"trial {number}, scaled to the ratio"
+    return f"trial {label}" if label.isdecimal() else label
 
 
-def place(point: Point | Measurement) -> str:
-    """Where a table lies, in plain letters."""
-    return f"ratio {point.ratio:.2f} ({point.bpp:.2f} bpp), top-1 {100 * point.top1:.2f} %"
+def place(point: Point | Measurement, objective: Objective = TOP1) -> str:
+    """Where a table lies, in plain letters: ratio, top-1 and, where it was measured, a smooth ``objective``."""
+    known = Point.of("", point) if isinstance(point, Measurement) else point
+    value = None if objective is TOP1 else getattr(known, objective.name)
+    smooth = "" if value is None else f", {objective.name} {value:.4f}"
+    return f"ratio {point.ratio:.2f} ({point.bpp:.2f} bpp), top-1 {100 * point.top1:.2f} %{smooth}"
 
 
 def plain_interval(estimate: Estimate, form: str) -> str:
@@ -86,6 +99,14 @@ def signed(value: float, decimals: int) -> str:
     """A difference, with its sign; the minus is the typographic one."""
     # Adding 0.0 after rounding leaves no minus before a zero.
     return f"{round(value, decimals) + 0.0:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def value_of(objective: Objective, measurement: Measurement) -> str:
+    """What ``measurement`` has of ``objective``; empty where it was not measured."""
+    value = objective.shown(objective.value(measurement))
+    if math.isnan(value):
+        return ""
+    return per_cent(value) if objective is TOP1 else f"{value:.4f}{SPACE}{objective.unit}"
 
 
 def points(value: float) -> str:
@@ -130,6 +151,14 @@ def short_points(estimate: Estimate) -> str:
 def short_saving(estimate: Estimate) -> str:
     """A saving in per cent with its interval, for a table."""
     return "?" if estimate.value is None else f"{saving(estimate.value)} {ends(estimate, 1)}"
+
+
+def short(estimate: Estimate, form: str) -> str:
+    """Any number with its interval, each in ``form``, for a table."""
+    if estimate.value is None:
+        return "?"
+    text = f"{estimate.value:{form}} ({plain_interval(estimate, form) or '?'})"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def verdict(estimate: Estimate) -> str:

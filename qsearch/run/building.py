@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, TypeVar
@@ -9,7 +10,8 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from qsearch.analysis.guidance import Guidance
+from qsearch.analysis.bounds import Bounds, bounds_of, shape_bounds_of
+from qsearch.analysis.results import Results
 from qsearch.classifiers import load_classifier
 from qsearch.classifiers.base import Classifier, ClassifierOptions, checked_settings
 from qsearch.codecs import CODECS
@@ -17,25 +19,30 @@ from qsearch.codecs.auto import AUTO, choose_codec, described
 from qsearch.codecs.base import Codec, EncoderOptions
 from qsearch.datasets import load_dataset
 from qsearch.datasets.base import Dataset, DatasetOptions
-from qsearch.datasets.splits import half_of
+from qsearch.datasets.splits import half_of, share_of
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measures import ALWAYS
+from qsearch.evaluation.objective import ObjectiveName, objective_called
 from qsearch.pareto.fitness import LocalFit, Parabola
 from qsearch.registry import check_options, failures_explained, nearest_names, options_of
 from qsearch.run.settings import (
+    BoundsSettings,
     ClassifierSettings,
     CodecSettings,
     DatasetSettings,
-    GuidanceSettings,
     Recorded,
     RunSettings,
     SearchSettings,
+    SeedSettings,
 )
-from qsearch.search.steering import check_gate
+from qsearch.search.racing import check_raceable
+from qsearch.search.steering import check_gate, check_reachable, sizes_of
 from qsearch.space import SearchSpace
+from qsearch.space.shapes import ShapeSpace
 from qsearch.strategies import STRATEGIES
-from qsearch.strategies.base import Strategy, strategy_options
+from qsearch.strategies.base import Seed, Strategy, strategy_options
+from qsearch.tables import QuantTables
 
 Options = TypeVar("Options", bound=msgspec.Struct)
 
@@ -66,6 +73,8 @@ def build_dataset(wanted: DatasetSettings) -> Dataset:
     dataset = load_dataset(wanted.spec, _part_of(DatasetOptions, wanted), wanted.options)
     if wanted.split:
         dataset = half_of(dataset, wanted.split)
+    if wanted.kept_aside:
+        dataset = share_of(dataset, wanted.kept_aside, wanted.part)
     return replace(dataset, truth="predicted") if wanted.labels == "predicted" else dataset
 
 
@@ -140,12 +149,44 @@ def build_strategy(wanted: SearchSettings) -> Strategy:
     strategy = strategy_class(wanted.strategy)
     check_options(f"strategy {wanted.strategy}", wanted.options, strategy_options(strategy))
     with failures_explained(f"the strategy {wanted.strategy}"):
-        if wanted.guidance is None:
+        if wanted.bounds is None:
             return strategy(SearchSpace.full(wanted.layout), wanted.seed, **wanted.options)
-        learned = wanted.guidance
-        space = SearchSpace(wanted.layout, np.array(learned.lower), np.array(learned.upper))
-        fitness = Parabola(*learned.parabola) if learned.local_fit is None else LocalFit(*learned.local_fit)
-        return strategy(space, wanted.seed, fitness=fitness, **wanted.options)
+        seeds: dict[str, Any] = {"seeds": _seeds(wanted)} if strategy.seeded else {}
+        space, fitness = _space(wanted.layout, wanted.bounds), _fitness(wanted.bounds)
+        return strategy(space, wanted.seed, fitness=fitness, **seeds, **wanted.options)
+
+
+def _space(layout: str, bounds: BoundsSettings) -> SearchSpace:
+    lower, upper = np.array(bounds.lower), np.array(bounds.upper)
+    if bounds.box == "paper":
+        return SearchSpace(layout, lower, upper)
+    if bounds.origin is None or bounds.step is None:
+        raise InputError("a box of shapes has an origin and a step beside its levels: restore the run's settings.")
+    return ShapeSpace(layout, lower, upper, bounds.origin, bounds.step)
+
+
+def _fitness(bounds: BoundsSettings) -> LocalFit | Parabola:
+    if bounds.local_fit is not None:
+        return LocalFit(*bounds.local_fit, objective_called(bounds.objective))
+    if bounds.parabola is None:
+        raise InputError("bounds have a local fit or a parabola: restore the run's settings.")
+    return Parabola(*bounds.parabola)
+
+
+def _seeds(wanted: SearchSettings) -> list[Seed]:
+    """Those of earlier trials, and then those that somebody named; of equal tables the first."""
+    found: dict[str, Seed] = {}
+    for each in (*(wanted.bounds.seeds if wanted.bounds else ()), *wanted.seeds):
+        found.setdefault(each.tables, Seed(each.label, tables_of_seed(each), each.gap))
+    return list(found.values())
+
+
+def tables_of_seed(seed: SeedSettings) -> QuantTables:
+    """The tables that ``seed`` keeps. InputError where they are none."""
+    try:
+        return QuantTables.from_bytes(bytes.fromhex(seed.tables))
+    except ValueError as error:
+        raise InputError(f"the seed {seed.label} is no tables in hexadecimal: {error}.") from error
 
 
 def check_search(wanted: SearchSettings) -> SearchSettings:
@@ -154,35 +195,114 @@ def check_search(wanted: SearchSettings) -> SearchSettings:
     InputError where no search can be made of these settings.
     """
     check_gate(wanted.ratio, wanted.ratio_window)
+    if wanted.box == "shape":
+        if not strategy_class(wanted.strategy).informed:
+            raise InputError(
+                f"strategy {wanted.strategy} searches without bounds, so it has no box: leave --box out; --ratio "
+                "steers its proposals."
+            )
+        if wanted.ratio_window is not None:
+            raise InputError(
+                "in a box of shapes every proposal is steered to one ratio: give --ratio in place of --ratio-window, "
+                "or --box paper."
+            )
     if wanted.trials <= wanted.warm_up:
         raise InputError(
             f"{wanted.trials} trials leave none after a warm-up of {wanted.warm_up}: ask for more --trials, or less "
             "--warm-up."
         )
-    if wanted.warm_up and wanted.guidance is None:
+    if wanted.warm_up and wanted.bounds is None:
+        space = (ShapeSpace if wanted.box == "shape" else SearchSpace).full(wanted.layout)
         level = LocalFit(1, 1, 1, 0, 0, 0)
-        flat = Guidance(SearchSpace.full(wanted.layout), level, Parabola(0, 0, 0), (0, 0), 0, ())
-        strategy = build_strategy(with_guidance(wanted, flat))
+        strategy = build_strategy(with_bounds(wanted, Bounds(space, level, Parabola(0, 0, 0), (0, 0), 0, ())))
     else:
         strategy = build_strategy(wanted)
+    if wanted.race is not None:
+        check_raceable(strategy)
     limit = strategy.trial_limit()
     return wanted if limit is None else msgspec.structs.replace(wanted, trials=min(wanted.trials, limit))
 
 
-def with_guidance(wanted: SearchSettings, learned: Guidance) -> SearchSettings:
-    """``wanted`` with the box and fitness that an earlier search gave."""
-    parabola, fit = learned.parabola, learned.fitness
+def objective_for(evaluator: Evaluator, wanted: ObjectiveName | None) -> ObjectiveName:
+    """What to search for: as ``wanted``, else the loss where images have labels, the divergence where they have none.
+
+    InputError for a loss without labels: against the network's own answers it would reward being sure.
+    """
+    labelled = evaluator.dataset.truth == "labels"
+    if wanted == "loss" and not labelled:
+        raise InputError(
+            f"the loss needs labels, and those of {evaluator.dataset.name} are not given: use --objective divergence, "
+            "which asks how far answers move from those on the uncompressed images."
+        )
+    return wanted or ("loss" if labelled else "divergence")
+
+
+def with_ratio(wanted: SearchSettings, evaluator: Evaluator) -> SearchSettings:
+    """``wanted`` with the ratio that proposals are steered to, where they are.
+
+    InputError where no tables reach it, by the sizes of the files alone.
+    """
+    ratio = wanted.ratio
+    if ratio is None:
+        if wanted.box == "paper":
+            return wanted
+        ratio = sizes_of(evaluator, QuantTables.standard(wanted.around)).ratio
+    check_reachable(evaluator, ratio)
+    return msgspec.structs.replace(wanted, ratio=ratio)
+
+
+def with_bounds(wanted: SearchSettings, learned: Bounds, first: int | None = None) -> SearchSettings:
+    """``wanted`` with the box and fitness that an earlier search gave; ``first`` as :class:`BoundsSettings` has it."""
+    parabola, fit, space = learned.parabola, learned.fitness, learned.space
+    shape: dict[str, Any] = {"origin": space.origin, "step": space.step} if isinstance(space, ShapeSpace) else {}
+    seeds = learned.seeds if strategy_class(wanted.strategy).seeded else ()
     return msgspec.structs.replace(
         wanted,
-        guidance=GuidanceSettings(
+        bounds=BoundsSettings(
             sources=learned.sources,
             window=learned.window,
             sigma=learned.sigma,
-            parabola=(parabola.a, parabola.b, parabola.c),
+            parabola=None if parabola is None else (parabola.a, parabola.b, parabola.c),
             local_fit=(fit.center, fit.low, fit.high, fit.a, fit.b, fit.c),
-            lower=tuple(learned.space.lower.tolist()),
-            upper=tuple(learned.space.upper.tolist()),
+            objective=fit.objective.name,
+            box=wanted.box,
+            lower=tuple(space.lower.tolist()),
+            upper=tuple(space.upper.tolist()),
+            seeds=tuple(seed_settings(each) for each in seeds),
+            first=first,
+            **shape,
         ),
+    )
+
+
+def seed_settings(seed: Seed) -> SeedSettings:
+    """``seed`` as ``run.toml`` keeps it."""
+    return SeedSettings(label=seed.label, tables=seed.tables.to_bytes().hex(), gap=seed.gap)
+
+
+def learned_bounds(wanted: SearchSettings, sources: Sequence[Results]) -> Bounds:
+    """The bounds that the settings ask for, from what earlier searches measured. InputError where they give none."""
+    objective = objective_called(wanted.objective)
+    if wanted.box == "paper":
+        return bounds_of(
+            sources,
+            wanted.layout,
+            around=wanted.around,
+            window=wanted.window,
+            sigma=wanted.sigma,
+            objective=objective,
+        )
+    if wanted.ratio is None:
+        raise InputError("a box of shapes is searched at one ratio: give --ratio.")
+    controls = [tables_of_seed(each) for each in wanted.seeds]
+    return shape_bounds_of(
+        sources,
+        wanted.layout,
+        wanted.ratio,
+        window=wanted.window,
+        sigma=wanted.sigma,
+        objective=objective,
+        controls=controls,
     )
 
 

@@ -9,19 +9,24 @@ from qsearch.analysis.choice import QUALITY, pick
 from qsearch.analysis.gains import Gains, bootstrap_gains
 from qsearch.analysis.optimism import SelectedGain, selected_gain
 from qsearch.analysis.results import Results, measured, of_network
-from qsearch.analysis.summary import Point, Summary, summarize
-from qsearch.analysis.transfer import Transfer, transfer
+from qsearch.analysis.summary import Summary, summarize
+from qsearch.analysis.validation import ValidationRow, validation_rows
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
+from qsearch.evaluation.objective import Objective, objective_called
+from qsearch.quantizer import Quantizer
+from qsearch.run.confirmation import Confirmed, confirmed
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
-from qsearch.run.validation import looks, validations
+from qsearch.run.validation import uses, validations
 from qsearch.tables import QuantTables
 
 
 @dataclass(frozen=True)
 class Found:
     """What a run has found so far, and how much of the two headline gains is owed to having picked the best.
+
+    confirmed: the pick, made on images kept aside; None where none were, or before that was measured.
 
     uncompressed_top1: (0..1) on the images as they are, or None where that was not measured.
     """
@@ -30,32 +35,38 @@ class Found:
     at_ratio: SelectedGain | None
     at_accuracy: SelectedGain | None
     uncompressed_top1: float | None
+    confirmed: Confirmed | None = None
 
 
 @dataclass(frozen=True)
 class Picks:
-    """The labels of a search's two picks: its best at no lower ratio and at no lower top-1 than quality 50."""
+    """The labels of a search's picks: its best at no lower ratio and at no lower top-1 than quality 50.
+
+    confirmed: the one that was made on images kept aside; ``export`` takes it, else the first.
+    """
 
     at_ratio: str | None
     at_accuracy: str | None
+    confirmed: str | None = None
 
 
 @dataclass(frozen=True)
-class ValidatedPicks:
+class ValidationPicks:
     """What one network says of a run's picks on a validation's images; None for a pick that was not measured there."""
 
     validation: Run
     classifier: str
     at_ratio: Gains | None
     at_accuracy: Gains | None
+    confirmed: Gains | None = None
 
 
 @dataclass(frozen=True)
-class NetworkTransfer:
-    """The validated tables, by rising ratio, as one network sees them."""
+class NetworkValidation:
+    """The tables of a validation, by rising ratio, as one network sees them."""
 
     classifier: str
-    tables: tuple[Transfer, ...]
+    tables: tuple[ValidationRow, ...]
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,7 @@ class ValidationFindings:
 
     picks: Picks
     use: int
-    networks: tuple[NetworkTransfer, ...]
+    networks: tuple[NetworkValidation, ...]
     uncompressed_top1: tuple[float, ...]
 
 
@@ -83,7 +94,7 @@ def found_by(run: Run) -> Found:
     at_ratio, at_accuracy = selected_gain(results, "ratio"), selected_gain(results, "accuracy")
     if at_accuracy is not None:  # which withholds a saving that few resamples know
         summary = replace(summary, saving_percent=at_accuracy.apparent.value)
-    return Found(summary, at_ratio, at_accuracy, uncompressed_top1)
+    return Found(summary, at_ratio, at_accuracy, uncompressed_top1, confirmed(run))
 
 
 def labels_predicted(run: Run) -> bool:
@@ -91,9 +102,15 @@ def labels_predicted(run: Run) -> bool:
     return (run.settings.recorded or Recorded()).dataset.get("labels") == "predicted"
 
 
-def picks_of(results: Results) -> Picks:
-    """The two tables that ``results`` would take home."""
-    chosen = pick(results, "ratio"), pick(results, "accuracy")
+def smooth_objective(run: Run) -> Objective:
+    """The objective of a run; for one of top-1 the loss, by which tables can be told apart."""
+    return objective_called(run.settings.search.objective).smooth
+
+
+def picks_of(run: Run, results: Results) -> Picks:
+    """The tables that a ``run`` with these ``results`` would take home."""
+    kept = confirmed(run)
+    chosen = [pick(results, "ratio"), pick(results, "accuracy"), None if kept is None else kept.trial]
     return Picks(*(None if trial is None else trial.label for trial in chosen))
 
 
@@ -115,9 +132,9 @@ def tables_to_validate(results: Results, top: int | None = None, ratio: float | 
     return {trial.label: trial.tables for trial in trials}
 
 
-def picks_validated(run: Run, found: Found) -> list[ValidatedPicks]:
+def validation_picks(run: Run, found: Found) -> list[ValidationPicks]:
     """A row per validation kept with ``run`` and network of it; those without a standard curve yet are left out."""
-    rows = []
+    rows, searched = [], run.results()
     for validation in validations(run):
         results = validation.results()
         if len(results.standard) < 2:
@@ -125,8 +142,10 @@ def picks_validated(run: Run, found: Found) -> list[ValidatedPicks]:
         recorded = validation.settings.recorded or Recorded()
         for index, classifier in enumerate(recorded.classifiers):
             seen = of_network(results, index, str(classifier["name"]))
-            gains = (_gains(seen, point) for point in (found.summary.best_at_ratio, found.summary.best_at_accuracy))
-            rows.append(ValidatedPicks(validation, seen.name, *gains))
+            points = (found.summary.best_at_ratio, found.summary.best_at_accuracy)
+            picked = [None if point is None else searched.trial(point.label).quantizer for point in points]
+            picked.append(None if found.confirmed is None else found.confirmed.trial.quantizer)
+            rows.append(ValidationPicks(validation, seen.name, *(_gains(seen, each) for each in picked)))
     return rows
 
 
@@ -135,7 +154,7 @@ def validation_findings(run: Run, validation: Run) -> ValidationFindings:
 
     InputError where the validation has not measured the standard curve yet.
     """
-    searched, validated = run.results(), validation.results()
+    searched, results = run.results(), validation.results()
     recorded = validation.settings.recorded or Recorded()
     same_networks = [each.spec for each in run.settings.classifiers] == [
         each.spec for each in validation.settings.classifiers
@@ -143,11 +162,11 @@ def validation_findings(run: Run, validation: Run) -> ValidationFindings:
     networks = []
     for index, network in enumerate(str(classifier["name"]) for classifier in recorded.classifiers):
         before = of_network(searched, index, network) if same_networks else searched
-        networks.append(NetworkTransfer(network, tuple(transfer(before, of_network(validated, index, network)))))
-    uncompressed = validated.uncompressed
+        networks.append(NetworkValidation(network, tuple(validation_rows(before, of_network(results, index, network)))))
+    uncompressed = results.uncompressed
     return ValidationFindings(
-        picks=picks_of(searched),
-        use=looks(run, str(recorded.dataset["digest"])),
+        picks=picks_of(run, searched),
+        use=uses(run, str(recorded.dataset["digest"])),
         networks=tuple(networks),
         uncompressed_top1=()
         if uncompressed is None
@@ -155,6 +174,7 @@ def validation_findings(run: Run, validation: Run) -> ValidationFindings:
     )
 
 
-def _gains(results: Results, point: Point | None) -> Gains | None:
-    trial = next((trial for trial in results.done if point is not None and trial.label == point.label), None)
+def _gains(results: Results, quantizer: Quantizer | None) -> Gains | None:
+    """By what it is, not by its label: an average of more trials has the same label."""
+    trial = next((each for each in results.done if each.quantizer == quantizer), None)
     return None if trial is None else bootstrap_gains(results, trial)

@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import msgspec
 
-from qsearch.analysis.guidance import guidance
 from qsearch.analysis.results import Results
 from qsearch.archive.store import Archive
 from qsearch.datasets.base import identities
@@ -16,6 +15,8 @@ from qsearch.disk import locked, making_folder
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Trial
+from qsearch.evaluation.objective import objective_called
+from qsearch.evaluation.parts import order_of
 from qsearch.evaluation.trials import Trials
 from qsearch.executors import DEFAULT as DEFAULT_EXECUTOR
 from qsearch.executors import executor_for
@@ -27,11 +28,14 @@ from qsearch.run.building import (
     check_search,
     default_workers,
     gpus_for,
+    learned_bounds,
     record,
-    with_guidance,
+    with_bounds,
+    with_ratio,
 )
 from qsearch.run.settings import Change, Recorded, RunSettings, check_recorded, load_settings, save_settings
 from qsearch.search import run_search
+from qsearch.search.racing import Race
 from qsearch.search.steering import gate_for
 from qsearch.space import SearchSpace
 from qsearch.strategies.sorted_random import SortedRandom
@@ -59,7 +63,7 @@ class Run:
             raise InputError(f"{path} exists already: go on with 'qsearch resume {path}', or choose another --name.")
         settings = msgspec.structs.replace(
             settings,
-            search=check_search(settings.search),
+            search=with_ratio(check_search(settings.search), evaluator),
             qsearch=version("qsearch"),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             recorded=record(evaluator),
@@ -96,7 +100,7 @@ class Run:
 
     def results(self) -> Results:
         """The trials recorded so far, as points, frontier and curve."""
-        return Results(self.name, *self.trials())
+        return Results(self.name, *self.trials(), objective_called(self.settings.search.objective))
 
     def resume(
         self,
@@ -140,17 +144,22 @@ class Run:
             "qualities": wanted.qualities,
             **how,
         }
-        if wanted.warm_up and (wanted.guidance is None or how["retry_failed"]):
-            warm_up = SortedRandom(SearchSpace.full(wanted.layout), wanted.seed)
-            run_search(warm_up, executor, archive, trials=wanted.warm_up, **conditions)
-        if wanted.warm_up and wanted.guidance is None:
-            learned = guidance(
-                [self.results()], wanted.layout, around=wanted.around, window=wanted.window, sigma=wanted.sigma
-            )
-            self.save(search=with_guidance(wanted, learned))
-        strategy = build_strategy(self.settings.search)
         gate = gate_for(evaluator, wanted.ratio, wanted.ratio_window)
-        run_search(strategy, executor, archive, trials=wanted.trials, first=wanted.warm_up, gate=gate, **conditions)
+        if wanted.warm_up and (wanted.bounds is None or how["retry_failed"]):
+            warm_up = SortedRandom(SearchSpace.full(wanted.layout), wanted.seed)
+            of_warm_up = gate if wanted.box == "shape" else None
+            run_search(warm_up, executor, archive, trials=wanted.warm_up, gate=of_warm_up, **conditions)
+        if wanted.warm_up and wanted.bounds is None:
+            first = len(archive.trials("search"))
+            self.save(search=with_bounds(wanted, learned_bounds(wanted, [self.results()]), first))
+        strategy, bounds = build_strategy(self.settings.search), self.settings.search.bounds
+        first = wanted.warm_up if bounds is None or bounds.first is None else bounds.first
+        trials = wanted.trials - wanted.warm_up + first  # screened trials of a warm-up have numbers and do not count
+        race = None
+        if wanted.race is not None:
+            race = Race(wanted.race, objective_called(wanted.objective), order_of(evaluator.dataset))
+        conditions |= {"gate": gate, "race": race}
+        run_search(strategy, executor, archive, trials=trials, first=first, **conditions)
 
     def _check_unchanged(self, evaluator: Evaluator, allow_changed: bool, archive: Archive) -> None:
         now = record(evaluator)
@@ -162,6 +171,11 @@ class Run:
                 f"{self.path} was measured under other conditions ({'; '.join(differences)}): restore them, start a "
                 "new run, or mix the two on your own responsibility with --allow-changed."
             )
+        if self.settings.search.race is not None and any(each.startswith("dataset: digest") for each in differences):
+            raise InputError(
+                f"{self.path} is a race, which compares tables image by image, and its images changed: restore them, "
+                "or start a new run."
+            )
         archive.add_images(identities(evaluator.dataset))
         change = Change(at_trial=archive.count("search"), differences=differences)
         self.save(recorded=now, changes=(*self.settings.changes, change))
@@ -172,30 +186,28 @@ class Run:
         save_settings(self.settings, self.path / SETTINGS_FILE)
 
 
-def guided(settings: RunSettings, sources: Sequence[Run], evaluator: Evaluator) -> RunSettings:
+def with_bounds_from(settings: RunSettings, sources: Sequence[Run], evaluator: Evaluator) -> RunSettings:
     """``settings`` with the bounds and fitness of earlier runs.
 
     Raises InputError where a source was measured under other conditions than ``evaluator`` would, or searched another
-    table layout, naming the difference; and as :func:`qsearch.analysis.guidance.guidance` does.
+    table layout, naming the difference; where sources were searched for different objectives; and as
+    :func:`qsearch.analysis.bounds.bounds_of` does.
     """
-    wanted, now = settings.search, record(evaluator)
+    wanted, now = with_ratio(settings.search, evaluator), record(evaluator)
+    different = {source.settings.search.objective: source.name for source in sources}
+    if len(different) > 1:
+        named = ", ".join(f"{name} of {objective}" for objective, name in different.items())
+        raise InputError(f"the runs that --from names were searched for different objectives ({named}): take one kind.")
     for source in sources:
         differences = (source.settings.recorded or Recorded()).differences(now)
         if source.settings.search.layout != wanted.layout:
             differences.append(f"table layout was {source.settings.search.layout}, is {wanted.layout}")
         if differences:
             raise InputError(
-                f"run {source.name} cannot guide this one, it was measured otherwise: {'; '.join(differences)}."
+                f"run {source.name} gives this one no bounds, it was measured otherwise: {'; '.join(differences)}."
             )
-    learned = guidance(
-        [source.results() for source in sources],
-        wanted.layout,
-        around=wanted.around,
-        window=wanted.window,
-        sigma=wanted.sigma,
-    )
-    search = with_guidance(wanted, learned)
-    assert search.guidance is not None  # it was just put there
+    search = with_bounds(wanted, learned_bounds(wanted, [source.results() for source in sources]))
+    assert search.bounds is not None  # it was just put there
     paths = tuple(str(source.path.resolve()) for source in sources)
-    found = msgspec.structs.replace(search.guidance, paths=paths)
-    return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, guidance=found))
+    found = msgspec.structs.replace(search.bounds, paths=paths)
+    return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, bounds=found))

@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 import tomli_w
@@ -12,46 +12,81 @@ from qsearch.classifiers.base import NetworkOptions
 from qsearch.codecs.auto import AUTO
 from qsearch.codecs.base import EncoderOptions
 from qsearch.datasets.base import DatasetOptions
+from qsearch.datasets.splits import Part
 from qsearch.disk import replacing
 from qsearch.errors import InputError
+from qsearch.evaluation.objective import ObjectiveName
 from qsearch.pareto.hypervolume import REFERENCE_POINT
+from qsearch.search.racing import RaceOptions
 from qsearch.strategies.standard import REFERENCE_QUALITIES
 from qsearch.text import one_line
 
-FORMAT = 2
+FORMAT = 3
 """What this version writes as ``format``; a file with a higher number is refused."""
 
+Box = Literal["paper", "shape"]
+BOXES: tuple[Box, ...] = get_args(Box)
+"""What is searched within bounds: the entries of tables (:class:`qsearch.space.SearchSpace`, Li 2020), or their shapes,
+each scaled to one ratio (:class:`qsearch.space.shapes.ShapeSpace`)."""
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Quality = Annotated[int, msgspec.Meta(ge=1, le=100)]
 
 
-class GuidanceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The box and the fitness an informed strategy searches with, and where they come from.
+class SeedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Tables that a search begins with; see :class:`qsearch.strategies.base.Seed`.
+
+    tables: QuantTables.to_bytes in hexadecimal.
+    """
+
+    label: str
+    tables: str
+    gap: float | None = None
+
+
+class BoundsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The bounds that a strategy searches in, the fitness there, and where they come from.
 
     sources: the names of the runs; paths: where they lay, in the same order; none where it is the run itself, or an
         earlier version did not write them down.
-    parabola: (a, b, c) of the whole frontier; see :class:`qsearch.pareto.fitness.Parabola`.
-    local_fit: (center, low, high, a, b, c) of the frontier near the window, which the strategy optimises; see
-        :class:`qsearch.pareto.fitness.LocalFit`. None in a run of a version that optimised the parabola: it goes on so.
+    parabola: (a, b, c) of the whole frontier; see :class:`qsearch.pareto.fitness.Parabola`. None in a box of shapes.
+    local_fit: (center, low, high, a, b, c) near the window, of the frontier or, in a box of shapes, of the standard
+        tables, which the strategy optimises; see :class:`qsearch.pareto.fitness.LocalFit`. None in a run of a version
+        that optimised the parabola: it goes on so.
+    objective: what the fit is of.
+    lower, upper: entries, or levels of a shape; origin and step say what levels stand for.
+    seeds: what earlier trials give a strategy to begin with.
+    first: the number of the first trial proposed within them; screened trials of a warm-up have numbers too. None
+        where that is the length of the warm-up.
     """
 
     sources: tuple[str, ...]
     paths: tuple[str, ...] = ()
     window: tuple[float, float]
     sigma: float
-    parabola: tuple[float, float, float]
+    parabola: tuple[float, float, float] | None = None
     local_fit: tuple[float, float, float, float, float, float] | None = None
+    objective: ObjectiveName = "top1"
+    box: Box = "paper"
     lower: tuple[int, ...]
     upper: tuple[int, ...]
+    origin: float | None = None
+    step: float | None = None
+    seeds: tuple[SeedSettings, ...] = ()
+    first: int | None = None
 
 
 class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is proposed.
 
     look_ahead: trials of an adaptive strategy that may be outstanding.
-    ratio, ratio_window: see :mod:`qsearch.search.steering`; trials of a warm-up are neither steered nor screened.
-    warm_up: how many of the trials are sorted random ones, first, that an informed strategy takes its guidance from;
-        around, window and sigma say how. 0 where the guidance was given.
+    ratio, ratio_window: see :mod:`qsearch.search.steering`; trials of a warm-up are neither steered nor screened, but
+        for a box of shapes.
+    box: what is searched within bounds; in a box of shapes every proposal is steered, to the ratio of the standard
+        tables at ``around`` where no ``ratio`` is given.
+    seeds: tables that somebody names for a strategy to begin with, beside those of earlier trials.
+    race: how tables race, or None, where each sees all images; see :mod:`qsearch.search.racing`.
+    warm_up: how many of the trials are sorted random ones, first, that give a strategy its bounds; around, window
+        and sigma say how. 0 where the bounds were given.
     """
 
     strategy: str = "sorted-random"
@@ -62,17 +97,24 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     look_ahead: Count = 4
     ratio: Annotated[float, msgspec.Meta(gt=0)] | None = None
     ratio_window: tuple[float, float] | None = None
+    race: RaceOptions | None = None
     warm_up: Annotated[int, msgspec.Meta(ge=0)] = 0
     around: Quality = 50
     window: tuple[float, float] | None = None
     sigma: float = 0.5
-    guidance: GuidanceSettings | None = None
+    box: Box = "paper"
+    seeds: tuple[SeedSettings, ...] = ()
+    bounds: BoundsSettings | None = None
     qualities: tuple[Quality, ...] = REFERENCE_QUALITIES
+    objective: ObjectiveName = "top1"
     hypervolume_reference: tuple[float, float] = REFERENCE_POINT
 
 
 class DatasetSettings(DatasetOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is compressed: a dataset's name, its options, and which of its images; see datasets.splits for ``split``.
+
+    kept_aside: the share of the images that the search does not see and its picks are confirmed on, 0 for none; part:
+        whether these settings are of the images ``searched`` on or of those ``kept`` aside.
 
     labels: ``given`` with the images, or ``predicted``, the networks' own answers on the uncompressed images.
     options: of this dataset alone.
@@ -80,6 +122,8 @@ class DatasetSettings(DatasetOptions, frozen=True, forbid_unknown_fields=True, k
 
     spec: str = "textures"
     split: str | None = None
+    kept_aside: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    part: Part = "searched"
     labels: Literal["given", "predicted"] = "given"
     options: dict[str, Any] = msgspec.field(default_factory=dict)
 
@@ -200,6 +244,13 @@ def load_settings(path: Path) -> RunSettings:
         raise InputError(f"{path}: {sentence[:1].lower()}{sentence[1:]}.") from error
 
 
+def search_settings_named(path: Path) -> frozenset[str]:
+    """Which settings of the search the file at ``path`` gives; what older versions had no choice of, they chose too."""
+    data = tomllib.loads(path.read_text(encoding="utf-8"))
+    older = {"objective", "box"} if data.get("format", FORMAT) < FORMAT else set()
+    return frozenset(data.get("search", {})) | older
+
+
 def check_recorded(settings: RunSettings, path: Path) -> None:
     """InputError where the settings in ``path`` do not say what their run was measured on."""
     recorded = settings.recorded
@@ -215,9 +266,16 @@ def check_recorded(settings: RunSettings, path: Path) -> None:
 
 def _upgraded(data: dict[str, Any]) -> dict[str, Any]:
     """Settings as older versions wrote them, in today's format."""
-    if data.get("format", 1) == 1:
-        data = {**data, "format": 2, "measures": ["psnr"] if data.get("psnr") else []}
+    version = data.get("format", 1)
+    if version == 1:
+        data = {**data, "measures": ["psnr"] if data.get("psnr") else []}
         data.pop("psnr", None)
+    if version in (1, 2):
+        search = data.get("search")
+        if isinstance(search, dict) and "guidance" in search:
+            search = {("bounds" if name == "guidance" else name): value for name, value in search.items()}
+            data = {**data, "search": search}
+        data = {**data, "format": FORMAT}
     return data
 
 

@@ -14,13 +14,16 @@ from qsearch.datasets.identity import look_alikes
 from qsearch.disk import append_line, check_folder_name
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
+from qsearch.run.confirmation import confirmations, owner_of, picks_on_others
 from qsearch.run.folder import SETTINGS_FILE, Run
 from qsearch.run.settings import RunSettings, SearchSettings, files_of
 from qsearch.strategies.listed import Listed
 from qsearch.tables import QuantTables
 
 FOLDER = "validations"
-LOOKS_FILE = "looks.jsonl"
+USES_FILE = "uses.jsonl"
+OLDER_USES_FILE = "looks.jsonl"
+"""What older versions called it; a run may have both."""
 NAMED = 3
 """How many images that look alike a sentence names before it counts the rest."""
 
@@ -28,7 +31,8 @@ NAMED = 3
 def validation_settings(run: Run, tables: dict[str, QuantTables], settings: RunSettings) -> RunSettings:
     """Settings that measure ``tables`` (by label) and the standard curve on the dataset and networks of ``settings``.
 
-    The encoder's settings and the qualities of the curve are those of ``run``: only equal encodings are compared.
+    The encoder's settings and the qualities of the standard curve are those of ``run``: only equal encodings are
+    compared.
     """
     search = SearchSettings(
         strategy=Listed.name,
@@ -36,6 +40,7 @@ def validation_settings(run: Run, tables: dict[str, QuantTables], settings: RunS
         trials=len(tables),
         layout="ycbcr",
         qualities=run.settings.search.qualities,
+        objective=run.settings.search.objective,
         hypervolume_reference=run.settings.search.hypervolume_reference,
     )
     return msgspec.structs.replace(settings, search=search, codec=run.settings.codec, recorded=None, changes=())
@@ -53,7 +58,7 @@ def open_validation(
 ) -> Run:
     """The validation ``name`` of ``run``, made where there is none yet; it measures with :meth:`Run.resume`.
 
-    A new one counts as a look at its images. others: further runs that tables come from. learned_on: the images that
+    A new one counts as a use at its images. others: further runs that tables come from. learned_on: the images that
     tables were learned from, by the tables' names. ``on_note`` hears of images that may have been seen
     (:func:`refuse_overlap`). Raises InputError where images overlap with those that one of these runs searched on, or
     that tables were learned from, where the encoder is not the run's, and where a validation of that name measures
@@ -81,24 +86,24 @@ def open_validation(
     for note in [*refuse_overlap([run, *others], images), *refuse_learned(learned_on, images)]:
         on_note(note)
     made = Run.create(path, settings, evaluator)
-    _log_look(run, name, evaluator.dataset.digest, len(settings.search.options["tables"]))
+    _log_use(run, name, evaluator.dataset.digest, len(settings.search.options["tables"]))
     return made
 
 
 def refuse_overlap(runs: Sequence[Run], images: Sequence[ImageIdentity]) -> list[str]:
     """InputError where some of ``images`` are among those that tables of ``runs`` were searched on.
 
-    All images count that one of ``runs``, or a run that guided it, ever searched on, in whatever size: they are known
-    by their files, by their decoded pixels and by those that were prepared of them. Returns a sentence for each thing
-    that this cannot tell: images that look alike, and runs that are not to be found or do not know their images well
-    enough.
+    All images count that one of ``runs``, or a run that gave it bounds, ever searched on, in whatever size: they are
+    known by their files, by their decoded pixels and by those that were prepared of them. Returns a sentence for each
+    thing that this cannot tell: images that look alike, and runs that are not to be found or do not know their images
+    well enough.
     """
-    searched, notes = _with_guiding(runs)
+    searched, notes = _with_sources(runs)
     for run in searched:
         with run.archive() as archive:
             seen = archive.images(all_generations=True)
-        _refuse_shared(f"run {run.name} searched on", images, seen)
-        notes += _doubts(run.name, seen, images)
+        _refuse_shared(f"{_what(run)} on", images, seen)
+        notes += _doubts(run, seen, images)
     return list(dict.fromkeys(notes))
 
 
@@ -135,17 +140,28 @@ def _digests(image: ImageIdentity) -> set[str]:
     return {image.digest, image.source_digest, image.file_digest} - {""}
 
 
-def _doubts(name: str, seen: Sequence[ImageIdentity], images: Sequence[ImageIdentity]) -> list[str]:
+def _what(run: Run) -> str:
+    """Who did what on the images of ``run``."""
+    owner = owner_of(run)
+    if owner is not None:
+        return f"run {owner.name} made its pick"
+    return f"validation {run.name} measured" if _searched_by(run) else f"run {run.name} searched"
+
+
+def _doubts(run: Run, seen: Sequence[ImageIdentity], images: Sequence[ImageIdentity]) -> list[str]:
     """What images that differ in file and pixels do not yet tell, a sentence each."""
+    name = run.name
     if not seen:
         return [f"run {name} does not say which images it searched on: see that it was not on these."]
     notes = []
+    if picks_on_others(run.settings) and not confirmations(run):
+        notes.append(f"run {name} has not made its pick on the images it keeps aside yet: see that these are others.")
     if any(not image.source_digest for image in seen):
         notes.append(
             f"run {name} is of a version that knew images only as they were prepared: those it searched on are not "
             "recognised in another size."
         )
-    return [*notes, *_look_alikes(f"run {name} searched on", seen, images)]
+    return [*notes, *_look_alikes(f"{_what(run)} on", seen, images)]
 
 
 def _look_alikes(what: str, seen: Sequence[ImageIdentity], images: Sequence[ImageIdentity]) -> list[str]:
@@ -160,8 +176,8 @@ def _look_alikes(what: str, seen: Sequence[ImageIdentity], images: Sequence[Imag
     ]
 
 
-def _with_guiding(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
-    """``runs``, those that guided them, and those that guided these; and a sentence for each that is not found."""
+def _with_sources(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """``runs``, those that gave them bounds, and so on; and a sentence for each that is not found."""
     found: dict[Path, Run] = {}
     notes: list[str] = []
     waiting = list(runs)
@@ -169,24 +185,32 @@ def _with_guiding(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
         run = waiting.pop(0)
         if found.setdefault(run.path.resolve(), run) is not run:
             continue
+        waiting += confirmations(run)  # on whose images a pick was made
         parent = run.path.resolve().parent
-        if parent.name == FOLDER and (parent.parent / SETTINGS_FILE).is_file():  # its tables were found by another run
-            waiting.append(Run.open(parent.parent))
-        guidance = run.settings.search.guidance
-        if guidance is None or run.settings.search.warm_up:  # which guided itself
+        searched = _searched_by(run) or owner_of(run)
+        if searched is not None:
+            waiting.append(Run.open(searched))
+        bounds = run.settings.search.bounds
+        if bounds is None or run.settings.search.warm_up:  # whose bounds are its own
             continue
-        paths = guidance.paths or ("",) * len(guidance.sources)
-        for name, path in zip(guidance.sources, paths, strict=False):
+        paths = bounds.paths or ("",) * len(bounds.sources)
+        for name, path in zip(bounds.sources, paths, strict=False):
             places = [Path(path)] if path else []
             place = next((one for one in (*places, parent / name) if (one / SETTINGS_FILE).is_file()), None)
             if place is None:
                 notes.append(
-                    f"run {run.name} was guided by run {name}, which is not found: see that it did not search on these "
-                    "images."
+                    f"run {run.name} took its bounds from run {name}, which is not found: see that it did not search "
+                    "on these images."
                 )
             else:
                 waiting.append(Run.open(place))
     return list(found.values()), notes
+
+
+def _searched_by(run: Run) -> Path | None:
+    """The folder of the run that found the tables of ``run``, where that is a validation; else None."""
+    folder = run.path.resolve().parent
+    return folder.parent if folder.name == FOLDER and (folder.parent / SETTINGS_FILE).is_file() else None
 
 
 def validations(run: Run) -> list[Run]:
@@ -194,24 +218,28 @@ def validations(run: Run) -> list[Run]:
     return [Run.open(path.parent) for path in sorted((run.path / FOLDER).glob("*/run.toml"))]
 
 
-def looks(run: Run, dataset_digest: str) -> int:
-    """How often tables of ``run`` were measured on these images: each look makes the next choice less honest."""
-    path = run.path / FOLDER / LOOKS_FILE
+def uses(run: Run, dataset_digest: str) -> int:
+    """How often tables of ``run`` were measured on these images: each use makes the next choice less honest."""
+    return sum(_used(run.path / FOLDER / name).count(dataset_digest) for name in (OLDER_USES_FILE, USES_FILE))
+
+
+def _used(path: Path) -> list[str]:
+    """The digests of the datasets that were used, once for each time."""
     if not path.is_file():
-        return 0
+        return []
     try:
         text = path.read_text(encoding="utf-8")
         lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
-        return sum(line["dataset"] == dataset_digest for line in lines)
+        return [line["dataset"] for line in lines]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} cannot be read ({error}): it lists the looks at validation images.") from error
+        raise InputError(f"{path} cannot be read ({error}): it lists the uses of validation images.") from error
 
 
-def _log_look(run: Run, name: str, dataset_digest: str, tables: int) -> None:
-    look = {
+def _log_use(run: Run, name: str, dataset_digest: str, tables: int) -> None:
+    use = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "validation": name,
         "dataset": dataset_digest,
         "tables": tables,
     }
-    append_line(run.path / FOLDER / LOOKS_FILE, json.dumps(look))
+    append_line(run.path / FOLDER / USES_FILE, json.dumps(use))

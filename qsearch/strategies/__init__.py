@@ -14,6 +14,7 @@ STRATEGIES: Registry[type[Strategy]] = Registry(
         "bayesian": "qsearch.strategies.bayesian:Bayesian",
         "bayesian-grid": "qsearch.strategies.bayesian_grid:BayesianGrid",
         "opentuner": "qsearch.strategies.opentuner:OpenTuner",
+        "local-search": "qsearch.strategies.local_search:LocalSearch",
         "optuna-tpe": "qsearch.strategies.optuna:OptunaTpe",
         "optuna-nsga2": "qsearch.strategies.optuna:OptunaNsga2",
         "optuna-cmaes": "qsearch.strategies.optuna:OptunaCmaes",

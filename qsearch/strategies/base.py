@@ -3,12 +3,14 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.objective import TOP1, Objective
 from qsearch.registry import options_of
 from qsearch.space import LAYOUTS, SearchSpace
 from qsearch.tables import QuantTables
@@ -20,6 +22,24 @@ class Fitness(Protocol):
     def gap(self, measurement: Measurement) -> float:
         """How much better than is expected at its ratio, a finite Python number; larger is better."""
         ...
+
+
+def objective_of(fitness: Fitness | None) -> Objective:
+    """What ``fitness`` is a gap of; top-1 where it does not say (its ``objective``)."""
+    found = getattr(fitness, "objective", TOP1)
+    return found if isinstance(found, Objective) else TOP1
+
+
+@dataclass(frozen=True)
+class Seed:
+    """Tables to begin with, and the gap that an earlier search measured, or None.
+
+    label: where they come from, as users call it.
+    """
+
+    label: str
+    tables: QuantTables
+    gap: float | None = None
 
 
 def gap_of(fitness: Fitness, trial: Trial) -> float:
@@ -41,7 +61,9 @@ def rng(seed: int, number: int) -> np.random.RandomState:
 
 
 class Strategy(ABC):
-    """Proposes tables within a box. Subclass, set the class attributes, implement :meth:`ask`, register a name.
+    """Proposes tables within a box, of entries or of shapes (:mod:`qsearch.space.shapes`).
+
+    Subclass, set the class attributes, implement :meth:`ask`, register a name.
 
     The rules, checked by ``qsearch.testing.StrategyContract``:
 
@@ -51,8 +73,8 @@ class Strategy(ABC):
       ``look_ahead`` trials are outstanding, however many workers there are.
     - A strategy is never pickled: it is rebuilt by :meth:`replay`.
 
-    Options are the keyword-only arguments of ``__init__`` after ``fitness``, with defaults; users set them with
-    ``--set NAME=VALUE``.
+    Options are the keyword-only arguments of ``__init__`` beside ``fitness`` and ``seeds``, with defaults; users set
+    them with ``--set NAME=VALUE``.
     """
 
     name: ClassVar[str]
@@ -61,6 +83,8 @@ class Strategy(ABC):
     """Whether what is told changes what is asked. Others may be asked any number at any time."""
     informed: ClassVar[bool] = False
     """Whether it searches the bounds and needs the fitness that an earlier search gave."""
+    seeded: ClassVar[bool] = False
+    """Whether it begins with known tables: its ``__init__`` then takes ``seeds``, a sequence of :class:`Seed`, too."""
     layouts: ClassVar[tuple[str, ...]] = tuple(LAYOUTS)
     """The table layouts it can search, the default first."""
     asking_changes_state: ClassVar[bool] = False
@@ -84,7 +108,8 @@ class Strategy(ABC):
         """The tables to try as trial ``number``, inside the box."""
 
     def tell(self, trial: Trial) -> None:  # noqa: B027 - the right default: most strategies do not learn
-        """What became of trial ``trial.number``: done, failed, or screened (then no network was asked)."""
+        """What became of trial ``trial.number``: done, failed, screened (then no network was asked), or stopped (then
+        networks saw a part of the images only)."""
 
     def origin(self, number: int) -> str:
         """Which part of the strategy proposed ``number``, just asked (a bandit's arm, say); empty without parts."""
@@ -118,4 +143,4 @@ class Strategy(ABC):
 
 def strategy_options(strategy: type[Strategy]) -> dict[str, Any]:
     """The options a strategy takes, name to default, read from its ``__init__``."""
-    return options_of(strategy, given=("space", "seed", "fitness"))
+    return options_of(strategy, given=("space", "seed", "fitness", "seeds"))

@@ -44,6 +44,7 @@ class BayesianGrid(Bayesian):
         H H H H H H H H
 
     Where fewer of them are free, all of those are taken; where none is, entries are drawn from all that are free.
+    In a box of shapes a few entries shift the mean of a shape; the grid leaves that aside.
     combinations: the longest list. Up to it the list is exhaustive; a longer one is thinned to fit, entry by entry,
     always the one with most values left: to values evenly spaced over its bounds, ends included, and its current one.
     """
@@ -63,7 +64,7 @@ class BayesianGrid(Bayesian):
         entries: int = 5,
         combinations: int = 200_000,
     ) -> None:
-        super().__init__(space, seed, fitness=fitness, initial=initial, candidates=candidates, xi=xi)
+        super().__init__(space, seed, fitness=fitness, initial=initial, candidates=candidates, xi=xi, sweeps=0)
         if rounds < 0 or not 1 <= entries <= 5 or combinations < 3**entries:
             raise InputError(
                 f"{self.name} takes rounds >= 0, entries from 1 to 5 and combinations >= 3^entries, "
@@ -73,17 +74,19 @@ class BayesianGrid(Bayesian):
         self.entries = entries
         self.combinations = combinations
         tables = len(self.space.lower) // 64
-        area = np.flatnonzero(np.tile(AREA_OF_INTEREST, tables)[self._free])
-        self._area = area if area.size else np.arange(len(self._free))
+        free = self.surrogate.free
+        area = np.flatnonzero(np.tile(AREA_OF_INTEREST, tables)[free])
+        self._area = area if area.size else np.arange(len(free))
 
     def _propose(self, process: GaussianProcess, random: np.random.RandomState) -> tuple[npt.NDArray[np.int64], float]:
-        levels, improvement = super()._propose(process, random)
+        levels, improvement = self._best_candidate(process, random)
+        width, least = self.surrogate.width, self._least_improvement()
         for _ in range(self.rounds):
             entries = random.choice(self._area, size=min(self.entries, self._area.size), replace=False)
-            listed = thinned(self._width[entries], levels[entries], self.combinations)
-            positions = [values / width for values, width in zip(listed, self._width[entries], strict=True)]
-            grid = Grid(levels / self._width, entries.tolist(), positions)
-            number, improvement = best_on_grid(process, grid, self.xi, improvement)
+            listed = thinned(width[entries], levels[entries], self.combinations)
+            positions = [values / whole for values, whole in zip(listed, width[entries], strict=True)]
+            grid = Grid(levels / width, entries.tolist(), positions)
+            number, improvement = best_on_grid(process, grid, least, improvement)
             if number >= 0:
                 chosen = np.unravel_index(number, grid.shape)
                 levels[entries] = [values[place] for values, place in zip(listed, chosen, strict=True)]

@@ -117,7 +117,13 @@ class GaussianProcess:
         Not the highest observation, which is the luckiest: what improves on luck is hardly there, and a search after
         it explores where little is to be had (Picheny 2013).
         """
-        return float((self.values - self.prior.noise**2 * self.weights).max())
+        return float(self.means_observed.max())
+
+    @cached_property
+    def means_observed(self) -> Floats:
+        """Posterior means [n] at the observed points."""
+        means: Floats = self.values - self.prior.noise**2 * self.weights
+        return means
 
     def cross(self, points: Floats) -> Floats:
         """Prior covariance [n, c] of the observations and the function at ``points`` [c, d]."""

@@ -13,10 +13,15 @@ import numpy as np
 from qsearch.evaluation.measurement import Trial
 from qsearch.space import SearchSpace
 from qsearch.strategies.base import Fitness, Strategy, gap_of, rng
+from qsearch.strategies.surrogate import Surrogate
 from qsearch.tables import QuantTables
 
 if TYPE_CHECKING:
     from qsearch.strategies.opentuner_bandit import Driver
+
+
+FEWEST = 20
+"""Measured trials from which a surrogate tells a gap from noise."""
 
 
 class OpenTuner(Strategy):
@@ -24,6 +29,12 @@ class OpenTuner(Strategy):
 
     The arms: ``particle-swarm``, ``annealing``, ``differential-evolution``, ``greedy-mutation`` and ``nelder-mead``.
     Where none of them has anything new to propose, the tables are drawn uniformly from the box: ``random``.
+
+    In a box of shapes the arms see in place of measured gaps the posterior means of a :class:`Surrogate` of all that
+    was told, for every earlier trial anew: a lucky trial is not believed for ever, and no arm stays where luck led it.
+    On a quadratic of 64 entries, with noise as large as random tables differ (3 seeds of 300 trials), the truth about
+    the last 50 trials lies 2.4 such differences above that about the first 50; told what was measured, the arms get
+    nowhere. In the paper's box they see each gap as it was measured.
     """
 
     name = "opentuner"
@@ -39,6 +50,8 @@ class OpenTuner(Strategy):
         )
         self._configurations: dict[int, Any] = {}
         self._origins: dict[int, str] = {}
+        self._surrogate = Surrogate(space, seed) if space.box == "shape" else None
+        self._believed: list[str] = []
 
     def ask(self, number: int) -> QuantTables:
         """See :meth:`Strategy.ask`."""
@@ -57,8 +70,24 @@ class OpenTuner(Strategy):
     def tell(self, trial: Trial) -> None:
         """See :meth:`Strategy.tell`."""
         assert self.fitness is not None  # an informed strategy is not made without
-        gap = gap_of(self.fitness, trial)
-        self._driver.report(self._configurations.pop(trial.number), -gap if math.isfinite(gap) else math.inf)
+        configuration, gap = self._configurations.pop(trial.number), gap_of(self.fitness, trial)
+        if self._surrogate is not None and self._surrogate.tell(trial, self.fitness):
+            self._believed.append(configuration.hash)
+            *earlier, gap = self._posterior_means(self._surrogate)
+            self._driver.revise(dict(zip(self._believed, (-mean for mean in earlier), strict=False)))
+        self._driver.report(configuration, -gap if math.isfinite(gap) else math.inf)
+
+    def _posterior_means(self, surrogate: Surrogate) -> list[float]:
+        """Of every measured trial, in the order in which they were told."""
+        import scipy.linalg  # noqa: F401 - the limit below reaches only libraries that are loaded
+        from threadpoolctl import threadpool_limits
+
+        if len(surrogate.gaps) < FEWEST or not surrogate.free.size:
+            return list(surrogate.gaps)
+        # Sums depend on how many threads share them.
+        with threadpool_limits(limits=1, user_api="blas"):
+            process = surrogate.process()
+            return [float(mean) for mean in process.mean(process.cross(np.array(surrogate.points)))]
 
     def origin(self, number: int) -> str:
         """See :meth:`Strategy.origin`."""

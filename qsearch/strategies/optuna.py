@@ -1,4 +1,4 @@
-"""Optuna's samplers in a box: TPE and NSGA-II for ratio and accuracy at once, CMA-ES for the fitness gap."""
+"""Optuna's samplers in a box: TPE and NSGA-II for ratio and objective at once, CMA-ES for the fitness gap."""
 
 import math
 import warnings
@@ -12,7 +12,7 @@ from threadpoolctl import ThreadpoolController
 from qsearch.errors import InputError, MissingDependencyError
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.space import SearchSpace
-from qsearch.strategies.base import Fitness, Strategy
+from qsearch.strategies.base import Fitness, Strategy, objective_of
 from qsearch.tables import QuantTables
 
 if TYPE_CHECKING:
@@ -23,13 +23,15 @@ class OptunaStrategy(Strategy):
     """One in-memory study with one sampler; trial ``number`` is the study's trial of that number.
 
     The entries whose bounds differ are its parameters. What a measurement is worth to the sampler is
-    :meth:`objectives`, each maximised; where one of them is not finite the trial counts as failed.
+    :meth:`objectives`, each maximised; where one of them is not finite the trial counts as failed. In a box of shapes,
+    where every trial has the same ratio, all samplers maximise the fitness gap alone.
     """
 
     adaptive = True
     informed = True
     asking_changes_state = True
-    objective_count: ClassVar[int]
+    several: ClassVar[bool]
+    """Whether it looks for a frontier, where ratios differ."""
 
     def __init__(self, space: SearchSpace, seed: int, *, fitness: Fitness | None = None) -> None:
         super().__init__(space, seed, fitness=fitness)
@@ -45,7 +47,7 @@ class OptunaStrategy(Strategy):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             sampler = self.sampler(optuna.samplers, sampler_seed)
-        self._study = _new_study(sampler, self.objective_count)
+        self._study = _new_study(sampler, 2 if self._frontier_wanted else 1)
         self._outstanding: dict[int, optuna.trial.Trial] = {}
 
     @abstractmethod
@@ -58,9 +60,16 @@ class OptunaStrategy(Strategy):
 
         return IntDistribution(lower, upper)
 
-    @abstractmethod
+    @property
+    def _frontier_wanted(self) -> bool:
+        return self.several and self.space.box == "paper"
+
     def objectives(self, measurement: Measurement) -> tuple[float, ...]:
-        """What is to be maximised, ``objective_count`` numbers."""
+        """What is to be maximised: ratio and value of the objective, or the gap."""
+        assert self.fitness is not None  # an informed strategy is not made without
+        if self._frontier_wanted:
+            return measurement.ratio, objective_of(self.fitness).value(measurement)
+        return (float(self.fitness.gap(measurement)),)
 
     def ask(self, number: int) -> QuantTables:
         """See :meth:`Strategy.ask`."""
@@ -85,10 +94,10 @@ class OptunaStrategy(Strategy):
 
 
 class OptunaTpe(OptunaStrategy):
-    """Tree-structured Parzen estimator (Bergstra 2011) for ratio and top-1."""
+    """Tree-structured Parzen estimator (Bergstra 2011) for ratio and objective."""
 
     name = "optuna-tpe"
-    objective_count = 2
+    several = True
 
     def sampler(self, samplers: Any, seed: int) -> "optuna.samplers.BaseSampler":
         """See :class:`OptunaStrategy`."""
@@ -102,19 +111,15 @@ class OptunaTpe(OptunaStrategy):
 
         return FloatDistribution(lower - 0.5, upper + 0.5)
 
-    def objectives(self, measurement: Measurement) -> tuple[float, ...]:
-        """See :class:`OptunaStrategy`."""
-        return measurement.ratio, measurement.top1
-
 
 class OptunaNsga2(OptunaStrategy):
-    """Non-dominated sorting genetic algorithm II (Deb 2002) for ratio and top-1.
+    """Non-dominated sorting genetic algorithm II (Deb 2002) for ratio and objective.
 
     population: trials of a generation; 20 makes 15 generations of 300 trials.
     """
 
     name = "optuna-nsga2"
-    objective_count = 2
+    several = True
 
     def __init__(self, space: SearchSpace, seed: int, *, fitness: Fitness | None = None, population: int = 20) -> None:
         if population < 2:
@@ -126,16 +131,12 @@ class OptunaNsga2(OptunaStrategy):
         """See :class:`OptunaStrategy`."""
         return samplers.NSGAIISampler(seed=seed, population_size=self.population)  # type: ignore[no-any-return]
 
-    def objectives(self, measurement: Measurement) -> tuple[float, ...]:
-        """See :class:`OptunaStrategy`."""
-        return measurement.ratio, measurement.top1
-
 
 class OptunaCmaes(OptunaStrategy):
     """Covariance matrix adaptation (Hansen 2001), with margin (Hamano 2022), for the fitness gap."""
 
     name = "optuna-cmaes"
-    objective_count = 1
+    several = False
 
     def __init__(self, space: SearchSpace, seed: int, *, fitness: Fitness | None = None) -> None:
         super().__init__(space, seed, fitness=fitness)
@@ -154,19 +155,12 @@ class OptunaCmaes(OptunaStrategy):
         # spread has shrunk below 1 always rounds to the same integer and is never moved again.
         return samplers.CmaEsSampler(seed=seed, with_margin=True)  # type: ignore[no-any-return]
 
-    def objectives(self, measurement: Measurement) -> tuple[float, ...]:
-        """See :class:`OptunaStrategy`."""
-        assert self.fitness is not None  # an informed strategy is not made without
-        return (float(self.fitness.gap(measurement)),)
-
 
 def _check_installed(strategy: str) -> None:
-    for package in ("optuna", "cmaes"):  # optuna itself would miss cmaes only when it first samples
-        if find_spec(package) is None:
-            raise MissingDependencyError(
-                f"strategy {strategy} needs the package {package}, which is not installed: "
-                "run pip install 'qsearch[optuna]'."
-            )
+    if find_spec("optuna") is None:
+        raise MissingDependencyError(
+            f"strategy {strategy} needs the package optuna, which is not installed: run pip install 'qsearch[optuna]'."
+        )
 
 
 def _new_study(sampler: "optuna.samplers.BaseSampler", objective_count: int) -> "optuna.Study":

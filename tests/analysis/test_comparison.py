@@ -41,6 +41,57 @@ def test_the_byte_ratio_is_paired() -> None:
     assert high - low < 0.01
 
 
+def with_loss(size_bytes: int, loss: list[float], *others: list[float]) -> Measurement:
+    """Of as many images as there are losses; one classifier for each list of them."""
+    losses = np.array([loss, *others])
+    return Measurement.of(
+        np.full(losses.shape[1], size_bytes), np.zeros(losses.shape, dtype=np.int32), 1000, loss=losses
+    )
+
+
+def test_the_loss_worked_by_hand() -> None:
+    """The curve has loss 2 at ratio 30 and 1 at ratio 10, and so 1.5 at ratio 20 and 1.25 at ratio 15.
+
+    Trial and baseline have ratio 20: at its loss the standard tables would take 20 / 15 times the trial's bytes.
+    """
+    curve = [with_loss(100, [1.5, 2.5]), with_loss(300, [0.5, 1.5])]
+    baseline, better, worse = (with_loss(150, losses) for losses in ([1.0, 2.0], [0.75, 1.75], [2.5, 3.5]))
+    found = compare(baseline, [better, worse], curve, resamples=200)
+    first, second = (each.loss for each in found)
+    assert first is not None
+    assert second is not None
+    assert (first.difference.value, first.difference.low, first.difference.high) == (-0.25, -0.25, -0.25)
+    assert second.difference.value == 1.5
+    assert first.byte_ratio is not None
+    assert first.byte_ratio.value == pytest.approx(0.75)
+    assert second.byte_ratio is not None
+    assert second.byte_ratio.value is None  # its loss is higher than that of any standard table
+    assert [each.divergence for each in found] == [None, None]
+
+
+def test_without_standard_tables_bytes_at_equal_loss_are_not_known() -> None:
+    (found,) = compare(with_loss(150, [1, 2], [3, 4]), [with_loss(150, [0, 2], [3, 3])], resamples=100)
+    assert found.loss is not None
+    assert found.loss.difference.value == -0.5
+    assert found.loss.byte_ratio is None
+    (without,) = compare(with_loss(150, [1, 2]), [measurement([150, 150], [1, 1])], resamples=100)
+    assert without.loss is None
+
+
+def test_the_loss_is_paired() -> None:
+    random = np.random.default_rng(0)
+    hardness = random.exponential(1, 400)
+    table = hardness + random.normal(-0.05, 0.05, 400)
+    (found,) = compare(with_loss(150, hardness.tolist()), [with_loss(150, table.tolist())])
+    assert found.loss is not None
+    low, high = found.loss.difference.low, found.loss.difference.high
+    assert low is not None
+    assert high is not None
+    assert low < -0.05 < high < 0
+    # Losses differ by 1 from image to image and what the tables make of them by 0.05: unpaired it would be 0.28 wide.
+    assert high - low < 0.02
+
+
 def test_two_classifiers_are_tested_each_and_together() -> None:
     random = np.random.default_rng(0)
     first, second = (random.random((2, 400)) < 0.7).astype(int).tolist(), (random.random((2, 400)) < 0.8).astype(int)

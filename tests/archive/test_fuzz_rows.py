@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from qsearch.archive.store import Archive
 from qsearch.datasets.base import ImageIdentity
 from qsearch.errors import QSearchError
-from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Part, Trial
 from qsearch.quantizer import UNCOMPRESSED, RecordedQuantizer
 from qsearch.tables import QuantTables
 
@@ -27,7 +27,20 @@ VALUES = st.one_of(
     st.floats(),
     st.text(max_size=5),
     st.sampled_from(
-        ["done", "failed", "screened", "search", "reference", "bytes", "bytes rank", "tables", "<i4", "<f8", "O"]
+        [
+            "done",
+            "failed",
+            "screened",
+            "stopped",
+            "search",
+            "reference",
+            "bytes",
+            "bytes rank",
+            "tables",
+            "<i4",
+            "<f8",
+            "O",
+        ]
     ),
     st.binary(max_size=200),
 )
@@ -41,6 +54,7 @@ def written() -> tuple[list[Trial], list[ImageIdentity]]:
         Trial("reference", 50, "standard", tables[1], "done", measured),
         Trial("search", 0, "x", tables[0], "done", measured, decision_s=0.5, proposed=tables[1]),
         Trial("search", 1, "x", tables[1], "failed", reason="as planned"),
+        Trial("search", 2, "x", tables[1], "stopped", measured.at(np.array([0, 2])), part=Part(2, "ab")),
     ], [ImageIdentity(f"{index}.png", "cat", f"{index:064x}") for index in range(3)]
 
 

@@ -15,6 +15,7 @@ from qsearch.classifiers.base import ClassifierOptions, Precision
 from qsearch.classifiers.engines import TorchEngine, cpu_has_bfloat16
 from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.network import NetworkInput, TorchNetwork, normalised
+from qsearch.coefficients.compilation import can_compile
 from qsearch.datasets.preparation import resize_and_crop
 from qsearch.errors import DiskError, InputError
 from qsearch.testing import ClassifierContract
@@ -97,6 +98,24 @@ class TestLogits:
         images = random_images(70)
         engine = TorchEngine(network(NetworkInput(32, 32)), "cpu", "float32")
         np.testing.assert_array_equal(engine(images)[65:], engine(images[65:]))
+
+    def test_of_tensors_are_those_of_arrays(self) -> None:
+        """Whole batches and parts, in the layout that a decoder leaves."""
+        import torch
+
+        images = random_images(70)
+        classifier = InferenceClassifier(network(NetworkInput(32, 32)), engine="torch")
+        expected = classifier.logits(images)
+        np.testing.assert_array_equal(classifier.logits_of_tensor(torch.tensor(images)), expected)
+        np.testing.assert_array_equal(classifier.logits_of_tensor(torch.tensor(images)[3:9]), expected[3:9])
+        by_openvino = InferenceClassifier(network(NetworkInput(32, 32)))
+        np.testing.assert_array_equal(by_openvino.logits_of_tensor(torch.tensor(images)), by_openvino.logits(images))
+
+    @pytest.mark.skipif(not can_compile("cpu"), reason="torch.compile needs a C compiler")
+    def test_of_the_compiled_torch_engine_agree(self) -> None:
+        images = random_images(6)
+        engine = TorchEngine(network(NetworkInput(32, 32)), "cpu", "float32", compiled=True)
+        np.testing.assert_allclose(engine(images), reference_logits(images), atol=1e-5)
 
     def test_of_no_images_are_none(self) -> None:
         assert InferenceClassifier(network(NetworkInput(32, 32))).logits(random_images(0)).shape == (0, CLASSES)
@@ -254,6 +273,39 @@ class TestDevices:
         difference = np.abs(exact.logits(images) - rough.logits(images)).max()
         assert 0 < difference < 0.05 * np.abs(exact.logits(images)).max()
         assert rough.settings()["precision"] == "bfloat16"
+
+    @pytest.mark.parametrize("gpus", [1], indirect=True)
+    @pytest.mark.parametrize(
+        ("device", "able", "sentence"),
+        [("cpu", True, "--compile is for networks on a GPU"), ("cuda", False, "--compile needs a C compiler, Triton")],
+    )
+    def test_compiling_is_refused_where_it_cannot_be(
+        self, gpus: None, device: str, able: bool, sentence: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("qsearch.classifiers.inference.can_compile", lambda _: able)
+        options = ClassifierOptions(device=device, compile=True)  # type: ignore[arg-type]
+        with pytest.raises(InputError, match=sentence):
+            InferenceClassifier(network(NetworkInput(32, 32)), options)
+
+    @pytest.mark.parametrize("gpus", [1], indirect=True)
+    def test_settings_say_that_a_network_is_compiled(self, gpus: None, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("qsearch.classifiers.inference.can_compile", lambda _: True)
+        plain, compiled = (
+            InferenceClassifier(network(NetworkInput(32, 32)), ClassifierOptions(device="cuda", compile=wanted))
+            for wanted in (False, True)
+        )
+        assert compiled.settings() == {**plain.settings(), "compiled": True}
+
+    @pytest.mark.parametrize("gpus", [1], indirect=True)
+    def test_pixels_are_best_decoded_where_torch_reads_them(self, gpus: None) -> None:
+        on_gpu = InferenceClassifier(network(NetworkInput(32, 32, 37)), ClassifierOptions(device="cuda"))
+        assert on_gpu.pixel_device(32, 32) == "cuda"
+        assert on_gpu.pixel_device(40, 32) is None
+        anything = InferenceClassifier(network(NetworkInput(None, None)), ClassifierOptions(device="cuda"))
+        assert anything.pixel_device(5, 9) == "cuda"
+        assert InferenceClassifier(network(NetworkInput(32, 32)), ClassifierOptions()).pixel_device(32, 32) == "cuda"
+        by_cpu = InferenceClassifier(network(NetworkInput(32, 32)), ClassifierOptions(device="cpu"))
+        assert by_cpu.pixel_device(32, 32) is None
 
     def test_settings_name_what_logits_depend_on(self) -> None:
         settings = InferenceClassifier(network(NetworkInput(32, 32, 37)), details={"weights": "own"}).settings()

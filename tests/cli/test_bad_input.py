@@ -48,7 +48,7 @@ BAD_RUNS: Mapping[str, tuple[list[str], str]] = {
         "strategy standard searches the layouts luma-chroma, ycbcr, got shared",
     ),
     "warm-up nobody needs": (["--warm-up", "5"], "leave --warm-up out"),
-    "informed by no run": (["--strategy", "bounded-random", "--from", "dem"], "dem is not a run"),
+    "bounds from no run": (["--strategy", "bounded-random", "--from", "dem"], "dem is not a run"),
     "only a warm-up": (
         ["--strategy", "bounded-random", "--trials", "5", "--warm-up", "5"],
         "5 trials leave none after a warm-up of 5",
@@ -58,7 +58,7 @@ BAD_RUNS: Mapping[str, tuple[list[str], str]] = {
     "a config of something else": (["--config", "broken.toml"], "broken.toml cannot be read as TOML"),
     "a newer config": (
         ["--config", "newer.toml"],
-        "has format 99, this qsearch reads up to 2: install a newer qsearch",
+        "has format 99, this qsearch reads up to 3: install a newer qsearch",
     ),
     "a misspelt config": (["--config", "misspelt.toml"], "unknown field `trails` - at `$.search`"),
     "a config of no trials": (["--config", "none.toml"], "expected `int` >= 1 - at `$.search.trials`"),
@@ -121,10 +121,10 @@ def test_an_existing_name_is_refused_and_the_run_kept(cli: Cli, demo: Path) -> N
     assert {path.name: path.read_bytes() for path in demo.iterdir()} == before
 
 
-def test_guidance_that_nobody_needs_is_refused(cli: Cli, demo: Path) -> None:
+def test_bounds_that_nobody_needs_are_refused(cli: Cli, demo: Path) -> None:
     finished = cli("run", "--name", "new", *FAKE, "--from", "demo")
     assert finished.status == 2
-    assert "strategy sorted-random searches without guidance: leave --from out" in finished.sentence
+    assert "strategy sorted-random searches without bounds: leave --from out" in finished.sentence
     assert not demo.with_name("new").exists()
 
 
@@ -191,15 +191,15 @@ SPOILT: Mapping[str, tuple[Callable[[Path], object], str]] = {
         "run.toml does not say what the run was measured on",
     ),
     "settings of no format": (
-        settings_with("format = 2", "format = -1"),
+        settings_with("format = 3", "format = -1"),
         "run.toml: expected `int` >= 1 - at `$.format`",
     ),
     "a number of thousands of digits": (
-        settings_with("format = 2", f"format = {'1' * 5000}"),
+        settings_with("format = 3", f"format = {'1' * 5000}"),
         "run.toml cannot be read as TOML: Exceeds the limit",
     ),
     "lists in lists": (
-        settings_with("format = 2", f"x = {'[' * 50_000}"),
+        settings_with("format = 3", f"x = {'[' * 50_000}"),
         "run.toml cannot be read as TOML",
     ),
     "no settings": (lambda demo: (demo / "run.toml").unlink(), "is not a run (it has no run.toml)"),

@@ -13,12 +13,13 @@ from qsearch.tables import QuantTables
 from tests.conftest import FAKE, Finished
 
 Cli = Callable[..., Finished]
-WIDE = ("--window", "1", "9")
+PAPER = ("--box", "paper", "--objective", "top1")
+WIDE = ("--window", "1", "9", *PAPER)
 
 
 @pytest.fixture
 def source(cli: Cli, tmp_path: Path) -> Path:
-    made = cli("run", "--name", "source", "--trials", "40", "--seed", "2", *FAKE)
+    made = cli("run", "--name", "source", "--trials", "40", "--seed", "2", "--objective", "top1", *FAKE)
     assert made.status == 0, made.stderr
     return tmp_path / "runs" / "source"
 
@@ -47,7 +48,7 @@ def test_a_run_keeps_those_it_took(cli: Cli, source: Path) -> None:
         "run", "--name", "bounded", "--strategy", "bounded-random", "--from", "source", *WIDE, "--trials", "6", *FAKE
     )
     assert made.status == 0, made.stderr
-    kept = tomllib.loads(Path("runs/bounded/run.toml").read_text())["search"]["guidance"]
+    kept = tomllib.loads(Path("runs/bounded/run.toml").read_text())["search"]["bounds"]
     found = json.loads(cli("bounds", "source", *WIDE, "--json").stdout)
     assert kept["sources"] == ["source"]
     assert kept["local_fit"] == list(found["local_fit"].values())
@@ -101,14 +102,14 @@ def test_a_source_that_does_not_fit_is_refused(
     cli: Cli, source: Path, arguments: tuple[str, ...], sentence: str
 ) -> None:
     finished = cli(
-        "run", "--name", "new", "--strategy", "bounded-random", "--from", "source", "--trials", "5", *arguments
+        "run", "--name", "new", "--strategy", "bounded-random", "--from", "source", "--trials", "5", *PAPER, *arguments
     )
     assert finished.status == 2
     assert sentence in finished.sentence
     assert not Path("runs/new").exists()
 
 
-def test_a_strategy_that_needs_no_guidance_refuses_it(cli: Cli, source: Path) -> None:
+def test_a_strategy_that_needs_no_bounds_refuses_them(cli: Cli, source: Path) -> None:
     finished = cli("run", "--strategy", "sorted-random", "--from", "source", *FAKE)
     assert finished.status == 2
-    assert "searches without guidance" in finished.sentence
+    assert "searches without bounds" in finished.sentence

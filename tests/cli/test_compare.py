@@ -19,7 +19,7 @@ from qsearch.run.settings import Change, CodecSettings, Recorded, RunSettings, l
 from qsearch.tables import QuantTables
 from tests.analysis.simulated import simulated_results
 from tests.conftest import Finished
-from tests.made_up_runs import make_run
+from tests.made_up_runs import make_loss_run, make_run
 
 Cli = Callable[..., Finished]
 IMAGES = 120
@@ -56,18 +56,21 @@ def test_the_numbers_are_those_of_the_records(cli: Cli, tmp_path: Path) -> None:
     found = compared(cli, "standard:50", "demo:1", "demo:2", "--resamples", "200", "--seed", "3")
     results = run.results()
     tables = [results.standard[50], *map(measured, results.done[1:])]
-    expected = compare(tables[0], tables[1:], resamples=200, seed=3)
+    expected = compare(tables[0], tables[1:], list(results.standard.values()), resamples=200, seed=3)
     assert found["baseline"] == {
         "table": "demo:standard:50",
         "trial": "standard:50",
         "ratio": tables[0].ratio,
         "bpp": tables[0].bpp,
         "top1": tables[0].top1,
+        "loss": None,
+        "divergence": None,
     }
     rows = found["comparisons"]
     assert [row["table"] for row in rows] == ["demo:1", "demo:2"]
+    assert [row["bpp"] for row in rows] == pytest.approx([table.bpp for table in tables[1:]])
     for row, each in zip(rows, expected, strict=True):
-        names = ("ratio", "top1", "difference_points", "byte_ratio", "tests")
+        names = ("ratio", "top1", "difference_points", "byte_ratio", "loss", "divergence", "tests")
         assert {name: row[name] for name in names} == json.loads(msgspec.json.encode(each))
 
 
@@ -84,6 +87,20 @@ def test_in_words(cli: Cli, tmp_path: Path) -> None:
     alone = cli("compare", "demo:standard:50", "demo:standard:70").stdout
     assert "Holm" not in alone
     assert "The search chose" not in alone
+
+
+def test_losses_are_compared_where_they_were_measured(cli: Cli, tmp_path: Path) -> None:
+    make_loss_run(tmp_path / "runs/demo")
+    printed = cli("compare", "standard:50", "demo:1", "demo:4").stdout
+    assert "  loss      -0.1250 nats, 95 % interval -0.1250 to -0.1250 (lower is better)" in printed
+    assert "  loss      +0.2500 nats" in printed
+    assert "            at equal loss bytes are 0.852" in printed  # 18.75 / 22
+    assert "divergence" not in printed
+    found = compared(cli, "standard:50", "demo:1")
+    assert (found["baseline"]["loss"], found["baseline"]["divergence"]) == (1, None)
+    (row,) = found["comparisons"]
+    assert row["loss"]["difference"]["value"] == -0.125
+    assert row["loss"]["byte_ratio"]["value"] == pytest.approx(18.75 / 22, abs=1e-3)
 
 
 @pytest.mark.parametrize("name", ["demo:1", "runs/demo:1", "./runs/demo:1", "demo:best", "demo", "runs/demo"])

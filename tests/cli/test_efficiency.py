@@ -14,7 +14,7 @@ import pytest
 from qsearch.analysis.efficiency import common_parabola, efficiencies
 from qsearch.archive.store import Archive
 from qsearch.run.folder import ARCHIVE_FILE, SETTINGS_FILE, Run
-from qsearch.run.settings import CodecSettings, GuidanceSettings, load_settings, save_settings
+from qsearch.run.settings import BoundsSettings, CodecSettings, load_settings, save_settings
 from tests.conftest import Finished
 from tests.made_up_runs import SEARCH, make_run
 
@@ -34,9 +34,9 @@ def change_search(path: Path, **search: Any) -> None:
     save_settings(msgspec.structs.replace(settings, search=changed), path / SETTINGS_FILE)
 
 
-def guidance() -> GuidanceSettings:
+def bounds() -> BoundsSettings:
     box = tuple(range(1, 65))
-    return GuidanceSettings(
+    return BoundsSettings(
         sources=("elsewhere",), window=(21, 23), sigma=0.5, parabola=(0.0, -0.01, 1.0), lower=box, upper=box
     )
 
@@ -74,24 +74,24 @@ def test_in_words(cli: Cli, tmp_path: Path) -> None:
 
 def test_a_warm_up_is_mentioned(cli: Cli, tmp_path: Path) -> None:
     path = make_run(tmp_path / "runs/demo", [*SEARCH[:4], replace(SEARCH[4], strategy="bounded-random")])
-    change_search(path, strategy="bounded-random", guidance=guidance())
+    change_search(path, strategy="bounded-random", bounds=bounds())
     printed = cli("efficiency", "demo").stdout
     assert "demo: 4 trials of its warm-up before these are not counted." in printed
 
 
 def test_the_parabola_is_that_of_the_sorted_random_runs(cli: Cli, tmp_path: Path) -> None:
-    run_of(tmp_path / "runs/bounded", "bounded-random", guidance=guidance())
+    run_of(tmp_path / "runs/bounded", "bounded-random", bounds=bounds())
     one, two = run_of(tmp_path / "runs/one"), run_of(tmp_path / "runs/two", trials=4)
     found = table(cli, "bounded", "one", "two")["parabola"]
     assert found["source"] == "fitted on the frontier of one, two"
     assert found["c"] == pytest.approx(common_parabola([one.results(), two.results()]).c)
 
 
-def test_without_one_it_is_the_parabola_that_guided_a_run(cli: Cli, tmp_path: Path) -> None:
+def test_without_one_it_is_the_parabola_of_a_runs_bounds(cli: Cli, tmp_path: Path) -> None:
     run_of(tmp_path / "runs/plain", "uniform-random")
-    run_of(tmp_path / "runs/bounded", "bounded-random", guidance=guidance())
+    run_of(tmp_path / "runs/bounded", "bounded-random", bounds=bounds())
     found = table(cli, "plain", "bounded")["parabola"]
-    assert found == {"a": 0.0, "b": -0.01, "c": 1.0, "source": "that guided bounded, from elsewhere"}
+    assert found == {"a": 0.0, "b": -0.01, "c": 1.0, "source": "that of the bounds of bounded, from elsewhere"}
 
 
 def test_else_it_is_that_of_the_first_run(cli: Cli, tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import pytest
 from qsearch.cli.tables import resolve_tables
 from qsearch.errors import InputError
 from qsearch.export.formats import export_tables
-from qsearch.export.published import published_tables
 from qsearch.run.settings import CodecSettings
 from qsearch.tables import QuantTables
+from qsearch.tables.published import published_tables
 from tests.made_up_runs import make_run, tables
 
 
@@ -40,7 +40,15 @@ def test_tables_of_a_run_come_with_its_settings_and_its_story(runs: Path) -> Non
     sheet = resolve_tables("demo:3", runs)
     assert (sheet.encoder.subsampling, sheet.encoder.progressive) == ("4:4:4", True)
     story = " ".join(sheet.origin)
-    for said in ("sorted-random, seed 0", "200 images 128x128", "textures-cnn", "ratio 22.0", "75.00 %", "flatters"):
+    for said in (
+        "sorted-random, seed 0",
+        "200 images 128x128",
+        "textures-cnn",
+        "ratio 22.0",
+        "75.00 %",
+        "flatters",
+        f"classes: {'0' * 64}",
+    ):
         assert said in story
     assert "photos" in story
     assert "/home/ann" not in story

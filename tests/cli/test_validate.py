@@ -1,6 +1,7 @@
 """``qsearch validate``: a run's tables on images that it has not seen, and every way in which that may not be."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from qsearch.analysis.choice import pick
 from qsearch.run.folder import Run
-from qsearch.run.validation import looks, validations
+from qsearch.run.validation import uses, validations
 from tests.conftest import FAKE, Finished
 
 Cli = Callable[..., Finished]
@@ -52,17 +53,24 @@ def test_images_that_the_search_has_seen_are_refused(cli: Cli, demo: Path) -> No
     assert not validations(Run.open(demo))
 
 
-def test_every_look_at_the_same_images_counts(cli: Cli, demo: Path) -> None:
+def test_every_use_of_the_same_images_counts(cli: Cli, demo: Path) -> None:
     run = Run.open(demo)
-    for look in (1, 2):
-        report = json.loads(cli("validate", "demo", *OTHERS, "--name", f"look-{look}", "--json").stdout)
-        assert report["look"] == look
-    again = json.loads(cli("validate", "demo", *OTHERS, "--name", "look-2", "--json").stdout)
-    assert again["look"] == 2, "going on with a validation is no new look"
+    for use in (1, 2):
+        report = json.loads(cli("validate", "demo", *OTHERS, "--name", f"use-{use}", "--json").stdout)
+        assert report["use"] == use
+    again = json.loads(cli("validate", "demo", *OTHERS, "--name", "use-2", "--json").stdout)
+    assert again["use"] == 2, "going on with a validation is no new use"
     recorded = validations(run)[0].settings.recorded
     assert recorded is not None
-    assert looks(run, recorded.dataset["digest"]) == 2
-    assert looks(run, "of other images") == 0
+    assert uses(run, recorded.dataset["digest"]) == 2
+    assert uses(run, "of other images") == 0
+
+
+def test_uses_that_an_older_version_wrote_down_count(cli: Cli, demo: Path) -> None:
+    assert cli("validate", "demo", *OTHERS, "--name", "first").status == 0
+    (demo / "validations" / "uses.jsonl").rename(demo / "validations" / "looks.jsonl")
+    assert json.loads(cli("validate", "demo", *OTHERS, "--name", "second", "--json").stdout)["use"] == 2
+    assert len((demo / "validations" / "looks.jsonl").read_text().splitlines()) == 1
 
 
 def test_a_name_stands_for_one_measurement(cli: Cli, demo: Path) -> None:
@@ -102,6 +110,18 @@ def test_several_networks_each_have_their_gains(cli: Cli, demo: Path) -> None:
     assert report["networks"][0]["tables"] == report["networks"][1]["tables"]
 
 
+def test_tables_named_by_a_validation_are_not_measured_on_its_images(cli: Cli, demo: Path) -> None:
+    assert cli("validate", "demo", *OTHERS, "--name", "others").status == 0
+    kept = validations(Run.open(demo))[0]
+    label = kept.results().done[0].label
+    again = cli("validate", "demo", *OTHERS, "--name", "again", "--tables", f"{kept.path}:{label}")
+    assert again.status == 2
+    assert "15 of 15 images are among those that validation others measured on" in again.sentence
+    unknown = cli("validate", "demo", *OTHERS, "--name", "again", "--tables", f"{kept.path}:nil")
+    assert unknown.status == 2
+    assert re.search(rf"run others has no trial 'nil': known: .*\b{label}\b", unknown.sentence)
+
+
 def test_the_other_half_of_the_classes(cli: Cli) -> None:
     made = cli("run", "--name", "half", "--trials", "4", *FAKE, "--split", "classes")
     assert made.status == 0, made.stderr
@@ -109,9 +129,9 @@ def test_the_other_half_of_the_classes(cli: Cli) -> None:
     assert finished.status == 0, finished.stderr
     run = Run.open("runs/half")
     (kept,) = validations(run)
-    with run.archive() as searched, kept.archive() as validated:
+    with run.archive() as searched, kept.archive() as validation:
         assert not {image.class_name for image in searched.images()} & {
-            image.class_name for image in validated.images()
+            image.class_name for image in validation.images()
         }
 
 
@@ -121,7 +141,7 @@ def test_show_tells_what_the_picks_gain_there(cli: Cli, demo: Path) -> None:
         networks = ("--classifier", "fake", "--classifier", "fake:sleep=0")
         assert cli("validate", "demo", "--dataset", f"fake:{seed}", "--workers", "1", *networks).status == 0
     assert "On images the search has not seen (95 % intervals):" in cli("show", "demo").stdout
-    rows = json.loads(cli("show", "demo", "--json").stdout)["validated"]
+    rows = json.loads(cli("show", "demo", "--json").stdout)["validations"]
     assert [row["classifier"] for row in rows] == ["fake", "fake:sleep=0"] * 2
     assert len({row["validation"] for row in rows}) == 2
 

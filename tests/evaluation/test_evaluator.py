@@ -3,6 +3,7 @@
 import io
 import pickle
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from qsearch.codecs.base import Encoded
+from qsearch.classifiers.base import ClassifierOptions
+from qsearch.classifiers.inference import InferenceClassifier
+from qsearch.classifiers.network import NetworkInput, TorchNetwork
+from qsearch.codecs.base import Encoded, EncoderOptions
+from qsearch.codecs.coefficient import CoefficientCodec
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.errors import EvaluationError, InputError
 from qsearch.evaluation.evaluator import Evaluator, checked_logits
 from qsearch.evaluation.measurement import Measurement
 from qsearch.evaluation.measures import ALWAYS, psnr, true_class_ranks
-from qsearch.evaluation.task import Task
+from qsearch.evaluation.task import Subset, Task
+from qsearch.quantizer import UNCOMPRESSED
 from qsearch.tables import QuantTables
 from tests import fakes
 
@@ -239,3 +245,90 @@ class TestPredictedLabels:
     def test_a_network_that_does_not_answer_is_told(self, behaviour: str, expected: str) -> None:
         with pytest.raises(EvaluationError, match=expected):
             evaluator(dataset=self.unlabelled(), classifiers=[fakes.FakeClassifier("fake", {behaviour: "1"})])
+
+
+def tiny_module() -> Any:
+    """A network whose answers depend on every pixel, the same at every call."""
+    import torch
+    from torch import nn
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        return nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(72, 5))
+
+
+def in_torch(takes: NetworkInput | None = None) -> InferenceClassifier:
+    """That network in torch on the CPU, which stands for a GPU here."""
+    takes = takes or NetworkInput(fakes.SIDE, fakes.SIDE)
+    network = TorchNetwork("tiny", "a" * 64, fakes.CLASSES, takes, tiny_module)
+    return InferenceClassifier(network, ClassifierOptions(device="cpu"), engine="torch")
+
+
+@pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
+@pytest.mark.parametrize("codec_threads", [1, 3])
+@pytest.mark.parametrize("batch_images", [4, 64])
+def test_pixels_that_stay_on_a_device_measure_the_same(
+    subsampling: Any, codec_threads: int, batch_images: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Bit for bit, by all measures, also of a part of the images and with tables of each image's own."""
+    monkeypatch.setenv("QSEARCH_CACHE", str(tmp_path))
+    options = EncoderOptions(subsampling=subsampling)
+    fields = {"classifiers": [in_torch(), in_torch()], "batch_images": batch_images, "codec_threads": codec_threads}
+    by_pillow = evaluator(codec=PillowCodec(options), **fields)
+    on_device = evaluator(codec=CoefficientCodec(options), **fields)
+    tasks = [
+        Task(TABLES),
+        Task(fakes.BySmoothness()),
+        Task(TABLES, subset=Subset("some", np.array([1, 2, 5, 11]))),
+        Task(TABLES, networks=False),
+        Task(UNCOMPRESSED),
+    ]
+    expected = [by_pillow.evaluate(task) for task in tasks]
+    came = []
+
+    def logits_of_tensor(classifier: InferenceClassifier, pixels: Any) -> Any:
+        came.append((type(pixels).__name__, tuple(pixels.shape[1:])))
+        return ask(classifier, pixels)
+
+    ask = InferenceClassifier.logits_of_tensor
+    monkeypatch.setattr(InferenceClassifier, "logits_of_tensor", logits_of_tensor)
+    copy: Evaluator = pickle.loads(pickle.dumps(on_device))
+    assert [one.evaluate(task) for one in (on_device, copy) for task in tasks] == expected * 2
+    assert set(came) == {("Tensor", (fakes.SIDE, fakes.SIDE, 3))}
+
+
+def test_pixels_leave_the_device_only_for_measures_that_compare_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("QSEARCH_CACHE", str(tmp_path))
+    brought = []
+
+    def as_array(pixels: Any) -> Any:
+        brought.append(pixels)
+        return pixels.numpy()
+
+    monkeypatch.setattr("qsearch.evaluation.measures.as_array", as_array)
+    monkeypatch.setattr("qsearch.codecs.base.as_array", as_array)
+    evaluator(codec=CoefficientCodec(), classifiers=[in_torch()], measures=ALWAYS).evaluate(Task(TABLES))
+    assert not brought
+    evaluator(codec=CoefficientCodec(), classifiers=[in_torch()]).evaluate(Task(TABLES))
+    assert len(brought) == 1
+
+
+def test_sizes_alone_are_asked_without_the_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("QSEARCH_CACHE", str(tmp_path))
+    monkeypatch.setattr(CoefficientCodec, "prepare_on", None)
+    sizes = evaluator(codec=CoefficientCodec(), classifiers=[in_torch()]).evaluate(Task(TABLES, networks=False))
+    np.testing.assert_array_equal(sizes.size_bytes, evaluator().evaluate(Task(TABLES)).size_bytes)
+
+
+def test_pixels_are_arrays_unless_every_network_reads_them_on_one_device(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not where one reads arrays, nor where images are brought to another size first."""
+    monkeypatch.setenv("QSEARCH_CACHE", str(tmp_path))
+    monkeypatch.setattr(InferenceClassifier, "logits_of_tensor", None)
+    for classifiers in ([in_torch(), fakes.FakeClassifier("fake", {})], [in_torch(NetworkInput(16, 16, resize=18))]):
+        fields = {"classifiers": classifiers, "measures": ALWAYS}
+        measured = evaluator(codec=CoefficientCodec(), **fields).evaluate(Task(TABLES))
+        assert measured == evaluator(**fields).evaluate(Task(TABLES))

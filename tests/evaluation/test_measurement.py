@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qsearch.errors import InputError
-from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Trial, joined
 from qsearch.tables import QuantTables
 
 TABLES = QuantTables.standard(50)
@@ -99,3 +99,36 @@ def test_how_long_a_trial_took_does_not_make_it_another() -> None:
     slow = Trial("search", 1, "s", TABLES, "failed", reason="no", evaluation_s=9.0, decision_s=2)
     assert quick == slow
     assert quick != Trial("search", 1, "s", TABLES, "failed", reason="other")
+
+
+def test_pieces_joined_are_the_whole() -> None:
+    whole = measurement(psnr_db=np.array([30.0, 32, 34, np.inf]))
+    some, others = np.array([1, 3]), np.array([0, 2])
+    for pieces in ([(some, whole.at(some)), (others, whole.at(others))], [(np.arange(4), whole)]):
+        again = joined(pieces)
+        assert again == whole
+        assert again.measures == whole.measures
+        assert {name: sums.tolist() for name, sums in again.totals().items()} == {
+            name: sums.tolist() for name, sums in whole.totals().items()
+        }
+    lone = joined([(np.array([7]), whole.at(some[:1])), (np.array([2]), whole.at(others[:1]))])
+    assert lone.size_bytes.tolist() == [10, 20]
+
+
+def test_pieces_that_do_not_fit_are_refused() -> None:
+    whole = measurement()
+    first, rest = np.array([0]), np.array([1, 2])
+    with pytest.raises(InputError, match="no image in common"):
+        joined([(first, whole.at(first)), (np.array([0, 1]), whole.at(rest))])
+    with pytest.raises(InputError, match="measure the same"):
+        joined([(first, whole.at(first)), (rest, whole.only(["bytes"]).at(rest))])
+    with pytest.raises(InputError, match="a piece of 2 images has as many positions, got 1"):
+        joined([(first, whole.at(rest))])
+
+
+def test_a_part_keeps_what_was_measured_of_its_images() -> None:
+    part = measurement().at(np.array([0, 3]))
+    assert part.size_bytes.tolist() == [10, 40]
+    assert part.ranks.tolist() == [[0, 5], [0, 0]]
+    assert part.ratio == 3 * 100 * 2 / 50
+    assert measurement().only(["bytes"]).measures == ("bytes",)

@@ -20,7 +20,9 @@ from qsearch.finetuning import experiment
 from qsearch.finetuning.experiment import (
     FinetuneSettings,
     Parts,
+    Row,
     draw,
+    harm,
     open_experiment,
     parts_of,
     run_experiment,
@@ -227,3 +229,16 @@ def test_torchvision_networks_are_trained_too(
     losses = [row.losses for row in result.rows if row.network == "fine-tuned"]
     assert np.isfinite(losses).all()
     assert losses[0] != losses[1]  # of other pixels
+
+
+def test_a_network_that_training_made_worse_is_told() -> None:
+    rows = [
+        Row("as it was", "trial 3", 20.0, 1, 0.875),
+        Row("fine-tuned", "trial 3", 20.0, 1, 0.775, (0.9, 0.4)),
+        Row("as it was", "standard:50", 20.0, 1, 0.80),
+        Row("fine-tuned", "standard:50", 20.0, 1, 0.85, (0.9, 0.4)),
+    ]
+    (note,) = harm(rows)
+    assert note.startswith("Training hurt: top-1 fell from 87.50 to 77.50 % at trial 3. ")
+    assert "--learning-rate" in note
+    assert harm(rows[2:]) == []

@@ -1,5 +1,6 @@
 """Runs on the fake plug-ins, with validations, and the report made of them."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,15 @@ from qsearch.classifiers import CLASSIFIERS
 from qsearch.datasets import DATASETS
 from qsearch.report.page import write_report
 from qsearch.run.building import build_evaluator
-from qsearch.run.folder import Run
-from qsearch.run.settings import ClassifierSettings, DatasetSettings, RunSettings, SearchSettings
+from qsearch.run.folder import SETTINGS_FILE, Run
+from qsearch.run.settings import (
+    ClassifierSettings,
+    DatasetSettings,
+    RunSettings,
+    SearchSettings,
+    load_settings,
+    save_settings,
+)
 from qsearch.run.validation import open_validation, validation_settings
 
 SETTINGS = RunSettings(
@@ -43,6 +51,18 @@ def reported(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> R
         for registry in (CLASSIFIERS, DATASETS):
             vars(registry).pop("_entry_points", None)
     return Reported(runs, folder / "report.html")
+
+
+@pytest.fixture(scope="session")
+def by_loss(reported: Reported, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The first run and its validation as if they had been searched by loss; nobody changes it."""
+    path = tmp_path_factory.mktemp("by_loss") / "sorted"
+    shutil.copytree(reported.runs[0].path, path)
+    for settings_file in (path / SETTINGS_FILE, path / "validations" / "unseen" / SETTINGS_FILE):
+        settings = load_settings(settings_file)
+        searched = msgspec.structs.replace(settings.search, objective="loss")
+        save_settings(msgspec.structs.replace(settings, search=searched), settings_file)
+    return Run.open(path)
 
 
 def search(path: Path, strategy: str) -> Run:

@@ -11,10 +11,11 @@ from qsearch.analysis.distribution import Distribution, distribution
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.objective import LOSS
 from qsearch.report.charts import bars, on_one_scale, validation_chart
 from qsearch.report.distribution_plot import MOST_BARS, OUTCOMES, default_window, histogram, plot_distribution
 from qsearch.report.psnr_plot import highlighted, plot_psnr
-from qsearch.report.validation_plot import ValidatedRun, plot_validations
+from qsearch.report.validation_plot import ValidationPair, plot_validations
 from qsearch.run.folder import Run
 from tests.made_up_runs import make_run, tables
 from tests.report.conftest import Reported
@@ -117,24 +118,36 @@ def test_psnr_that_was_not_measured_is_asked_for(tmp_path: Path) -> None:
 
 def test_a_validation_is_drawn_beside_its_search(reported: Reported) -> None:
     searched = reported.runs[0].results()
-    validated = Run.open(reported.runs[0].path / "validations" / "unseen").results()
-    figure = plot_validations([ValidatedRun(searched, validated, "others")] * 3, "15 images")
+    validation = Run.open(reported.runs[0].path / "validations" / "unseen").results()
+    figure = plot_validations([ValidationPair(searched, validation, "others")] * 3, "15 images")
     drawn = [axes for axes in figure.axes if axes.get_visible()]
     assert len(drawn) == 3
     lines = {str(line.get_label()): np.asarray(line.get_xydata()) for line in drawn[0].lines}
-    expected = sorted((measured(trial).ratio, measured(trial).top1) for trial in validated.done)
-    np.testing.assert_allclose(lines[f"{len(validated.done)} tables on the validation images"], expected)
+    expected = sorted((measured(trial).ratio, measured(trial).top1) for trial in validation.done)
+    np.testing.assert_allclose(lines[f"{len(validation.done)} tables on the validation images"], expected)
     np.testing.assert_allclose(
         lines["frontier on the search images"],
         [(measured(trial).ratio, measured(trial).top1) for trial in searched.frontier],
     )
     styles = {str(line.get_label()): (line.get_linestyle(), line.get_drawstyle()) for line in drawn[0].lines}
     assert styles["frontier on the search images"] == ("-", "steps-pre")
-    assert styles[f"{len(validated.done)} tables on the validation images"][0] == "None"
-    kinds = {series.group: series.kind for series in validation_chart(searched, validated, "others", None).series}
+    assert styles[f"{len(validation.done)} tables on the validation images"][0] == "None"
+    kinds = {series.group: series.kind for series in validation_chart(searched, validation, "others", None).series}
     assert (kinds["search images"], kinds["validation images"]) == ("steps", "points")
     with pytest.raises(InputError, match="qsearch validate"):
         plot_validations([], "15 images")
+
+
+def test_a_validation_of_a_search_by_loss_is_drawn_in_both(by_loss: Run) -> None:
+    searched, validated = by_loss.results(), Run.open(by_loss.path / "validations" / "unseen").results()
+    top1, loss = plot_validations([ValidationPair(searched, validated, "others")], "15 images").axes
+    expected = sorted((measured(trial).ratio, measured(trial).mean("loss")) for trial in validated.done)
+    (again,) = [each for each in loss.lines if "tables on the validation images" in str(each.get_label())]
+    np.testing.assert_allclose(np.asarray(again.get_xydata()), expected)
+    frontiers = [next(each for each in axes.lines if "frontier" in str(each.get_label())) for axes in (top1, loss)]
+    assert [each.get_linestyle() for each in frontiers] == ["None", "-"]
+    chart = validation_chart(searched, validated, "others", None, LOSS)
+    assert [series.kind for series in chart.series] == ["steps", "standard", "points", "standard"]
 
 
 @pytest.mark.parametrize("window", [(100, 200), (200, 100)])

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from qsearch.analysis.comparison import compare
 from qsearch.analysis.gains import bootstrap_gains
 from qsearch.analysis.results import measured
 from qsearch.analysis.summary import summarize
 from qsearch.errors import DiskError, InputError
+from qsearch.evaluation.objective import LOSS
 from qsearch.report import wording
 from qsearch.report.page import as_script_data, render_report, write_report
 from qsearch.run.folder import Run
@@ -67,12 +69,23 @@ def test_without_a_validation_it_warns(tmp_path: Path) -> None:
     assert "PSNR against ratio" not in page
 
 
-def test_a_second_look_is_counted(tmp_path: Path, reported: Reported) -> None:
+def test_a_second_use_is_counted(tmp_path: Path, reported: Reported) -> None:
     shutil.copytree(reported.runs[0].path, tmp_path / "again")
-    log = tmp_path / "again" / "validations" / "looks.jsonl"
-    log.write_text(2 * log.read_text())
+    uses = tmp_path / "again" / "validations" / "uses.jsonl"
+    uses.write_text(2 * uses.read_text())
     page = text_of(render_report([Run.open(tmp_path / "again")]))
     assert "use 2 of these images" in page
+
+
+def test_bits_per_pixel_stand_beside_the_ratio_of_what_is_tested(page: str, reported: Reported) -> None:
+    section = page[page.index('<section id="significance">') : page.index('<section id="efficiency">')]
+    text = text_of(section)
+    for run in reported.runs:
+        results = run.results()
+        picked = summarize(results, (1.0, 0.0)).best_at_ratio
+        assert picked is not None
+        place = measured(results.trial(picked.label))
+        assert f"{run.name}, {picked.label} {wording.ratio(place.ratio)} {wording.bpp(place.bpp)} " in text
 
 
 def test_every_frontier_table_is_in_the_page_with_its_entries(page: str, reported: Reported) -> None:
@@ -94,6 +107,57 @@ def test_every_trial_is_a_point(page: str, reported: Reported) -> None:
         assert [point[:2] for point in cloud] == [
             [measured(trial).ratio, measured(trial).top1] for trial in run.results().done
         ]
+
+
+def test_bytes_saved_at_equal_loss_stand_beside_points_for_every_table(page: str, reported: Reported) -> None:
+    text = text_of(page)
+    validated = Run.open(reported.runs[0].path / "validations" / "unseen").results()
+    for results in (reported.runs[0].results(), validated):
+        tables = results.frontier if results is not validated else results.done
+        for trial in tables:
+            gains = bootstrap_gains(results, trial)
+            assert gains.saving_at_loss_percent is not None
+            beside = (
+                wording.short_points(gains.gain_points),
+                wording.short_saving(gains.saving_percent),
+                wording.short_saving(gains.saving_at_loss_percent),
+            )
+            assert all(plain(each) in text for each in beside)
+    assert "picked by top-1" in text
+    assert "Cross-entropy against ratio" not in page
+
+
+def test_a_run_searched_by_loss_has_a_chart_of_it(by_loss: Run) -> None:
+    page = render_report([by_loss])
+    text, charts = text_of(page), data_of(page)["charts"]
+    assert list(charts) == [
+        "frontier",
+        "frontier/loss",
+        "validation/sorted/unseen",
+        "validation/sorted/unseen/loss",
+        "psnr",
+    ]
+    assert set(re.findall(r'data-chart="([^"]*)"', page)) == set(charts)
+    frontier = by_loss.results().frontier
+    kinds = [[each["kind"] for each in charts[name]["series"]] for name in ("frontier", "frontier/loss")]  # type: ignore[index]
+    assert kinds == [["cloud", "points", "standard"], ["cloud", "steps", "standard"]]
+    steps = charts["frontier/loss"]["series"][1]["points"]  # type: ignore[index]
+    assert [point[:2] for point in steps] == [
+        [measured(trial).ratio, measured(trial).mean("loss")] for trial in frontier
+    ]
+    assert "picked by cross-entropy" in text
+    assert "The line joins the tables that no other beats in both ratio and cross-entropy" in text
+    assert "by which sorted picks: in top-1 it is no staircase" in text
+    assert "Cross-entropy, difference" in text
+    picked = by_loss.results().trial(str(summarize(by_loss.results(), (1.0, 0.0)).best_at_ratio.label))  # type: ignore[union-attr]
+    standard = by_loss.results().standard
+    (against,) = compare(standard[50], [measured(picked)], list(standard.values()))
+    assert against.loss is not None
+    assert plain(wording.short(against.loss.difference, "+.4f")) in text
+    card = data_of(page)["cards"][f"sorted/{frontier[0].label}"]
+    rows = dict(card["sections"][0]["rows"])  # type: ignore[index]
+    assert rows["cross-entropy"] == wording.value_of(LOSS, measured(frontier[0]))
+    assert "bytes saved at equal loss" in rows
 
 
 def test_settings_and_digests_are_listed_but_folders_are_not(tmp_path: Path) -> None:

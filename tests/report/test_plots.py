@@ -9,15 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from qsearch.analysis.results import Results
+from qsearch.analysis.results import Results, measured
 from qsearch.errors import DiskError, InputError
+from qsearch.evaluation.objective import LOSS, TOP1
 from qsearch.report.axes import COLOURS, MARKERS
 from qsearch.report.charts import frontier_chart
 from qsearch.report.plots import plot_frontiers, save_figure
 from qsearch.run.folder import Run
 from tests.analysis.test_summary import SEARCH, STANDARD, results
 from tests.faults import file_size_limit
-from tests.made_up_runs import make_run
+from tests.made_up_runs import make_loss_run, make_run
 
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
 
@@ -44,6 +45,38 @@ def test_trials_frontier_and_standard_curve_are_drawn_where_they_were_measured()
     assert {"20", "50", "90", "15 images"} <= written
     assert "ratio" in axes.get_xlabel()
     assert "top-1" in axes.get_ylabel()
+
+
+def test_a_run_searched_by_loss_has_its_staircase_in_loss_alone(tmp_path: Path) -> None:
+    results = Run.open(make_loss_run(tmp_path / "demo")).results()
+    top1, loss = plot_frontiers([results], "200 images").axes
+    expected = [(measured(trial).ratio, measured(trial).top1) for trial in results.frontier]
+    label = "demo: frontier of 4 trials by cross-entropy"
+    np.testing.assert_allclose(line(top1, label), expected)
+    np.testing.assert_allclose(line(loss, label)[:, 1], [0.5, 0.75, 1.25])
+    np.testing.assert_allclose(line(loss, "standard tables")[:, 1], [2.0, 1.0, 0.5])
+    drawn = [next(each for each in axes.lines if each.get_label() == label) for axes in (top1, loss)]
+    assert [(each.get_linestyle(), each.get_drawstyle()) for each in drawn] == [("None", "default"), ("-", "steps-pre")]
+    assert ("top-1" in top1.get_ylabel(), "cross-entropy in nats" in loss.get_ylabel()) == (True, True)
+
+
+def test_runs_searched_by_different_measures_are_drawn_in_both(tmp_path: Path) -> None:
+    by_loss = Run.open(make_loss_run(tmp_path / "loss")).results()
+    by_top1 = Run.open(make_loss_run(tmp_path / "top1")).results()
+    by_top1.objective = TOP1
+    charts = [frontier_chart([by_loss, by_top1], None, objective) for objective in (TOP1, LOSS)]
+    kinds = [[each.kind for each in chart.series if each.kind not in ("cloud", "standard")] for chart in charts]
+    assert kinds == [["points", "steps"], ["steps", "points"]]
+    assert [chart.unit for chart in charts] == ["share", "nats"]
+    assert len(plot_frontiers([by_loss, by_top1], "200 images").axes) == 2
+
+
+def test_a_measure_that_some_tables_lack_is_drawn_where_it_is_known(tmp_path: Path) -> None:
+    by_loss = Run.open(make_loss_run(tmp_path / "loss")).results()
+    without = Run.open(make_run(tmp_path / "top1")).results()
+    chart = frontier_chart([without, by_loss], None, LOSS)
+    assert [len(each.points) for each in chart.series] == [0, 0, 4, 3, 0]
+    assert len(plot_frontiers([without, by_loss], "200 images", (20, 30)).axes) == 2
 
 
 def test_several_runs_are_told_apart_by_colour_and_marker() -> None:

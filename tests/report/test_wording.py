@@ -42,6 +42,8 @@ def test_an_estimate_has_its_interval_or_says_why_not() -> None:
     assert plain(wording.short_points(estimate)) == f"+1.00 ({MINUS}0.50 to +2.50)"
     assert plain(wording.short_saving(bare)) == "+1.0 % (?)"
     assert wording.short_saving(unknown) == "?"
+    assert wording.short(estimate, "+.3f") == f"+1.000 ({MINUS}0.500 to +2.500)"
+    assert (wording.short(bare, ".1f"), wording.short(unknown, ".1f")) == ("1.0 (?)", "?")
 
 
 def plain(text: str) -> str:

@@ -28,7 +28,7 @@ def test_the_nearest_tables_and_the_picks_in_any_case(
     run: Run, top: int, ratio: float | None, labels: set[str]
 ) -> None:
     """Trial 3 is both picks: the best at ratio 20 and more, and the smallest of 70 % and more."""
-    picks = picks_of(run.results())
+    picks = picks_of(run, run.results())
     assert (picks.at_ratio, picks.at_accuracy) == ("3", "3")
     assert set(tables_to_validate(run.results(), top, ratio)) == labels
 

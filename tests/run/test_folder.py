@@ -14,9 +14,9 @@ from qsearch.pareto.fitness import LocalFit, Parabola
 from qsearch.run.building import build_evaluator, build_strategy
 from qsearch.run.folder import ARCHIVE_FILE, SETTINGS_FILE, Run
 from qsearch.run.settings import (
+    BoundsSettings,
     ClassifierSettings,
     DatasetSettings,
-    GuidanceSettings,
     RunSettings,
     SearchSettings,
     load_settings,
@@ -198,22 +198,22 @@ def test_a_run_interrupted_about_its_warm_up_ends_as_one_that_never_was(tmp_path
     a, b = (Run.open(tmp_path / name) for name in "ab")
     assert trials(a) == trials(b)
     assert [trial.strategy for trial in trials(a)[4:]] == ["sorted-random"] * 15 + ["bounded-random"] * 10
-    assert a.settings.search.guidance is not None
-    assert a.settings.search.guidance.lower == b.settings.search.guidance.lower  # type: ignore[union-attr]
+    assert a.settings.search.bounds is not None
+    assert a.settings.search.bounds.lower == b.settings.search.bounds.lower  # type: ignore[union-attr]
 
 
 def test_a_run_that_optimised_the_parabola_goes_on_with_it(tmp_path: Path) -> None:
-    """Guidance without a local fit, as versions wrote it that had none."""
-    old = GuidanceSettings(
+    """Bounds without a local fit, as versions wrote it that had none."""
+    old = BoundsSettings(
         sources=("x",), window=(19, 21), sigma=0.5, parabola=(-1e-4, -2e-3, 0.64), lower=(10,) * 64, upper=(60,) * 64
     )
     new = msgspec.structs.replace(old, local_fit=(20.0, 18.0, 22.0, -0.5, -0.3, 0.6))
-    wanted = SearchSettings(strategy="bayesian", guidance=old)
+    wanted = SearchSettings(strategy="bayesian", bounds=old)
     save_settings(RunSettings(search=wanted), tmp_path / "run.toml")
     assert "local_fit" not in (tmp_path / "run.toml").read_text()
     assert build_strategy(load_settings(tmp_path / "run.toml").search).fitness == Parabola(-1e-4, -2e-3, 0.64)
-    guided = build_strategy(msgspec.structs.replace(wanted, guidance=new))
-    assert guided.fitness == LocalFit(20.0, 18.0, 22.0, -0.5, -0.3, 0.6)
+    today = build_strategy(msgspec.structs.replace(wanted, bounds=new))
+    assert today.fitness == LocalFit(20.0, 18.0, 22.0, -0.5, -0.3, 0.6)
 
 
 def test_it_can_be_searched_from_a_thread(tmp_path: Path) -> None:

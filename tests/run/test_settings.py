@@ -11,30 +11,41 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qsearch.errors import DiskError, InputError
+from qsearch.evaluation.objective import NAMES
 from qsearch.run.settings import (
+    BOXES,
     FORMAT,
+    BoundsSettings,
     Change,
     ClassifierSettings,
     CodecSettings,
     DatasetSettings,
-    GuidanceSettings,
     Recorded,
     RunSettings,
     SearchSettings,
+    SeedSettings,
     load_settings,
     save_settings,
+    search_settings_named,
 )
 
 WORDS = st.text(max_size=20)
 NUMBERS = st.floats(allow_nan=False, width=32)
 VALUES = st.none() | WORDS | st.booleans() | st.integers(-(2**63), 2**63 - 1) | NUMBERS
-GUIDANCE = st.builds(
-    GuidanceSettings,
+SEEDS = st.builds(SeedSettings, label=WORDS, tables=WORDS, gap=st.none() | NUMBERS)
+BOUNDS = st.builds(
+    BoundsSettings,
     sources=st.lists(WORDS, max_size=2).map(tuple),
     window=st.tuples(NUMBERS, NUMBERS),
     sigma=NUMBERS,
-    parabola=st.tuples(NUMBERS, NUMBERS, NUMBERS),
+    parabola=st.none() | st.tuples(NUMBERS, NUMBERS, NUMBERS),
     local_fit=st.none() | st.tuples(*[NUMBERS] * 6),
+    objective=st.sampled_from(NAMES),
+    box=st.sampled_from(BOXES),
+    origin=st.none() | NUMBERS,
+    step=st.none() | NUMBERS,
+    seeds=st.lists(SEEDS, max_size=2).map(tuple),
+    first=st.none() | st.integers(0),
     lower=st.lists(st.integers(1, 255), max_size=3).map(tuple),
     upper=st.just(()),
 )
@@ -45,7 +56,10 @@ SEARCHES = st.builds(
     trials=st.integers(1),
     seed=st.integers(0),
     window=st.none() | st.tuples(NUMBERS, NUMBERS),
-    guidance=st.none() | GUIDANCE,
+    objective=st.sampled_from(NAMES),
+    box=st.sampled_from(BOXES),
+    seeds=st.lists(SEEDS, max_size=2).map(tuple),
+    bounds=st.none() | BOUNDS,
     qualities=st.lists(st.integers(1, 100), max_size=4).map(tuple),
 )
 RECORDED = st.builds(
@@ -78,6 +92,22 @@ def test_what_is_written_is_read_back(tmp_path: Path, wanted: RunSettings) -> No
 def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "run.toml").touch()
     assert load_settings(tmp_path / "run.toml") == RunSettings()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_bounds_of_older_versions_are_read_under_the_name_that_they_had(tmp_path: Path, version: int) -> None:
+    bounds = BoundsSettings(
+        sources=("demo",), window=(19.0, 21.0), sigma=0.5, parabola=(0.0, -0.01, 1.0), lower=(1,), upper=(2,)
+    )
+    wanted = RunSettings(search=SearchSettings(strategy="bounded-random", bounds=bounds))
+    save_settings(wanted, tmp_path / "run.toml")
+    text = (tmp_path / "run.toml").read_text()
+    text = text.replace(f"format = {FORMAT}", f"format = {version}").replace("[search.bounds]", "[search.guidance]")
+    if version == 1:
+        text = text.replace("measures = []\n", "")
+    (tmp_path / "run.toml").write_text(text)
+    assert "guidance" in text
+    assert load_settings(tmp_path / "run.toml") == wanted
 
 
 BAD_FILES = {
@@ -196,3 +226,15 @@ def test_a_setting_that_is_no_text_is_refused_and_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r'the setting spec = "folder:/photos\\xff" is not UTF-8'):
         save_settings(RunSettings(dataset=DatasetSettings(spec=spec)), tmp_path / "run.toml")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_file_leaves_open_is_told_from_what_it_chooses(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    for text, expected in (
+        ("", set()),
+        ("[search]\ntrials = 5\nbox = 'paper'", {"trials", "box"}),
+        ("format = 2\n[search]\ntrials = 5", {"trials", "box", "objective"}),
+        ("format = 3\n[search]\ntrials = 5", {"trials"}),
+    ):
+        path.write_text(text)
+        assert search_settings_named(path) == expected

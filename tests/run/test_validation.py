@@ -16,7 +16,7 @@ from qsearch.datasets.textures import render
 from qsearch.errors import InputError
 from qsearch.run.building import build_evaluator
 from qsearch.run.folder import Run
-from qsearch.run.settings import DatasetSettings, GuidanceSettings
+from qsearch.run.settings import BoundsSettings, DatasetSettings
 from qsearch.run.validation import refuse_overlap, validations
 from tests.conftest import FAKE, Finished
 from tests.run.test_folder import create, settings
@@ -53,19 +53,19 @@ def load(folder: Path, size: int | None) -> Dataset:
     return load_dataset(f"folder:{folder}", DatasetOptions(size=size))
 
 
-def searched_on(folder: Path, path: Path, guidance: GuidanceSettings | None = None) -> Run:
+def searched_on(folder: Path, path: Path, bounds: BoundsSettings | None = None) -> Run:
     """A run on the images of ``folder`` at 24 pixels."""
     wanted = settings()
     wanted = msgspec.structs.replace(
         wanted,
         dataset=DatasetSettings(spec=f"folder:{folder}", size=24, labels="predicted"),
-        search=msgspec.structs.replace(wanted.search, guidance=guidance),
+        search=msgspec.structs.replace(wanted.search, bounds=bounds),
     )
     return create(path, wanted)
 
 
-def guided_by(*runs: Run, paths: bool = True) -> GuidanceSettings:
-    return GuidanceSettings(
+def bounds_of(*runs: Run, paths: bool = True) -> BoundsSettings:
+    return BoundsSettings(
         sources=tuple(run.name for run in runs),
         paths=tuple(str(run.path.resolve()) for run in runs) if paths else (),
         window=(1.0, 9.0),
@@ -107,27 +107,27 @@ def test_look_alikes_are_named_and_not_refused(tmp_path: Path, seen: Path, unsee
     assert "1 of 11 images look like some that run run searched on (class-0/again.jpg like class-0/0.png)" in note
 
 
-def test_of_a_run_that_guided_this_one(tmp_path: Path, seen: Path, unseen: Path) -> None:
+def test_of_a_run_that_gave_this_one_its_bounds(tmp_path: Path, seen: Path, unseen: Path) -> None:
     first = searched_on(seen, tmp_path / "elsewhere" / "first")
-    second = searched_on(unseen, tmp_path / "second", guided_by(first))
-    third = searched_on(unseen, tmp_path / "third", guided_by(second, paths=False))
+    second = searched_on(unseen, tmp_path / "second", bounds_of(first))
+    third = searched_on(unseen, tmp_path / "third", bounds_of(second, paths=False))
     for run in (second, third):
         with pytest.raises(InputError, match="among those that run first searched on"):
             refuse_overlap([run], identities(load(seen, 32)))
 
 
-def test_a_guiding_run_that_is_gone_is_told(tmp_path: Path, seen: Path, unseen: Path) -> None:
+def test_a_run_that_gave_bounds_and_is_gone_is_told(tmp_path: Path, seen: Path, unseen: Path) -> None:
     first = searched_on(unseen, tmp_path / "first")
-    second = searched_on(unseen, tmp_path / "second", guided_by(first))
+    second = searched_on(unseen, tmp_path / "second", bounds_of(first))
     shutil.rmtree(first.path)
     (note,) = refuse_overlap([second], identities(load(seen, 32)))
-    assert note.startswith("run second was guided by run first, which is not found")
+    assert note.startswith("run second took its bounds from run first, which is not found")
 
 
-def test_runs_that_guide_one_another_end(tmp_path: Path, seen: Path, unseen: Path) -> None:
+def test_runs_that_give_one_another_bounds_end(tmp_path: Path, seen: Path, unseen: Path) -> None:
     first = searched_on(unseen, tmp_path / "first")
-    second = searched_on(unseen, tmp_path / "second", guided_by(first))
-    first.save(search=msgspec.structs.replace(first.settings.search, guidance=guided_by(second)))
+    second = searched_on(unseen, tmp_path / "second", bounds_of(first))
+    first.save(search=msgspec.structs.replace(first.settings.search, bounds=bounds_of(second)))
     assert refuse_overlap([first], identities(load(seen, 32))) == []
 
 
@@ -183,8 +183,8 @@ class TestOnTheCommandLine:
         third = photos(tmp_path / "third", 20)
         made = cli("validate", "a", "--dataset", f"folder:{third}", "--workers", "1", *self.PREPARED, "--name", "v")
         assert made.status == 0, made.stderr
-        for folder, name in ((seen, "a"), (third, "v")):
-            with pytest.raises(InputError, match=f"are among those that run {name} searched on"):
+        for folder, what in ((seen, "run a searched"), (third, "validation v measured")):
+            with pytest.raises(InputError, match=f"are among those that {what} on"):
                 refuse_overlap([Run.open("runs/a/validations/v")], identities(load(folder, 32)))
 
     def test_images_that_look_alike_are_told(self, cli: Cli, seen: Path, unseen: Path) -> None:

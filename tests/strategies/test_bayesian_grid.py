@@ -61,8 +61,8 @@ def test_the_grid_raises_the_expected_improvement() -> None:
     for trial in drive(STRATEGIES.get("bounded-random")(box(), 7, fitness=FITNESS), 30):
         grid.tell(trial)
         plain.tell(trial)
-    _, before = plain._propose(plain._process(), np.random.RandomState(0))
-    _, after = grid._propose(grid._process(), np.random.RandomState(0))
+    _, before = plain._propose(plain.surrogate.process(), np.random.RandomState(0))
+    _, after = grid._propose(grid.surrogate.process(), np.random.RandomState(0))
     assert after > 1.5 * before
 
 

@@ -57,7 +57,8 @@ class Chart {
   }
 
   where([x, y]) {
-    const value = this.spec.unit === "share" ? `top-1 ${(100 * y).toFixed(2)} %` : `${y.toFixed(2)} ${this.spec.unit}`;
+    const { unit } = this.spec;
+    const value = unit === "share" ? `top-1 ${(100 * y).toFixed(2)} %` : `${y.toFixed(unit === "nats" ? 4 : 2)} ${unit}`;
     return `ratio ${x.toFixed(2)}, ${value}`;
   }
 

@@ -1,7 +1,7 @@
 """SearchSpace: the integer box a strategy searches, and the way between its vectors and QuantTables."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ class SearchSpace:
     layout: str
     lower: Vector
     upper: Vector
+
+    box: ClassVar[str] = "paper"
+    """What a vector is made of, as ``--box`` calls it: here the entries themselves (Li 2020)."""
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
@@ -91,6 +94,11 @@ class SearchSpace:
         if values.shape != (self.dimensions,) or not np.isfinite(values).all():
             raise InputError(f"expected {self.dimensions} finite numbers, got an array of shape {values.shape}.")
         return np.clip(np.rint(values), self.lower, self.upper).astype(np.int64)
+
+    def shift(self, totals: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """By how much all entries of vectors whose sums are ``totals`` [...] differ from those that :meth:`to_vector`
+        gives for the same tables, before it rounds: here by nothing, for tables have one vector."""
+        return np.zeros(np.shape(totals))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SearchSpace):

@@ -1,4 +1,4 @@
-"""Transfer: what a search's tables gain on images they were not chosen on."""
+"""Validation: what a search's tables gain on images they were not chosen on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from qsearch.analysis.summary import gain_points
 
 
 @dataclass(frozen=True)
-class Transfer:
-    """One validated table: its label, its place on the validation images (bpp: bits per pixel), its gains there.
+class ValidationRow:
+    """One table of a validation: its label, its place on the validation images (bpp: bits per pixel), its gains there.
 
     searched_gain_points: its gain on the images it was chosen on, in points; None where it was not chosen by a search.
     """
@@ -23,23 +23,23 @@ class Transfer:
     searched_gain_points: float | None
 
 
-def transfer(searched: Results, validated: Results, labels: Sequence[str] | None = None) -> list[Transfer]:
-    """The validated tables by rising ratio; those of ``labels`` only, where given.
+def validation_rows(searched: Results, validation: Results, labels: Sequence[str] | None = None) -> list[ValidationRow]:
+    """The tables of a validation by rising ratio; those of ``labels`` only, where given.
 
     InputError where the validation has not measured the standard curve yet.
     """
     found = []
     known = {trial.tables: trial for trial in searched.done}
-    for trial in sorted(validated.done, key=lambda trial: measured(trial).ratio):
+    for trial in sorted(validation.done, key=lambda trial: measured(trial).ratio):
         if labels is None or trial.label in labels:
             origin = known.get(trial.tables)
             found.append(
-                Transfer(
+                ValidationRow(
                     trial.label,
                     measured(trial).ratio,
                     measured(trial).bpp,
                     measured(trial).top1,
-                    bootstrap_gains(validated, trial),
+                    bootstrap_gains(validation, trial),
                     None if origin is None else gain_points(searched, origin),
                 )
             )
