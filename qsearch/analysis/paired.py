@@ -15,8 +15,12 @@ def above_standard(standard: Sequence[Measurement], measurement: Measurement, ob
     ``standard`` are measurements of the standard tables on the same images; see :meth:`PairedCurve.gains`. InputError
     where the ratio lies outside theirs.
     """
+    if not standard:
+        raise InputError("the standard tables were not measured: there is nothing to compare with.")
     curve = PairedCurve.of([(objective.values(each), each["bytes"].astype(float)) for each in standard])
     gains = curve.gains(objective.values(measurement), measurement["bytes"].astype(float))
     if gains is None:
-        raise InputError(f"ratio {measurement.ratio:.2f} lies outside the standard curve.")
+        ratios = [each.ratio for each in standard]
+        ends = f"{min(ratios):.2f} to {max(ratios):.2f}"
+        raise InputError(f"ratio {measurement.ratio:.2f} lies outside the standard curve ({ends}).")
     return gains

@@ -26,7 +26,7 @@ from tests.conftest import Command, Finished
 Cli = Callable[..., Finished]
 SERIAL = ("--workers", "1", "--executor", "serial")
 NETWORK = ("--classifier", "fake")
-SEARCH = ("--dataset", "fake-many", "--trials", "40", "--seed", "3")
+SEARCH = ("--dataset", "fake-many", "--trials", "40", "--seed", "3", "--confirm", "0")
 RACE = ("--race", "--race-chance", "0.4")
 
 
