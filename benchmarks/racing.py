@@ -37,10 +37,11 @@ from qsearch.evaluation.objective import LOSS
 from qsearch.evaluation.parts import NestedOrder, nested_order, order_of
 from qsearch.evaluation.task import Task
 from qsearch.executors import executor_for
+from qsearch.pareto.paired_curve import PairedCurve
 from qsearch.run.building import build_evaluator, usable_cores
 from qsearch.run.settings import ClassifierSettings, DatasetSettings, RunSettings
 from qsearch.search import run_search
-from qsearch.search.racing import Curve, Race, RaceOptions
+from qsearch.search.racing import Race, RaceOptions
 from qsearch.search.steering import Steering, sizes_of
 from qsearch.space import SearchSpace
 from qsearch.strategies.sorted_random import SortedRandom
@@ -81,12 +82,12 @@ def measured(trial: Trial) -> Measurement:
     return trial.measurement.only(trial.measurement.measures)
 
 
-def curve_of(standard: Sequence[Measurement]) -> Curve:
+def curve_of(standard: Sequence[Measurement]) -> PairedCurve:
     """The standard curve of the loss."""
-    return Curve.of([(LOSS.values(each), each.size_bytes.astype(np.float64)) for each in standard])
+    return PairedCurve.of([(LOSS.values(each), each.size_bytes.astype(np.float64)) for each in standard])
 
 
-def gains_of(curve: Curve, table: Measurement) -> Floats:
+def gains_of(curve: PairedCurve, table: Measurement) -> Floats:
     """[n], image by image."""
     gains = curve.gains(LOSS.values(table), table.size_bytes.astype(np.float64))
     assert gains is not None  # all are steered into the curve

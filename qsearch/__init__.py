@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from qsearch.export.formats import TableSheet as TableSheet
     from qsearch.export.formats import export_tables as export_tables
     from qsearch.export.reading import read_tables as read_tables
-    from qsearch.published import published_tables as published_tables
     from qsearch.run.folder import Run as Run
     from qsearch.run.settings import RunSettings as RunSettings
     from qsearch.search import run_search as run_search
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from qsearch.strategies.base import Strategy as Strategy
     from qsearch.strategies.sorted_random import SortedRandom as SortedRandom
     from qsearch.tables import QuantTables as QuantTables
+    from qsearch.tables.published import published_tables as published_tables
 
 _HOMES = {
     "Archive": "qsearch.archive.store",
@@ -72,7 +72,7 @@ _HOMES = {
     "load_classifier": "qsearch.classifiers",
     "load_dataset": "qsearch.datasets",
     "plan_files": "qsearch.encode.files",
-    "published_tables": "qsearch.published",
+    "published_tables": "qsearch.tables.published",
     "read_tables": "qsearch.export.reading",
     "run_search": "qsearch.search",
     "selected_gain": "qsearch.analysis.optimism",

@@ -48,8 +48,9 @@ def install(folder: Path) -> Path:
     return folder
 
 
-def fake_images(count: int = 15, seed: int = 0) -> npt.NDArray[np.uint8]:
+def fake_images(count: int | None = None, seed: int = 0) -> npt.NDArray[np.uint8]:
     """Smooth images with noise of different strengths, so that coarser tables lose some before others."""
+    count = count or int(os.environ.get("FAKE_DATASET_IMAGES", "15"))
     random = np.random.RandomState(seed)
     coarse = random.randint(0, 256, (count, 3, 3, 3)).repeat(SIDE // 3, axis=1).repeat(SIDE // 3, axis=2)
     noise = random.normal(0, 1, (count, SIDE, SIDE, 3)) * np.linspace(4, 60, count)[:, None, None, None]
@@ -81,7 +82,8 @@ class FakeClassifier(Classifier):
     """One integer matrix. It misbehaves on request, always at the same images.
 
     behaviour: ``fail``, ``nan`` or ``die`` at about one batch of so many, ``sleep`` seconds at the others; ``die-once``
-    the path of a file that says that it has died; ``semaphore``: opens one, as progress bars of libraries do.
+    the path of a file that says that it has died; ``semaphore``: opens one, as progress bars of libraries do;
+    ``softmax``: answers probabilities.
     """
 
     class_names = None
@@ -104,6 +106,9 @@ class FakeClassifier(Classifier):
         if self.chosen("fail", images):
             raise OSError("the network\nbroke down")
         answer = (images.reshape(len(images), -1).astype(np.int64) @ fake_weights()).astype(np.float32)
+        if "softmax" in self.behaviour:
+            powers = np.exp((answer - answer.max(axis=1, keepdims=True)) / 1e4)
+            answer = powers / powers.sum(axis=1, keepdims=True)
         if self.chosen("nan", images):
             answer[0, 0] = np.nan
         return answer

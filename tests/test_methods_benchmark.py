@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.methods import __main__ as methods
 from benchmarks.methods.picture import draw
-from qsearch.published import published_names
 from qsearch.strategies import STRATEGIES
+from qsearch.tables.published import published_names
 
 
 @pytest.fixture

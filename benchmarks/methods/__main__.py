@@ -35,18 +35,18 @@ from qsearch.evaluation.measurement import Trial
 from qsearch.evaluation.objective import LOSS
 from qsearch.evaluation.task import Task
 from qsearch.executors import executor_for
-from qsearch.published import published_names, published_tables
 from qsearch.run.building import build_evaluator, seed_settings, usable_cores
 from qsearch.run.confirmation import confirmed, kept_aside, open_confirmation
 from qsearch.run.folder import SETTINGS_FILE, Run
 from qsearch.run.settings import ClassifierSettings, DatasetSettings, RunSettings, SearchSettings, SeedSettings
 from qsearch.search.racing import RaceOptions
 from qsearch.search.steering import Steering
-from qsearch.shape import in_layout
+from qsearch.space.shapes import in_layout
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.base import Seed
 from qsearch.strategies.standard import REFERENCE_QUALITIES
 from qsearch.tables import QuantTables
+from qsearch.tables.published import published_names, published_tables
 
 HERE = Path(__file__).parent
 SHARED = Path(__file__).parents[3] / "shared"

@@ -14,8 +14,8 @@ from qsearch.evaluation.objective import TOP1, Objective
 from qsearch.pareto.bounds import FEWEST_TABLES, SIGMA, bounds, shape_bounds, window_around
 from qsearch.pareto.fitness import LocalFit, Parabola
 from qsearch.pareto.frontier import frontier
-from qsearch.shape import log_mean
 from qsearch.space import SearchSpace
+from qsearch.space.shapes import log_mean
 from qsearch.strategies.base import Seed
 from qsearch.tables import QuantTables
 

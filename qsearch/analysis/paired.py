@@ -6,17 +6,21 @@ from qsearch.analysis.bootstrap import Floats
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement
 from qsearch.evaluation.objective import Objective
-from qsearch.search.racing import Curve
+from qsearch.pareto.paired_curve import PairedCurve
 
 
 def above_standard(standard: Sequence[Measurement], measurement: Measurement, objective: Objective) -> Floats:
     """[N], by how much each image's value of ``objective`` lies above the standard tables' at the same ratio.
 
-    ``standard`` are measurements of the standard tables on the same images; see :meth:`Curve.gains`. InputError where
-    the ratio lies outside theirs.
+    ``standard`` are measurements of the standard tables on the same images; see :meth:`PairedCurve.gains`. InputError
+    where the ratio lies outside theirs.
     """
-    curve = Curve.of([(objective.values(each), each["bytes"].astype(float)) for each in standard])
+    if not standard:
+        raise InputError("the standard tables were not measured: there is nothing to compare with.")
+    curve = PairedCurve.of([(objective.values(each), each["bytes"].astype(float)) for each in standard])
     gains = curve.gains(objective.values(measurement), measurement["bytes"].astype(float))
     if gains is None:
-        raise InputError(f"ratio {measurement.ratio:.2f} lies outside the standard curve.")
+        ratios = [each.ratio for each in standard]
+        ends = f"{min(ratios):.2f} to {max(ratios):.2f}"
+        raise InputError(f"ratio {measurement.ratio:.2f} lies outside the standard curve ({ends}).")
     return gains

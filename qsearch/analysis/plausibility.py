@@ -13,12 +13,18 @@ from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.labels import align_labels
 from qsearch.classifiers.network import Normalisation
 from qsearch.datasets.base import Dataset
+from qsearch.errors import EvaluationError
+from qsearch.evaluation.evaluator import answers_of
 
 SUSPICIOUS_TOP1 = 0.5
 """A network that is right less often was rarely trained on such images: mostly something is mixed up."""
 SAMPLE = 200
 """Images that normalisations are compared on."""
+FEW = 16
+"""Images that tell probabilities from logits: these lie from 0 to 1 and sum to 1 by chance on none."""
 BATCH = 64
+ROUNDING = 1e-3
+"""By which probabilities may miss a sum of 1."""
 CERTAINTY = 3.0
 """Standard errors by which another normalisation has to be better."""
 OTHERS = {
@@ -37,6 +43,25 @@ def low_accuracy(network: str, top1: float) -> str | None:
         f"{network} is right on {100 * top1:.1f} % of the uncompressed images only: if it should know better, its "
         "classes may be in another order (--class-names), or its pixels normalised otherwise (--mean, --std, "
         "--input-range)."
+    )
+
+
+def answers_probabilities(classifier: Classifier, dataset: Dataset) -> str | None:
+    """A sentence where ``classifier`` answers the first images of ``dataset`` with probabilities in place of logits.
+
+    Cross-entropy and divergence take a softmax of the answers, and that of probabilities is nearly even over the
+    classes, however sure the network is; which class comes first is told all the same.
+    """
+    try:
+        answers = answers_of(dataset.images[:FEW], classifier).astype(np.float64)
+    except EvaluationError:  # which the search tells of
+        return None
+    if answers.min() < 0 or answers.max() > 1 or np.abs(answers.sum(axis=1) - 1).max() > ROUNDING:
+        return None
+    return (
+        f"{classifier.name} answers probabilities (from 0 to 1, of sum 1 for each image), from which neither loss nor "
+        "divergence can be told: have it return logits or log-probabilities, as it does without its last softmax, or "
+        "search by --objective top1."
     )
 
 

@@ -23,6 +23,7 @@ from qsearch.evaluation.objective import DIVERGENCE, LOSS, Objective
 from qsearch.report import wording
 from qsearch.report.wording import measured_on, network_names
 from qsearch.run.comparable import check_comparable
+from qsearch.run.confirmation import owner_of
 from qsearch.run.folder import Run
 
 WIDTH = 118
@@ -185,6 +186,12 @@ def _notes(tables: Sequence[_Table]) -> list[str]:
             "The search chose on these images: the best of its tables are partly lucky, and no test here knows of the "
             "others it tried. 'qsearch validate' measures them on new images."
         )
+    notes += [
+        f"Run {owner.name} made its pick on these images, among {each.run.settings.search.trials} tables: that "
+        "flatters it, if less. 'qsearch validate' measures it on new images."
+        for each in tables
+        if each.trial.series == "search" and (owner := owner_of(each.run)) is not None
+    ][:1]
     for run in {each.run.path: each.run for each in tables}.values():
         notes += [
             f"Run {run.name} changed at trial {change.at_trial}: {'; '.join(change.differences)}."

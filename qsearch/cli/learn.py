@@ -10,7 +10,7 @@ import numpy as np
 from qsearch.cli import completion
 from qsearch.cli.options import dataset_options, network_options, settings_of_classifier, settings_of_dataset
 from qsearch.cli.progress import INTERRUPTED, Progress
-from qsearch.learning.ladder import OBJECTIVES, QUALITIES, SUBSAMPLINGS, Ladder, LearningSettings, Rung
+from qsearch.learning.ladder import OBJECTIVES, QUALITIES, SENSITIVITIES, SUBSAMPLINGS, Ladder, LearningSettings, Rung
 from qsearch.run.building import build_classifier, build_dataset, usable_cores
 from qsearch.space import LAYOUTS
 
@@ -36,6 +36,14 @@ DEFAULTS = LearningSettings()
     "--label-free",
     is_flag=True,
     help="accuracy and mix: learn from the divergence from the network's own answers on the uncompressed images.",
+)
+@click.option(
+    "--sensitivity",
+    type=click.Choice(SENSITIVITIES),
+    default=DEFAULTS.sensitivity,
+    show_default=True,
+    help="accuracy and mix: what an error costs the network, by its gradients (fisher) or by noise in images, which "
+    "any network can be asked; auto: gradients where it has them.",
 )
 @click.option(
     "--quality",
@@ -91,6 +99,7 @@ def learn(
     layout: str,
     per_image: bool,
     label_free: bool,
+    sensitivity: Any,
     images: int | None,
     seed: int,
     **given: Any,
@@ -118,6 +127,7 @@ def learn(
         layout=layout,
         per_image=per_image,
         label_free=label_free,
+        sensitivity=sensitivity,
         images=images,
         seed=seed,
         dataset=settings_of_dataset(given),

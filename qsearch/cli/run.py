@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from qsearch.analysis.plausibility import better_normalisation
+from qsearch.analysis.plausibility import answers_probabilities, better_normalisation
 from qsearch.cli import completion
 from qsearch.cli.options import (
     DEFAULTS,
@@ -25,9 +25,10 @@ from qsearch.cli.run_names import find_run, runs_option
 from qsearch.cli.summary import as_json, as_text
 from qsearch.cli.tables import TABLES_HELP, resolve_tables
 from qsearch.disk import check_folder_name
+from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
+from qsearch.evaluation.objective import TOP1
 from qsearch.pareto.bounds import window_around
-from qsearch.published import published_names
 from qsearch.report.wording import called
 from qsearch.run.building import (
     build_evaluator,
@@ -37,15 +38,16 @@ from qsearch.run.building import (
     seed_settings,
     strategy_class,
 )
-from qsearch.run.confirmation import kept_aside, open_confirmation
+from qsearch.run.confirmation import kept_aside, open_confirmation, picks_on_others
 from qsearch.run.findings import Found, found_by
 from qsearch.run.folder import Run, with_bounds_from
 from qsearch.run.real_files import check_files
 from qsearch.run.settings import RunSettings, load_settings, search_settings_named
 from qsearch.search.steering import sizes_of
-from qsearch.shape import in_layout
+from qsearch.space.shapes import in_layout
 from qsearch.strategies.base import Seed
 from qsearch.tables import QuantTables
+from qsearch.tables.published import published_names
 
 CONFIRM_SHARE = 0.25
 CONFIRM_IMAGES = 50
@@ -133,6 +135,7 @@ def run(
     chosen = given["objective"] or (settings.search.objective if "objective" in named else None)
     search = msgspec.structs.replace(settings.search, objective=objective_for(evaluator, chosen))
     settings = msgspec.structs.replace(settings, search=search)
+    _check_logits(evaluator, search.objective)
     if sources:
         settings = with_bounds_from(settings, sources, evaluator)
     if given["around"] and not (sources or settings.search.warm_up or given["ratio_window"] or given["ratio"]):
@@ -207,21 +210,34 @@ def _search(
 
 def _confirm(run: Run, evaluator: Evaluator, workers: int, how: Mapping[str, Any]) -> int:
     """Measures the best tables on the images kept aside, where there are any; :data:`INTERRUPTED` or 0."""
-    if not run.settings.dataset.kept_aside:
+    if not picks_on_others(run.settings):
+        return 0
+    try:
+        confirmation, measuring = open_confirmation(run, evaluator)
+    except InputError as error:  # the search stands all the same
+        click.echo(str(error), err=True)
         return 0
     click.echo("confirming the best tables, averages and published ones on the images kept aside ...", err=True)
-    confirmation, measuring = open_confirmation(run, evaluator)
-    same = {name: how[name] for name in ("executor", "timeout_s") if name in how}
-    return measure(confirmation, measuring, workers, **same)
+    return measure(confirmation, measuring, workers, **{name: value for name, value in how.items() if name != "trials"})
+
+
+def _check_logits(evaluator: Evaluator, objective: str) -> None:
+    """InputError where a network answers what ``objective`` cannot be computed from; else it is told."""
+    for classifier in evaluator.classifiers:
+        note = answers_probabilities(classifier, evaluator.dataset)
+        if note is not None and objective != TOP1.name:
+            raise InputError(note)
+        if note is not None:
+            click.echo(note, err=True)
 
 
 def _aside(settings: RunSettings, evaluator: Evaluator, share: float | None) -> tuple[RunSettings, Evaluator]:
     """Settings and evaluator of a run that keeps a ``share`` of the images aside, by default where they suffice."""
     if settings.dataset.kept_aside:  # as a --config says
         return settings, evaluator
-    if share is None:
+    if share is None and evaluator.classifiers:
         share = CONFIRM_SHARE if round(CONFIRM_SHARE * len(evaluator.dataset)) >= CONFIRM_IMAGES else 0.0
-        if not share and evaluator.classifiers:
+        if not share:
             click.echo(
                 f"{len(evaluator.dataset)} images are too few to keep some aside: the pick will be made on the images "
                 "searched, which flatters it",

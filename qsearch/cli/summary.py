@@ -15,7 +15,7 @@ from qsearch.analysis.summary import NEAR, Point, Summary
 from qsearch.evaluation.objective import TOP1, Objective, objective_called
 from qsearch.report import wording
 from qsearch.report.wording import called, measured_on, network_names
-from qsearch.run.confirmation import Confirmed
+from qsearch.run.confirmation import Confirmed, picks_on_others
 from qsearch.run.findings import Found, ValidationPicks, labels_predicted, smooth_objective
 from qsearch.run.folder import Run
 
@@ -64,7 +64,7 @@ def _found(run: Run, found: Found) -> list[str]:
         *_networks(run, found.summary),
         *_mean_gain(found.summary),
         *_arms(found.summary),
-        *_confirmed(run, found.confirmed),
+        *_confirmed(run, found.summary, found.confirmed),
         "",
         "These are the images the search chose on, so its gains flatter it: the best of many tables is partly luck.",
         "How much of it is estimated by choosing again on resampled images. To know, measure tables on images that the",
@@ -155,43 +155,52 @@ def _corrected(selected: SelectedGain | None, form: str, unit: str) -> list[str]
     return [f"  {wording.CORRECTED}: {selected.corrected.value:{form}} {unit} ({interval})"]
 
 
-def _confirmed(run: Run, found: Confirmed | None) -> list[str]:
+def _confirmed(run: Run, summary: Summary, found: Confirmed | None) -> list[str]:
     """The pick that was made on images kept aside."""
+    if not picks_on_others(run.settings):
+        return []
+    again = f"'qsearch resume {run.name}' measures the best tables on the images kept aside."
     if found is None:
-        aside = run.settings.dataset.kept_aside
-        return [
-            "",
-            f"Not confirmed yet: qsearch resume {run.name} measures the best tables on the images kept aside.",
-        ] * (aside > 0)
+        return ["", f"Not confirmed yet: {again}"]
     pick, name = found.pick, found.objective.name.replace("top1", "top-1")
-    saved = _estimate(pick.saving, "+.1f")
     lines = [
         "",
         f"Confirmed on {found.images} images kept aside, the best of {len(found.considered)} tables; what 'qsearch "
         "export' takes:",
-        f"  {called(pick.label)}: {wording.place(measured(found.trial))}",
-        f"  expected to save {saved} % of bytes at equal {name}, {_above(found)}",
+        f"  {called(pick.label)}: {wording.place(measured(found.trial), found.objective.smooth)}",
+        f"  {_expected(found)}",
     ]
-    runners_up = [each for each in found.considered if each.label != pick.label][:3]
-    if runners_up:
-        others = ", ".join(f"{called(each.label)} {_estimate(each.saving, '+.1f')} %" for each in runners_up)
-        lines.append(f"  next: {others}")
+    runners_up = [f"{called(each.label)} {_saving(each.saving)}" for each in found.considered[1:4]]
+    lines.append(f"  next: {', '.join(runners_up)}, at equal {name}")
+    if found.trials != summary.trials_done:
+        lines.append(f"  of the first {found.trials} trials done; with the others, {again}")
     return lines
 
 
-def _above(found: Confirmed) -> str:
-    errors = f"{found.standard_errors:.1f} standard errors above the standard curve"
-    if found.further_images is None:
-        return "so nothing is expected to be better than the standard tables"
-    if found.further_images == 0:
-        return errors
-    return f"{errors}; about {found.further_images} more images would settle whether it is better"
+def _expected(found: Confirmed) -> str:
+    """What the pick is expected to save, and how sure that is."""
+    if found.falls_back:
+        return "no other is expected to be better than these"
+    errors = f"{found.standard_errors:.1f} standard errors above the standard tables"
+    name = found.objective.name.replace("top1", "top-1")
+    lines = f"expected to save {_saving(found.pick.saving)} of bytes at equal {name}, {errors}"
+    more = found.further_images
+    return f"{lines}; about {more} more images would settle whether it is better" if more else lines
+
+
+def _saving(saving: Estimate) -> str:
+    """A saving with the ends of its interval as far as they lie on the measured standard curve."""
+    if saving.value is None:
+        return "an unknown share (it lies outside the measured standard curve)"
+    low, high = ("?" if end is None else f"{end:+.1f}" for end in (saving.low, saving.high))
+    return f"{saving.value:+.1f} % ({low} to {high})"
 
 
 def confirmed_as_json(found: Confirmed) -> dict[str, Any]:
     """The pick and all that were considered, for programs."""
     return {
-        "confirmation": found.run.path.name,
+        "confirmation": found.run.name,
+        "trials": found.trials,
         "pick": found.pick.label,
         "images": found.images,
         "ratio": found.ratio,

@@ -11,6 +11,7 @@ import msgspec
 
 from qsearch.analysis.bootstrap import Estimate
 from qsearch.analysis.choice import QUALITY
+from qsearch.analysis.plausibility import answers_probabilities
 from qsearch.analysis.results import Results
 from qsearch.analysis.validation import ValidationRow
 from qsearch.classifiers.base import NetworkOptions
@@ -25,10 +26,11 @@ from qsearch.cli.options import (
 )
 from qsearch.cli.progress import measure
 from qsearch.cli.run_names import find_run, runs_option
-from qsearch.cli.tables import TABLES_HELP, resolve_tables
+from qsearch.cli.tables import TABLES_HELP, resolve_all
 from qsearch.datasets.splits import other_half
 from qsearch.errors import InputError
 from qsearch.evaluation.objective import Objective
+from qsearch.export.formats import TableSheet
 from qsearch.report import wording
 from qsearch.report.wording import measured_on
 from qsearch.run.building import build_evaluator, default_workers
@@ -64,7 +66,8 @@ def _of_the_run(option: str, default: str) -> str:
     shell_complete=completion.tables,
     multiple=True,
     metavar="TABLES",
-    help=f"Measure these instead of the frontier: {TABLES_HELP}.",
+    help=f"Measure these instead of the frontier: {TABLES_HELP}; DIAL at the qualities of the standard curve, LADDER "
+    "with all its rungs.",
 )
 @click.option(
     "--top",
@@ -103,7 +106,9 @@ def validate(
         raise click.UsageError("--ratio goes with --top.")
     searched = run.results()
     wanted = _wanted(run, split, given)
-    sheets = {spec: resolve_tables(spec, runs) for spec in tables}
+    sheets: dict[str, TableSheet] = {}
+    for spec in tables:
+        sheets |= resolve_all(spec, runs, run.settings.search.qualities)
     chosen = {spec: sheet.tables for spec, sheet in sheets.items()} or tables_to_validate(searched, top, ratio)
     pick = None if sheets else confirmed(run)
     if pick is not None:
@@ -111,12 +116,16 @@ def validate(
     settings = validation_settings(run, chosen, wanted)
     workers = workers or default_workers(settings)
     evaluator = build_evaluator(settings, workers, trust_pickle=given["trust_pickle"])
+    for note in (answers_probabilities(each, evaluator.dataset) for each in evaluator.classifiers):
+        if note is not None:
+            click.echo(note, err=True)
     validation = open_validation(
         run,
         name or _name(settings),
         settings,
         evaluator,
         others=[Run.open(path) for path in dict.fromkeys(sheet.run for sheet in sheets.values()) if path is not None],
+        learned_on={spec: sheet.learned_on for spec, sheet in sheets.items() if sheet.learned_on},
         on_note=lambda note: click.echo(note, err=True),
     )
     interrupted = measure(validation, evaluator, workers, executor=executor, timeout_s=timeout_s)

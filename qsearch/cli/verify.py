@@ -16,7 +16,7 @@ from qsearch.run.verification import problems_of
 @click.option("--json", "json_", is_flag=True, help="As JSON.")
 @click.pass_context
 def verify(ctx: click.Context, /, run_: str, runs: Path, json_: bool) -> None:
-    """Check that RUN and its validations hold what was written: settings, tables, arrays and their sums.
+    """Check that RUN, its validations and confirmations hold what was written: settings, tables, arrays and sums.
 
     One line for each problem, and exit status 1 where there is one.
     """

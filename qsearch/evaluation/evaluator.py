@@ -169,7 +169,7 @@ class Evaluator:
         def answer() -> npt.NDArray[np.float32]:
             key = (row, part.tobytes())
             if key not in self._clean:
-                self._clean[key] = _answers(self.dataset.images[part], self.classifiers[row])
+                self._clean[key] = answers_of(self.dataset.images[part], self.classifiers[row])
             return self._clean[key]
 
         return answer
@@ -196,11 +196,12 @@ def truth_of(dataset: Dataset, classifier: Classifier, batch_images: int = 64) -
     if dataset.truth != "predicted":
         return align_labels(dataset, classifier)
     starts = range(0, len(dataset), batch_images)
-    answers = [_answers(dataset.images[start : start + batch_images], classifier).argmax(axis=1) for start in starts]
+    answers = [answers_of(dataset.images[start : start + batch_images], classifier).argmax(axis=1) for start in starts]
     return np.concatenate(answers).astype(np.int64)
 
 
-def _answers(images: Images, classifier: Classifier) -> npt.NDArray[np.float32]:
+def answers_of(images: Images, classifier: Classifier) -> npt.NDArray[np.float32]:
+    """The logits of ``classifier`` on uncompressed ``images``. EvaluationError where it gives none."""
     try:
         logits = classifier.logits(images)
     except QSearchError:

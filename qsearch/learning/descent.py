@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.coefficients.arrays import Coefficients
-from qsearch.coefficients.columns import STEPS, Columns
+from qsearch.coefficients.columns import Columns
 from qsearch.coefficients.statistics import checked_weights
 from qsearch.errors import InputError
 from qsearch.tables import QuantTables
@@ -19,17 +19,6 @@ FIRST_REACH, REACH = 2.0, 1.25
 ENOUGH = 1e-4
 """A sweep that lowers the cost by less, relative to the distortion, is the last."""
 MOST_SWEEPS = 30
-
-
-@dataclass(frozen=True, eq=False)
-class Distortion:
-    """What errors cost: the squared errors of all coefficients, weighted by coefficient and by image, per pixel.
-
-    weights: float64 [3, 8, 8] for a coefficient of Y, Cb, Cr; image_weights: float64 [N].
-    """
-
-    weights: npt.NDArray[np.float64]
-    image_weights: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -57,19 +46,19 @@ class Descent:
         self._pixels = len(coefficients) * coefficients.height * coefficients.width
         self._columns = [Columns(coefficients, component) for component in range(3)]
 
-    def minimize(self, distortions: Sequence[Distortion], trade_off: float, start: QuantTables) -> Minimum:
+    def minimize(self, weights: npt.ArrayLike, trade_off: float, start: QuantTables) -> Minimum:
         """The tables that no single entry's change improves: of the cost D + ``trade_off`` x bits per pixel, from
         ``start``.
 
-        D is the sum of ``distortions``, a mean over all pixels. Every step of an entry within reach is costed exactly,
-        the other entries as they are: bits with libjpeg's Huffman tables, runs and ends of blocks included. Where
-        steps cost the same, the finest is taken. InputError where the trade-off is not finite and above 0, or the
-        weights are not.
+        D is per pixel of all images, the squared errors of dequantized coefficients times ``weights`` [3, 8, 8]. Every
+        step of an entry within reach is costed exactly, the other entries as they are: bits with libjpeg's Huffman
+        tables, runs and ends of blocks included. Where steps cost the same, the finest is taken. InputError where the
+        trade-off is not finite and above 0, or the weights are not finite and at least 0.
         """
         if not (np.isfinite(trade_off) and trade_off > 0):
             raise InputError(f"the trade-off (lambda) is finite and above 0, got {trade_off}.")
         groups = COMPONENTS_OF[self.layout]
-        errors = self._errors(distortions)
+        errors = self._errors(checked_weights(weights, self.coefficients.subsampling))
         tables = [_raster(start, group[0]) for group in groups]
         for group, table in zip(groups, tables, strict=True):
             for component in group:
@@ -89,14 +78,13 @@ class Descent:
             reach = REACH
         return Minimum(_tables(groups, tables), tuple(cost + distortion for cost in costs))
 
-    def _errors(self, distortions: Sequence[Distortion]) -> list[npt.NDArray[np.float64]]:
+    def _errors(self, weights: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
         """Of each table [64, 256], the distortion per pixel of every step of every entry."""
-        by_component = np.zeros((3, 64, STEPS))
-        for distortion in distortions:
-            weights = checked_weights(distortion.weights, self.coefficients.subsampling).reshape(3, 64, 1)
-            for component, columns in enumerate(self._columns):
-                by_component[component] += weights[component] * columns.squared_error(distortion.image_weights)
-        return [by_component[list(group)].sum(axis=0) / self._pixels for group in COMPONENTS_OF[self.layout]]
+        return [
+            np.sum([weights[each].reshape(64, 1) * self._columns[each].squared_error for each in group], axis=0)
+            / self._pixels
+            for group in COMPONENTS_OF[self.layout]
+        ]
 
     def _improve(
         self,

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from qsearch.analysis.bootstrap import LEVEL, Estimate
+from qsearch.analysis.candidates import MEAN_OF, SCALED, STANDARD
 from qsearch.analysis.summary import Point
 from qsearch.evaluation.measurement import Measurement
 from qsearch.evaluation.objective import TOP1, Objective
@@ -47,9 +48,11 @@ def short_spec(spec: str) -> str:
 
 def called(label: str) -> str:
     """A table by its label in a run: ``trial 17``, ``standard:50``, an average, or whose tables they are."""
-    if label.startswith("mean-of-"):
+    if label == STANDARD:
+        return "the standard tables"
+    if label.startswith(MEAN_OF):
         return label.replace("-", " ")
-    number = label.removesuffix("-scaled")
+    number = label.removesuffix(SCALED)
     if number != label:
         return f"trial {number}, scaled to the ratio"
     return f"trial {label}" if label.isdecimal() else label

@@ -1,7 +1,6 @@
 """Confirmation: a search's most promising tables measured on images kept aside, before one of them is picked."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,27 +8,29 @@ import msgspec
 import numpy as np
 
 from qsearch.analysis.bootstrap import Estimate
-from qsearch.analysis.candidates import Candidate, Kind, candidates
+from qsearch.analysis.candidates import PUBLISHED, SCALED, STANDARD, Kind, candidates, kind_of
 from qsearch.analysis.choice import QUALITY
-from qsearch.analysis.gains import Gains, bootstrap_gains, saving_percent_over
+from qsearch.analysis.gains import Gains, bootstrap_gains, curve_points
 from qsearch.analysis.paired import above_standard
 from qsearch.analysis.results import Results, measured
-from qsearch.analysis.shrinkage import FEWEST_IMAGES, shrunken
+from qsearch.analysis.shrinkage import shrunken
 from qsearch.datasets.splits import share_of
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Trial
-from qsearch.evaluation.objective import Objective, objective_called
-from qsearch.run.building import build_dataset
+from qsearch.evaluation.objective import Objective
+from qsearch.pareto.curve import StandardCurve
+from qsearch.run.building import build_dataset, tables_of_seed
 from qsearch.run.folder import SETTINGS_FILE, Run
 from qsearch.run.settings import RunSettings, SearchSettings
-from qsearch.search.steering import Steering
+from qsearch.search.steering import Steering, sizes_of
+from qsearch.strategies.base import Seed
 from qsearch.strategies.listed import Listed
 from qsearch.tables import QuantTables
 
 FOLDER = "confirmations"
-STANDARD = "standard"
-"""The label of the standard tables, scaled to the ratio, among the candidates."""
+TRIALS = "-trials"
+"""Ends a confirmation's name, after how many done trials candidates were taken of."""
 Z = 1.959964
 """Standard deviations that hold 95 % of a normal distribution around its mean."""
 
@@ -38,186 +39,239 @@ Z = 1.959964
 class Considered:
     """A candidate and what it is expected to gain.
 
-    above: the posterior mean of its gain in the objective over the standard curve, deviation its standard deviation;
-        saving: what that means in bytes at an equal value of the objective, in per cent, with its 95 % interval.
+    trial: of the confirmation.
+    above: the posterior mean of its gain in the objective over the standard tables, deviation its standard deviation;
+        both 0 for these themselves. saving: what that means in bytes at an equal value of the objective, in per cent,
+        with its 95 % interval.
     """
 
-    label: str
+    trial: Trial
     kind: Kind
-    tables: QuantTables
     above: float
     deviation: float
     saving: Estimate
+
+    @property
+    def label(self) -> str:
+        """What the table is called: see :func:`qsearch.analysis.candidates.kind_of`."""
+        return self.trial.label
+
+    @property
+    def tables(self) -> QuantTables:
+        """Scaled to the ratio."""
+        return self.trial.tables
 
 
 @dataclass(frozen=True)
 class Confirmed:
     """The pick of a search: the candidate that is expected to gain most on images that the search has not seen.
 
-    run: the confirmation, a run of its own, results: what it measured; ratio: of the pick on the images kept aside.
-    pick: of ``considered``, which are in falling order of what they are expected to gain.
+    It is the standard tables, scaled to the ratio, where no other is expected to gain.
+
+    run: the confirmation, a run of its own, results: what it measured; trials: of how many of the search's done trials
+    candidates were taken.
+    considered: all candidates, in falling order of what they are expected to gain: the pick first.
     gains: what the pick was measured to gain on the images kept aside, not corrected for having been picked there.
     kept: see :class:`qsearch.analysis.shrinkage.Shrunken`.
-    images: how many were kept aside; further_images: how many more would tell the pick from the standard curve, if it
-        gains what is expected; 0 where they do already, None where it is not expected to gain.
     """
 
     run: Run
     results: Results
-    ratio: float
     objective: Objective
-    trial: Trial
+    trials: int
     considered: tuple[Considered, ...]
     gains: Gains
     kept: float
-    images: int
 
     @property
     def pick(self) -> Considered:
-        """The best candidate; the standard tables where nothing is expected to be better than they are."""
-        best = self.considered[0]
-        return next((each for each in self.considered if each.label == self.trial.label), best)
+        """The best candidate."""
+        return self.considered[0]
+
+    @property
+    def trial(self) -> Trial:
+        """The pick as it was measured."""
+        return self.pick.trial
+
+    @property
+    def ratio(self) -> float:
+        """Of the pick on the images kept aside."""
+        return measured(self.trial).ratio
+
+    @property
+    def images(self) -> int:
+        """How many were kept aside."""
+        return measured(self.trial).images
+
+    @property
+    def falls_back(self) -> bool:
+        """Whether the pick is the standard tables."""
+        return self.pick.kind == "standard"
 
     @property
     def standard_errors(self) -> float:
-        """By how many standard deviations of what is known the pick lies above the standard curve."""
-        return self.pick.above / self.pick.deviation if self.pick.deviation else math.inf
+        """By how many standard deviations of what is known the pick lies above the standard tables."""
+        return self.pick.above / self.pick.deviation if self.pick.deviation else 0.0
 
     @property
     def further_images(self) -> int | None:
-        """See the class."""
-        if self.pick.above <= 0:
+        """How many more would tell the pick from the standard tables, if it gains what is expected.
+
+        0 where they are told apart already, None where it is not expected to gain.
+        """
+        if self.falls_back:
             return None
         return max(0, math.ceil(self.images * ((Z / self.standard_errors) ** 2 - 1)))
 
 
-def target_ratio(run: Run, results: Results) -> float:
-    """The ratio that the pick is for: what the run was steered to, or that of the standard tables it is stated at."""
-    wanted = run.settings.search
+def target_ratio(wanted: SearchSettings, evaluator: Evaluator) -> float:
+    """The ratio that a pick is for: what the search is steered to, else that of the standard tables it is about.
+
+    Where that lies outside the window of ratios that the search admits, the window's middle.
+    """
     if wanted.ratio is not None:
         return wanted.ratio
-    standard = results.standard.get(wanted.around) or results.standard.get(QUALITY)
-    if standard is None:
-        raise InputError(f"run {run.name} has not measured standard quality {wanted.around}: resume it first.")
-    return standard.ratio
+    ratio, window = sizes_of(evaluator, QuantTables.standard(wanted.around)).ratio, wanted.ratio_window
+    return ratio if window is None or window[0] <= ratio <= window[1] else math.sqrt(window[0] * window[1])
 
 
-def open_confirmation(run: Run, evaluator: Evaluator, more: Sequence[Candidate] = ()) -> tuple[Run, Evaluator]:
-    """The confirmation of ``run`` at its number of trials, made where there is none, and what measures it.
+def open_confirmation(run: Run, evaluator: Evaluator) -> tuple[Run, Evaluator]:
+    """The confirmation of ``run`` as far as it is, made where there is none, and what measures it.
 
-    ``evaluator`` is the run's; ``more`` are candidates beside those of :func:`qsearch.analysis.candidates.candidates`.
-    Each is scaled to the ratio by exact sizes on the images searched; those that do not reach it are left out.
-    InputError where the run kept no images aside, or has nothing to confirm.
+    ``evaluator`` is the run's. Each candidate is scaled to the ratio by exact sizes on the images searched; those that
+    do not reach it are left out. InputError where the run kept no images aside, or has nothing to confirm.
     """
     settings = run.settings
-    if not settings.dataset.kept_aside:
+    if not picks_on_others(settings):
         raise InputError(f"run {run.name} kept no images aside: start one with --confirm.")
     kept = msgspec.structs.replace(settings, dataset=msgspec.structs.replace(settings.dataset, part="kept"))
-    measuring = replace(evaluator, dataset=build_dataset(kept.dataset))
     results = run.results()
-    path = run.path / FOLDER / f"{len(results.search)}-trials"
+    path = run.path / FOLDER / f"{len(results.done)}{TRIALS}"
+    measuring = replace(evaluator, dataset=build_dataset(kept.dataset))
     if (path / SETTINGS_FILE).is_file():
         return Run.open(path), measuring
-    ratio = target_ratio(run, results)
-    standard = Candidate(STANDARD, "published", QuantTables.standard(QUALITY))
-    steering = Steering(evaluator, ratio)
-    chosen: dict[QuantTables, tuple[str, Kind]] = {}
-    for each in [standard, *more, *candidates(results, ratio)]:
-        admission = steering.admit(each.tables)
-        if not admission.reason:
-            label = each.label if each.kind != "searched" or admission.tables == each.tables else f"{each.label}-scaled"
-            chosen.setdefault(admission.tables, (label, each.kind))
+    chosen = _candidates(run, results, evaluator)
     search = SearchSettings(
         strategy=Listed.name,
-        options={
-            "tables": [tables.to_bytes().hex() for tables in chosen],
-            "labels": [label for label, _ in chosen.values()],
-        },
+        options={"tables": [tables.to_bytes().hex() for tables in chosen.values()], "labels": list(chosen)},
         trials=len(chosen),
         layout="ycbcr",
         qualities=settings.search.qualities,
         objective=settings.search.objective,
         hypervolume_reference=settings.search.hypervolume_reference,
     )
-    return Run.create(
-        path, msgspec.structs.replace(kept, search=search, recorded=None, changes=()), measuring
-    ), measuring
+    made = msgspec.structs.replace(kept, search=search, recorded=None, changes=())
+    return Run.create(path, made, measuring), measuring
+
+
+def _candidates(run: Run, results: Results, evaluator: Evaluator) -> dict[str, QuantTables]:
+    """By label the tables to measure, all of one ratio and the standard ones first; of equal ones the first."""
+    wanted = run.settings.search
+    ratios = [point.ratio for point in curve_points(results)]
+    ratio = target_ratio(wanted, evaluator)
+    if not min(ratios) <= ratio <= max(ratios):
+        raise InputError(
+            f"a pick at ratio {ratio:.2f} cannot be confirmed: it lies outside the standard curve of run {run.name}, "
+            f"{min(ratios):.2f} to {max(ratios):.2f}."
+        )
+    if not all(results.objective.measured_in(point) for point in results.standard.values()):
+        raise InputError(f"a pick cannot be confirmed: run {run.name} has no network that tells tables apart.")
+    steering = Steering(evaluator, ratio)
+    chosen = {STANDARD: steering.admit(QuantTables.standard(QUALITY)).tables}
+    named = [Seed(each.label, tables_of_seed(each)) for each in wanted.seeds if not each.label.startswith(PUBLISHED)]
+    for each in candidates(results, ratio, named):
+        admission = steering.admit(each.tables)
+        if not admission.reason and admission.tables not in chosen.values():
+            scaled = kind_of(each.label) == "searched" and admission.tables != each.tables
+            chosen[f"{each.label}{SCALED}" if scaled else each.label] = admission.tables
+    if len(chosen) == 1:
+        raise InputError(f"a pick cannot be confirmed: no table of run {run.name} reaches ratio {ratio:.2f}.")
+    return chosen
 
 
 def confirmed(run: Run) -> Confirmed | None:
-    """What the latest finished confirmation of ``run`` says; None where there is none."""
-    for path in sorted((run.path / FOLDER).glob(f"*-trials/{SETTINGS_FILE}"), key=_trials, reverse=True):
-        found = Run.open(path.parent)
+    """What the latest finished confirmation of ``run`` says; None where there is none.
+
+    Finished it is when all candidates were tried; those that could not be measured are not considered.
+    """
+    for found in reversed(confirmations(run)):
         results = found.results()
-        if len(results.done) == found.settings.search.trials and len(results.standard) > 1:
+        if len(results.search) == found.settings.search.trials and len(results.standard) > 1:
             return _confirmed(found, results)
     return None
 
 
 def confirmations(run: Run) -> list[Run]:
-    """All confirmations of ``run``, by their numbers of trials."""
-    return [Run.open(path.parent) for path in sorted((run.path / FOLDER).glob(f"*/{SETTINGS_FILE}"), key=_trials)]
+    """All confirmations of ``run``, by how many of its done trials candidates were taken of."""
+    found = [Run.open(path.parent) for path in (run.path / FOLDER).glob(f"*{TRIALS}/{SETTINGS_FILE}")]
+    return sorted(found, key=_trials)
 
 
 def kept_aside(settings: RunSettings, evaluator: Evaluator, share: float) -> tuple[RunSettings, Evaluator]:
     """``settings`` and ``evaluator`` of a run that keeps a ``share`` of the images aside; InputError if too few."""
-    dataset = msgspec.structs.replace(settings.dataset, kept_aside=share)
+    dataset = msgspec.structs.replace(settings.dataset, kept_aside=share, part="searched")
     searched = share_of(evaluator.dataset, share, "searched")
     return msgspec.structs.replace(settings, dataset=dataset), replace(evaluator, dataset=searched)
 
 
-def _trials(path: Path) -> int:
-    number = path.parent.name.removesuffix("-trials")
-    return int(number) if number.isdecimal() else -1
+def picks_on_others(settings: RunSettings) -> bool:
+    """Whether the search keeps images aside to pick on; a confirmation, which is measured on them, does not."""
+    return settings.dataset.kept_aside > 0 and settings.dataset.part == "searched"
+
+
+def owner_of(run: Run) -> Path | None:
+    """The folder of the run whose pick is made by ``run``, where that is a confirmation; else None."""
+    folder = run.path.resolve().parent
+    return folder.parent if folder.name == FOLDER and (folder.parent / SETTINGS_FILE).is_file() else None
+
+
+def _trials(confirmation: Run) -> int:
+    number = confirmation.name.removesuffix(TRIALS)
+    return int(number) if number.isdecimal() else 0
 
 
 def _confirmed(run: Run, results: Results) -> Confirmed | None:
-    objective = objective_called(run.settings.search.objective)
-    trials, standard = list(results.done), list(results.standard.values())
-    if measured(trials[0]).images < FEWEST_IMAGES or not objective.measured_in(measured(trials[0])):
+    objective = results.objective
+    by_label = {trial.label: trial for trial in results.done}
+    standard = by_label.pop(STANDARD, None)
+    if standard is None:
         return None
-    above = np.stack([above_standard(standard, measured(trial), objective) for trial in trials])
-    kinds = [_kind(trial.label) for trial in trials]
+    points = [*results.standard.values(), measured(standard)]  # the last at the ratio itself, so that no gap is bridged
+    lowest, *_, highest = sorted(point.ratio for point in points)
+    trials = [trial for trial in by_label.values() if lowest <= measured(trial).ratio <= highest]
+    fallback = Considered(standard, "standard", 0.0, 0.0, Estimate(0.0, 0.0, 0.0, resamples=0))
+    if not trials:
+        return None
+    above = np.stack([above_standard(points, measured(trial), objective) for trial in trials])
+    kinds = [kind_of(trial.label) for trial in trials]
     found = shrunken(above, kinds)
-    considered = [
-        Considered(
-            trial.label,
-            kind,
-            trial.tables,
-            float(mean),
-            float(deviation),
-            _saving(results, trial, objective, float(mean), float(deviation)),
-        )
-        for trial, kind, mean, deviation in zip(trials, kinds, found.mean, found.deviation, strict=True)
-    ]
-    order = np.argsort(-found.mean, kind="stable").tolist()
-    pick = trials[order[0]]
-    if found.mean[order[0]] <= 0:  # nothing is expected to be better than the standard tables
-        pick = next((trial for trial in trials if trial.label == STANDARD), pick)
+    curve = results.curve_of(objective)
+    assert curve is not None  # two standard tables were measured
+    considered = [fallback]
+    for trial, kind, measured_above, mean, deviation in zip(
+        trials, kinds, above.mean(axis=1), found.mean, found.deviation, strict=True
+    ):
+        level = objective.value(measured(trial)) - float(measured_above)
+        saving = _saving(curve, level, float(mean), float(deviation))
+        considered.append(Considered(trial, kind, float(mean), float(deviation), saving))
+    considered.sort(key=lambda each: -each.above)
     return Confirmed(
         run=run,
         results=results,
-        ratio=measured(pick).ratio,
         objective=objective,
-        trial=pick,
-        considered=tuple(considered[place] for place in order),
-        gains=bootstrap_gains(results, pick),
+        trials=_trials(run),
+        considered=tuple(considered),
+        gains=bootstrap_gains(results, considered[0].trial),
         kept=found.kept,
-        images=measured(pick).images,
     )
 
 
-def _kind(label: str) -> Kind:
-    if label.startswith("mean-of-"):
-        return "average"
-    return "searched" if label.removesuffix("-scaled").isdecimal() else "published"
+def _saving(curve: StandardCurve, level: float, above: float, deviation: float) -> Estimate:
+    """Bytes saved, in per cent, where the standard tables reach ``level`` of the objective and so much more is gained.
 
-
-def _saving(results: Results, trial: Trial, objective: Objective, mean: float, deviation: float) -> Estimate:
-    """Bytes saved at an equal value of the objective where the standard curve is exceeded by so much, in per cent."""
-    curve, ratio = results.curve_of(objective), measured(trial).ratio
-    assert curve is not None  # two standard tables were measured
-    level = float(curve.value_at(ratio))
-    ends = saving_percent_over(curve, ratio, level + mean + deviation * np.array([0.0, -Z, Z]))
-    value, low, high = (None if np.isnan(end) else float(end) for end in ends)
+    Both ends are read off the curve, so that what is gained and what is saved agree in their sign.
+    """
+    here, *reached = curve.ratio_at(level + np.array([0.0, above, above - Z * deviation, above + Z * deviation]))
+    savings = (float(100 * (1 - ratio / here)) for ratio in reached)
+    value, low, high = (None if math.isnan(each) else each for each in savings)
     return Estimate(value, low, high, resamples=0)

@@ -14,6 +14,7 @@ from qsearch.analysis.validation import ValidationRow, validation_rows
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
 from qsearch.evaluation.objective import Objective, objective_called
+from qsearch.quantizer import Quantizer
 from qsearch.run.confirmation import Confirmed, confirmed
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
@@ -133,7 +134,7 @@ def tables_to_validate(results: Results, top: int | None = None, ratio: float | 
 
 def validation_picks(run: Run, found: Found) -> list[ValidationPicks]:
     """A row per validation kept with ``run`` and network of it; those without a standard curve yet are left out."""
-    rows = []
+    rows, searched = [], run.results()
     for validation in validations(run):
         results = validation.results()
         if len(results.standard) < 2:
@@ -142,9 +143,9 @@ def validation_picks(run: Run, found: Found) -> list[ValidationPicks]:
         for index, classifier in enumerate(recorded.classifiers):
             seen = of_network(results, index, str(classifier["name"]))
             points = (found.summary.best_at_ratio, found.summary.best_at_accuracy)
-            labels = [None if point is None else point.label for point in points]
-            labels.append(None if found.confirmed is None else found.confirmed.trial.label)
-            rows.append(ValidationPicks(validation, seen.name, *(_gains(seen, label) for label in labels)))
+            picked = [None if point is None else searched.trial(point.label).quantizer for point in points]
+            picked.append(None if found.confirmed is None else found.confirmed.trial.quantizer)
+            rows.append(ValidationPicks(validation, seen.name, *(_gains(seen, each) for each in picked)))
     return rows
 
 
@@ -173,6 +174,7 @@ def validation_findings(run: Run, validation: Run) -> ValidationFindings:
     )
 
 
-def _gains(results: Results, label: str | None) -> Gains | None:
-    trial = next((trial for trial in results.done if trial.label == label), None)
+def _gains(results: Results, quantizer: Quantizer | None) -> Gains | None:
+    """By what it is, not by its label: an average of more trials has the same label."""
+    trial = next((each for each in results.done if each.quantizer == quantizer), None)
     return None if trial is None else bootstrap_gains(results, trial)

@@ -1,4 +1,4 @@
-"""Verification: whether a run's folder holds what was written there, validations included."""
+"""Verification: whether a run's folder holds what was written there, validations and confirmations included."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,23 +6,24 @@ from qsearch.datasets.base import ImageIdentity
 from qsearch.errors import QSearchError
 from qsearch.evaluation.parts import nested_order
 from qsearch.evaluation.trials import Trials
+from qsearch.run.confirmation import FOLDER as CONFIRMATIONS
 from qsearch.run.folder import ARCHIVE_FILE, Run
 from qsearch.run.settings import Recorded
 from qsearch.run.validation import FOLDER, uses
 
 
 def problems_of(run: Run) -> list[str]:
-    """Everything about ``run`` and its validations that is not as it was written, a sentence each; empty where all is
-    well. It reads every array, and asks no network."""
+    """Everything about ``run``, its validations and its confirmations that is not as it was written, a sentence each;
+    empty where all is well. It reads every array, and asks no network."""
     found = [f"{run.path / ARCHIVE_FILE}: {problem}" for problem in _problems_of_archive(run)]
     try:
         uses(run, "")
     except QSearchError as error:
         found.append(str(error))
-    names = {path.name for path in (run.path / FOLDER).glob("*") if path.is_dir()}
-    for name in sorted(names):
+    kept = [path for folder in (FOLDER, CONFIRMATIONS) for path in (run.path / folder).glob("*") if path.is_dir()]
+    for path in sorted(kept):
         try:
-            found += problems_of(Run.open(run.path / FOLDER / name))
+            found += problems_of(Run.open(path))
         except QSearchError as error:
             found.append(str(error))
     return found

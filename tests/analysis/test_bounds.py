@@ -9,7 +9,7 @@ from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
 from qsearch.evaluation.objective import LOSS
 from qsearch.pareto.bounds import window_around
-from qsearch.shape import log_mean
+from qsearch.space.shapes import log_mean
 from qsearch.strategies.base import Seed
 from qsearch.tables import QuantTables
 from tests.made_up_runs import REFERENCE, REFERENCE_WITH_LOSS, SEARCH_WITH_LOSS, done, measurement

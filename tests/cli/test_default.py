@@ -28,7 +28,10 @@ def test_ratio_and_accuracy_trade_over_the_whole_range(textures: Command, tmp_pa
     assert fine.ratio < middle.ratio < coarse.ratio
     assert 0.95 > fine.top1 > middle.top1 > coarse.top1 > 0.3
     assert 0.7 < middle.top1 < 0.9
-    assert fine.images == 600
+    assert fine.images == 450
+    found = json.loads(finished.stdout)["confirmed"]
+    assert (found["images"], found["trials"]) == (150, 2)
+    assert found["pick"] == max(found["considered"], key=lambda each: each["above"])["label"]
 
     more = textures("resume", "demo", "--trials", "3", "--workers", "1")
     assert more.returncode == 0, more.stderr

@@ -1,5 +1,6 @@
 """``qsearch export``: the table that was asked for, explained, in a file that says where it comes from."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,6 @@ import pytest
 
 from qsearch.export.reading import read_tables
 from qsearch.run.folder import Run
-from qsearch.run.real_files import unchecked
 from qsearch.tables import QuantTables
 from tests.cli.conftest import Call
 from tests.conftest import Finished
@@ -44,7 +44,7 @@ def test_a_run_searched_by_loss_says_so_with_the_loss(call: Call, tmp_path: Path
     assert finished.returncode == 0, finished.stderr
     reason = "the best table of the frontier by cross-entropy at no lower ratio than standard quality 50's 20.00"
     assert f"demo:3, {reason}" in finished.stderr
-    assert "top-1 68.00 %, loss 0.7500 on the images of the pick" in finished.stderr
+    assert "top-1 68.00 %, loss 0.7500 on the images of the search, which flatter it" in finished.stderr
     header = (tmp_path / "tables.txt").read_text()
     assert f"Chosen: {reason}" in " ".join(header.replace("#", " ").split())
     assert "top-1 68.00 %, loss 0.7500; standard quality 50:" in " ".join(header.replace("#", " ").split())
@@ -92,14 +92,14 @@ def test_bad_input_is_one_sentence(call: Call, tmp_path: Path, arguments: tuple[
 def test_a_table_that_leaves_its_run_is_confirmed_by_real_files(
     cli: Callable[..., Finished], demo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = cli("export", "demo:0", "--format", "json")
+    checked = json.loads((demo / "pillow-checked.json").read_text()).values()  # the picks, which the run has named
+    label, another = [trial.label for trial in Run.open(demo).results().done if trial.label not in checked][:2]
+    first = cli("export", f"demo:{label}", "--format", "json")
     assert first.status == 0
-    assert "checked with Pillow's files: trial 0" in first.stderr
-    assert "checked" not in cli("export", "demo", "--trial", "0", "--format", "json").stderr  # it is known by now
-    run = Run.open(demo)
-    unknown = unchecked(run, list(run.results().done))[0].label
+    assert f"checked with Pillow's files: trial {label}" in first.stderr
+    assert "checked" not in cli("export", "demo", "--trial", label, "--format", "json").stderr  # it is known by now
     monkeypatch.setenv("FAKE_DATASET_SEED", "1")
-    other = cli("export", f"demo:{unknown}", "--format", "json")
+    other = cli("export", f"demo:{another}", "--format", "json")
     assert other.status == 0
     assert (
         "not checked with Pillow's files: the images of fake are not those that were measured any more." in other.stderr

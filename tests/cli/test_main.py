@@ -150,10 +150,10 @@ def test_the_caller_keeps_its_signal_handler(cli: Callable[..., Finished]) -> No
 
 def test_the_list_says_what_set_takes_and_holds_no_markup(cli: Callable[..., Finished]) -> None:
     printed = cli("list").stdout
-    assert "--set initial=100 candidates=100000 xi=0.001\n" in printed
+    assert "--set initial=100 candidates=100000 xi=0.001 sweeps=3\n" in printed
     assert "`" not in printed
     options = json.loads(cli("list", "strategies", "--json").stdout)["options"]
-    assert options["bayesian"] == {"initial": 100, "candidates": 100_000, "xi": 0.001}
+    assert options["bayesian"] == {"initial": 100, "candidates": 100_000, "xi": 0.001, "sweeps": 3}
 
 
 @pytest.mark.parametrize("kind", ["kodak", "folder", "images", "imagenet", "imagenetv2"])

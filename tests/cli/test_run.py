@@ -32,7 +32,8 @@ def test_a_run_ends_with_what_it_found(cli: Cli, tmp_path: Path) -> None:
     assert "12 of 12 trials done (12 distinct)" in finished.stdout
     assert re.search(r"Standard quality 50: +ratio +\d+\.\d\d \(\d+\.\d\d bpp\), top-1 +\d+\.\d\d %", finished.stdout)
     assert "Best at no lower ratio:" in finished.stdout
-    assert "Best at no lower top-1:" in finished.stdout
+    assert "Picked by cross-entropy." in finished.stdout
+    assert "Best at no higher loss:" in finished.stdout
     assert "the images the search chose on" in finished.stdout
     run = Run.open(tmp_path / "runs" / "demo")
     assert [trial.number for trial in run.trials()[0]] == [0, *REFERENCE_QUALITIES]

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from qsearch.datasets.base import Dataset
-from qsearch.datasets.splits import half_of, other_half
+from qsearch.datasets.splits import FEWEST, half_of, other_half, share_of
 from qsearch.errors import InputError
 
 
@@ -74,3 +76,43 @@ def test_other_splits_are_refused(split: str) -> None:
 def test_an_empty_half_is_refused() -> None:
     with pytest.raises(InputError, match="cannot be split by images"):
         half_of(dataset(3, 1), "images:2")
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=9), st.floats(0.05, 0.95))
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_share_is_disjoint_and_of_each_class_as_nearly_as_that_goes(sizes: list[int], share: float) -> None:
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    count = round(share * len(labels))
+    whole = Dataset.from_arrays(np.arange(len(labels) * 192).reshape(-1, 8, 8, 3).astype(np.uint8), labels)
+    if min(count, len(labels) - count) < FEWEST:
+        with pytest.raises(InputError, match=f"leaves {count} and {len(labels) - count}: each part holds 32 or more"):
+            share_of(whole, share, "kept")
+        return
+    kept, searched = share_of(whole, share, "kept"), share_of(whole, share, "searched")
+    assert len(kept) == count
+    assert not set(kept.image_names) & set(searched.image_names)
+    assert set(kept.image_names) | set(searched.image_names) == set(whole.image_names)
+    of_each = np.bincount(kept.labels, minlength=len(sizes))
+    assert (np.abs(of_each - np.array(sizes) * count / len(labels)) < 1).all()
+
+
+def test_it_is_always_the_same_share() -> None:
+    kept = share_of(dataset(4, 32), 0.25, "kept")
+    assert kept.image_names == share_of(dataset(4, 32), 0.25, "kept").image_names
+    # A golden draw: a run that is resumed next year must not pick on images that it has searched.
+    assert [int(name) for name in kept.image_names[:6]] == [5, 9, 14, 15, 16, 19]
+    assert kept.digest != share_of(dataset(4, 32), 0.25, "searched").digest
+    assert [kept.labels[place] for place in range(len(kept))] == [int(name) % 4 for name in kept.image_names]
+
+
+def test_predicted_labels_stay_predicted_in_a_share() -> None:
+    from dataclasses import replace
+
+    whole = replace(dataset(4, 32), truth="predicted")
+    assert {share_of(whole, 0.25, part).truth for part in ("kept", "searched")} == {"predicted"}
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -1.0, 7.0, float("nan")])
+def test_a_share_that_is_none_is_refused(share: float) -> None:
+    with pytest.raises(InputError, match="so take another share, or 0"):
+        share_of(dataset(4, 32), share, "kept")

@@ -30,11 +30,8 @@ Network = Callable[["torch.Tensor"], "torch.Tensor"]
 
 
 @pytest.fixture(autouse=True)
-def _small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QSEARCH_CACHE", str(tmp_path / "cache"))
-    torch.set_num_threads(1)
 
 
 def images(count: int = 48) -> npt.NDArray[np.uint8]:

@@ -30,8 +30,8 @@ from qsearch.run.settings import (
     search_settings_named,
 )
 from qsearch.search.steering import TOLERANCE, Admission, sizes_of
-from qsearch.shape import ShapeSpace
 from qsearch.space import SearchSpace
+from qsearch.space.shapes import ShapeSpace
 from qsearch.strategies.base import Seed
 from qsearch.strategies.bounded_random import BoundedRandom
 from qsearch.strategies.local_search import LocalSearch

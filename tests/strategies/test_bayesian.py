@@ -7,8 +7,8 @@ import pytest
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.pareto.fitness import Parabola
-from qsearch.shape import ShapeSpace, shape_of
 from qsearch.space import LAYOUTS, SearchSpace
+from qsearch.space.shapes import ShapeSpace, shape_of
 from qsearch.strategies import STRATEGIES, gaussian_process
 from qsearch.strategies.base import Strategy
 from qsearch.strategies.bayesian import Bayesian

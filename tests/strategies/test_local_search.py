@@ -11,8 +11,8 @@ import pytest
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.pareto.bounds import shape_bounds
-from qsearch.shape import ShapeSpace, log_mean, shape_of, tables_of
 from qsearch.space import SearchSpace
+from qsearch.space.shapes import ShapeSpace, log_mean, shape_of, tables_of
 from qsearch.strategies.base import Seed
 from qsearch.strategies.local_search import LocalSearch
 from qsearch.strategies.sorted_random import SortedRandom

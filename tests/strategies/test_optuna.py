@@ -14,8 +14,8 @@ from qsearch.errors import InputError, MissingDependencyError
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.evaluation.objective import DIVERGENCE
 from qsearch.pareto.hypervolume import hypervolume
-from qsearch.shape import ShapeSpace
 from qsearch.space import SearchSpace
+from qsearch.space.shapes import ShapeSpace
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.optuna import OptunaCmaes, OptunaNsga2, OptunaStrategy, OptunaTpe
 from qsearch.strategies.uniform_random import UniformRandom
@@ -65,7 +65,7 @@ def test_replay_equals_going_on_after_many_generations(strategy_class: type[Optu
 SCRIPT = """
 import logging, warnings
 warnings.simplefilter("error")
-from qsearch.shape import ShapeSpace
+from qsearch.space.shapes import ShapeSpace
 from qsearch.space import SearchSpace
 from qsearch.strategies import STRATEGIES
 from qsearch.testing import LinearFitness, drive, synthetic_with_failures
