@@ -20,15 +20,15 @@ import numpy.typing as npt
 
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.pareto.bounds import shape_bounds
-from qsearch.published import published_names, published_tables
-from qsearch.shape import in_layout, log_mean, shape_of
 from qsearch.space import SearchSpace
+from qsearch.space.shapes import in_layout, log_mean, shape_of
 from qsearch.strategies.base import Seed, Strategy, rng
 from qsearch.strategies.gaussian_process import expected_improvement
 from qsearch.strategies.local_search import LocalSearch
 from qsearch.strategies.sorted_random import SortedRandom
 from qsearch.strategies.surrogate import Surrogate
 from qsearch.tables import ZIGZAG, QuantTables
+from qsearch.tables.published import published_names, published_tables
 from qsearch.testing import drive
 
 Floats = npt.NDArray[np.float64]

@@ -14,9 +14,9 @@ from qsearch.cli.run_names import find_run, is_run, runs_option
 from qsearch.cli.tables import learned_tables
 from qsearch.datasets.base import Dataset, ImageIdentity
 from qsearch.errors import InputError
-from qsearch.export.learned import ladder_origin
 from qsearch.learning.dial import Dial, make_dial, write_dial
 from qsearch.learning.ladder import Ladder, drawn
+from qsearch.learning.sheets import ladder_origin
 from qsearch.run.building import build_codec, build_dataset, usable_cores
 from qsearch.run.folder import Run
 from qsearch.run.settings import CodecSettings, DatasetSettings

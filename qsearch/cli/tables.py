@@ -11,12 +11,12 @@ from qsearch.analysis.results import Results
 from qsearch.cli.run_names import find_run, is_run, run_names
 from qsearch.errors import InputError
 from qsearch.export.formats import TableSheet
-from qsearch.export.learned import dial_sheet, ladder_sheet
 from qsearch.export.provenance import sheet_of
 from qsearch.export.reading import read_tables
 from qsearch.learning.dial import Dial, read_dial
 from qsearch.learning.files import kind_of
 from qsearch.learning.ladder import Ladder, read_ladder
+from qsearch.learning.sheets import dial_sheet, ladder_sheet
 from qsearch.registry import nearest_names
 from qsearch.run.confirmation import Confirmed, confirmed
 from qsearch.run.folder import Run

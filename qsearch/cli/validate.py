@@ -193,23 +193,25 @@ def _as_text(run: Run, validation: Run, found: ValidationFindings) -> str:
         f"{use[:1].upper()}{use[1:]}.",
     ]
     objective = smooth_objective(validation)
+    labels = {one.label for network in found.networks for one in network.tables}
+    width = max(12, *(len(label) + 2 for label in labels))
     for index, network in enumerate(found.networks):
         lines += [
             "",
             f"{network.classifier}: {wording.count(len(network.tables), 'table')}, gains against the standard curve on "
             "these images (95 %)",
             *(f"  uncompressed: top-1 {100 * top1:.2f} %" for top1 in found.uncompressed_top1[index : index + 1]),
-            f"  {'':>12}  {'':>6}  {'':>5}  {'':>7}  {'':>24}  {'bytes saved at equal':>24}  {'at equal':>24}  "
+            f"  {'':>{width}}  {'':>6}  {'':>5}  {'':>7}  {'':>24}  {'bytes saved at equal':>24}  {'at equal':>24}  "
             "gain on the",
-            f"  {'table':>12}  {'ratio':>6}  {'bpp':>5}  {'top-1':>7}  {'gain in points':>24}  {'top-1':>24}  "
+            f"  {'table':>{width}}  {'ratio':>6}  {'bpp':>5}  {'top-1':>7}  {'gain in points':>24}  {'top-1':>24}  "
             f"{objective.name:>24}  search images",
-            *(_row(one, found.picks, objective) for one in network.tables),
+            *(_row(one, found.picks, objective, width) for one in network.tables),
         ]
         lines.append(f"  {_above(network.tables, objective)} lie above the standard curve here.")
-    labels = {one.label for network in found.networks for one in network.tables}
-    chosen = "the best on the search images" if found.picks.confirmed is None else "confirmed on images kept aside"
+    best = f"the best on the search images, at the ratio of quality {QUALITY}"
+    chosen = best if found.picks.confirmed is None else "confirmed on images kept aside"
     marks = [
-        f"* what 'qsearch export' takes by default: {chosen}, at the ratio of quality {QUALITY}"
+        f"* what 'qsearch export' takes by default: {chosen}"
         if (found.picks.confirmed or found.picks.at_ratio) in labels
         else "",
         "+ the best there at its accuracy" if found.picks.at_accuracy in labels else "",
@@ -225,7 +227,7 @@ def _above(tables: Sequence[ValidationRow], objective: Objective) -> str:
     return f"Of {len(tables)}, {' and '.join(counts)}"
 
 
-def _row(one: ValidationRow, picks: Picks, objective: Objective) -> str:
+def _row(one: ValidationRow, picks: Picks, objective: Objective, width: int) -> str:
     marks = ("*" if one.label == (picks.confirmed or picks.at_ratio) else "") + (
         "+" if one.label == picks.at_accuracy else ""
     )
@@ -234,7 +236,7 @@ def _row(one: ValidationRow, picks: Picks, objective: Objective) -> str:
     before = "" if one.searched_gain_points is None else f"{one.searched_gain_points:+.2f}"
     smooth = one.gains.saving_at(objective)
     at_objective = "not measured" if smooth is None else _estimate(smooth, "+.1f", " %")
-    place = f"{one.label + marks:>12}  {one.ratio:6.2f}  {one.bpp:5.2f}  {100 * one.top1:5.2f} %"
+    place = f"{one.label + marks:>{width}}  {one.ratio:6.2f}  {one.bpp:5.2f}  {100 * one.top1:5.2f} %"
     return f"  {place}  {gain:>24}  {saving:>24}  {at_objective:>24}  {before:>13}"
 
 

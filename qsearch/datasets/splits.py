@@ -49,8 +49,8 @@ def share_of(dataset: Dataset, share: float, part: Part) -> Dataset:
     kept = np.zeros(len(dataset), dtype=np.bool_)
     kept[laid_out[((np.arange(count) + 0.5) * len(dataset) / count).astype(np.intp)]] = True
     chosen = np.flatnonzero(kept if part == "kept" else ~kept)
-    what = "kept aside" if part == "kept" else "searched on"
-    return _part(dataset, chosen, f"share-{dataset.digest}-{share!r}-{part}", f"{what} ({share:g} kept aside)")
+    what = f"{'the ' if part == 'kept' else ''}{100 * share:g} % kept aside"
+    return _part(dataset, chosen, f"share-{dataset.digest}-{share!r}-{part}", what)
 
 
 def _part(dataset: Dataset, chosen: npt.NDArray[np.intp], key: str, what: str) -> Dataset:

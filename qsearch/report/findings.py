@@ -16,6 +16,7 @@ from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.evaluation.objective import Objective
 from qsearch.report.cards import same_tables_in
 from qsearch.report.wording import measured_on, network_names
+from qsearch.run.confirmation import Confirmed, confirmed
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
 from qsearch.run.validation import uses, validations
@@ -45,7 +46,7 @@ class Validation:
     """One validation of a run, a run of its own, with what it says of the searched run's tables.
 
     uses: how often tables of the run were measured on these images.
-    rows: every table measured; picked: the two that the search picks, at quality 50's ratio and at its accuracy.
+    rows: every table measured; confirmed: the label there of the pick made on images kept aside, where it was measured.
     by_network: where there are several networks, the gains of the table picked at that ratio as each sees them.
     """
 
@@ -55,6 +56,7 @@ class Validation:
     images: int
     uses: int
     rows: tuple[ValidationRow, ...]
+    confirmed: str | None
     by_network: tuple[tuple[str, Gains], ...]
 
     @property
@@ -69,7 +71,10 @@ class Validation:
 
 @dataclass(frozen=True)
 class Searched:
-    """A run with its results, the tables its search picks with what they gain, and its validations."""
+    """A run with its results, the tables its search picks with what they gain, and its validations.
+
+    confirmed: the pick made on images kept aside, where some were.
+    """
 
     run: Run
     results: Results
@@ -77,6 +82,7 @@ class Searched:
     networks: tuple[str, ...]
     at_ratio: SelectedGain | None
     at_accuracy: SelectedGain | None
+    confirmed: Confirmed | None
     validations: tuple[Validation, ...]
     incomplete: tuple[str, ...]
 
@@ -112,7 +118,8 @@ def searched(run: Run) -> Searched:
     if not measured(results.done[0]).ranks.size:
         raise InputError(f"run {results.name} was measured without a classifier, and a report is about accuracy.")
     at_ratio, at_accuracy = selected_gain(results, "ratio"), selected_gain(results, "accuracy")
-    found = [part(_validation, run, results, kept, at_ratio) for kept in validations(run)]
+    pick = confirmed(run)
+    found = [part(_validation, run, results, kept, at_ratio, pick) for kept in validations(run)]
     return Searched(
         run=run,
         results=results,
@@ -120,13 +127,17 @@ def searched(run: Run) -> Searched:
         networks=network_names(run),
         at_ratio=at_ratio,
         at_accuracy=at_accuracy,
+        confirmed=pick,
         validations=tuple(each.value for each in found if each.value is not None),
         incomplete=tuple(each.missing for each in found if each.value is None),
     )
 
 
-def _validation(run: Run, results: Results, kept: Run, picked: SelectedGain | None) -> Validation:
+def _validation(
+    run: Run, results: Results, kept: Run, picked: SelectedGain | None, pick: Confirmed | None
+) -> Validation:
     again = kept.results()
+    confirmed_there = None if pick is None else same_tables_in(again, pick.trial)
     networks = network_names(kept)
     trial = None if picked is None else same_tables_in(again, results.trial(picked.label))
     by_network: tuple[tuple[str, Gains], ...] = ()
@@ -141,6 +152,7 @@ def _validation(run: Run, results: Results, kept: Run, picked: SelectedGain | No
         images=int(recorded.dataset["images"]),
         uses=uses(run, str(recorded.dataset["digest"])),
         rows=tuple(validation_rows(results, again)),
+        confirmed=None if confirmed_there is None else confirmed_there.label,
         by_network=by_network,
     )
 

@@ -14,6 +14,8 @@ from qsearch.evaluation.measurement import Trial
 from qsearch.evaluation.objective import TOP1, Objective
 from qsearch.report import wording
 from qsearch.report.findings import Searched, Validation
+from qsearch.report.wording import measured_on
+from qsearch.run.confirmation import Confirmed
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Group:
-    """The findings on one set of images. ``validation`` where the tables were not picked on them."""
+    """The findings on one set of images. ``validation`` where the tables were not picked on them, ``confirmed`` where
+    they were picked there and the search has not seen them."""
 
     title: str
     validation: bool
+    confirmed: bool
     measured_on: str
     findings: tuple[Finding, ...]
 
@@ -49,13 +53,15 @@ class Group:
 class Compared:
     """A run among several, in words: what its frontier and its pick at quality 50's ratio gain.
 
-    picked_by: its objective; corrected: the pick's gain less the luck of picking; saving: the bytes it saves at equal
-    loss; validations: both on each validation's images.
+    confirmed: what the pick made on images kept aside is expected to save; picked_by: its objective; corrected: the
+    pick's gain less the luck of picking; saving: the bytes it saves at equal loss; validations: both on each
+    validation's images.
     """
 
     run: str
     strategy: str
     trials: int
+    confirmed: str
     picked_by: str
     mean_gain: str
     pick: str
@@ -73,6 +79,7 @@ def compared(run: Searched) -> Compared:
         run=run.results.name,
         strategy=run.run.settings.search.strategy,
         trials=len(run.results.done),
+        confirmed="" if run.confirmed is None else _expected_briefly(run.confirmed),
         picked_by=run.results.objective.title,
         mean_gain="not known" if mean is None else wording.points(mean),
         pick="none" if pick is None else f"trial {pick.label}: {wording.short_points(pick.apparent)}",
@@ -93,13 +100,79 @@ def _saving(gains: Gains, objective: Objective) -> str:
 
 
 def headline(runs: Sequence[Searched]) -> list[Group]:
-    """Validations of all runs, then the runs themselves on the images that they searched."""
+    """Picks on images kept aside, validations of all runs, then the runs themselves on the images they searched."""
+    picks = [_confirmed(run, run.confirmed) for run in runs if run.confirmed is not None]
     groups = [_validation(run, validation) for run in runs for validation in run.validations]
-    return [*(group for group in groups if group.findings), *map(_searched, runs)]
+    return [*picks, *(group for group in groups if group.findings), *map(_searched, runs)]
+
+
+def _confirmed(run: Searched, found: Confirmed) -> Group:
+    title = f"Run {run.results.name}, on {wording.count(found.images, 'image')} kept aside from its search"
+    subject = f"bytes expected to be saved at equal {_short(found.objective)}"
+    saving = found.pick.saving
+    expected = (
+        Figure("not known", subject, "", "It lies outside the measured standard curve.")
+        if saving.value is None
+        else Figure(wording.saving(saving.value), subject, _expected_interval(saving), _how_sure(found))
+    )
+    errors = Figure(f"{found.standard_errors:.1f}", "standard errors above the standard tables", "", _to_settle(found))
+    finding = Finding(
+        f"Confirmed pick: {wording.called(found.pick.label)}",
+        (expected,) if found.falls_back else (expected, errors),
+        tuple(_confirmed_remarks(found)),
+    )
+    return Group(title, False, True, measured_on(found.run), (finding,))
+
+
+def _how_sure(found: Confirmed) -> str:
+    if found.falls_back:
+        return "No other table is expected to be better."
+    saving = found.pick.saving
+    return "" if saving.low is None or saving.high is None else wording.verdict(saving)
+
+
+def _expected_interval(saving: Estimate) -> str:
+    if saving.low is None or saving.high is None:
+        return "its interval reaches beyond the measured standard curve"
+    return wording.interval(saving, 1)
+
+
+def _to_settle(found: Confirmed) -> str:
+    more = found.further_images
+    return f"About {more} more images would settle whether it is better." if more else ""
+
+
+def _confirmed_remarks(found: Confirmed) -> Iterator[str]:
+    yield f"{_capital(_place(found.trial, found.objective.smooth))} here; what qsearch export takes."
+    yield (
+        f"Of {wording.count(len(found.considered), 'table')} the one that is expected to gain most: the best of "
+        f"{wording.count(found.trials, 'trial')}, averages, and tables from elsewhere. What each was measured to gain "
+        "is drawn towards the mean of its kind, as part of it is luck."
+    )
+    others = [f"{wording.called(each.label)} {wording.short_saving(each.saving)}" for each in found.considered[1:4]]
+    yield f"Next: {', '.join(others)}."
+
+
+def _expected_briefly(found: Confirmed) -> str:
+    saving = wording.short_saving(found.pick.saving)
+    return f"{wording.called(found.pick.label)}: {saving} at equal {_short(found.objective)}"
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def _short(objective: Objective) -> str:
+    return objective.name.replace("top1", "top-1")
 
 
 def _validation(run: Searched, validation: Validation) -> Group:
     findings = []
+    confirmed = validation.row(validation.confirmed)
+    if run.confirmed is not None and confirmed is not None:
+        pick = f"Confirmed pick: {wording.called(run.confirmed.pick.label)}"
+        figures = _figures("ratio", confirmed.gains, run.results.objective)
+        findings.append(Finding(pick, figures, tuple(_validation_remarks(confirmed, validation))))
     for selected in (run.at_ratio, run.at_accuracy):
         row = None if selected is None else validation.row(selected.label)
         if selected is not None and row is not None:
@@ -108,12 +181,12 @@ def _validation(run: Searched, validation: Validation) -> Group:
                 Finding(_pick(selected, run.results.objective), figures, tuple(_validation_remarks(row, validation)))
             )
     title = f"Run {run.results.name}, on {wording.count(validation.images, 'image')} that its tables were not picked on"
-    return Group(title, True, validation.measured_on, tuple(findings))
+    return Group(title, True, False, validation.measured_on, tuple(findings))
 
 
 def _validation_remarks(row: ValidationRow, validation: Validation) -> Iterator[str]:
     place = _place(validation.results.trial(row.label), validation.results.objective)
-    yield f"Trial {row.label}: {place} here."
+    yield f"{_capital(wording.called(row.label))}: {place} here."
     yield f"Validation {validation.name}, {wording.uses(validation.uses)}."
 
 
@@ -127,7 +200,7 @@ def _searched(run: Searched) -> Group:
         for each in (run.at_ratio, run.at_accuracy)
         if each is not None
     )
-    return Group(f"Run {run.results.name}, on the images it searched", False, run.measured_on, findings)
+    return Group(f"Run {run.results.name}, on the images it searched", False, False, run.measured_on, findings)
 
 
 def _search_remarks(run: Searched, selected: SelectedGain) -> Iterator[str]:

@@ -70,12 +70,17 @@ def render_report(runs: Sequence[Run]) -> str:
         significances=significances(found),
         efficiency=part(_efficiency, found),
         gallery=_gallery(found),
-        conditions=[conditions(run) for each in found for run in (each.run, *(kept.run for kept in each.validations))],
+        conditions=[conditions(run) for each in found for run in _measured_runs(each)],
         data=as_script_data(drawn),
         style=_asset("page.css"),
         scripts=[_asset(name) for name in SCRIPTS],
         version=version("qsearch"),
     )
+
+
+def _measured_runs(run: Searched) -> list[Run]:
+    """The run itself, its confirmation and its validations."""
+    return [run.run, *([] if run.confirmed is None else [run.confirmed.run]), *(kept.run for kept in run.validations)]
 
 
 def _check_names(runs: Sequence[Run]) -> None:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from qsearch.analysis.bootstrap import LEVEL, Estimate
-from qsearch.analysis.candidates import MEAN_OF, SCALED, STANDARD
+from qsearch.analysis.candidates import MEAN_OF, SCALED, SEED, STANDARD
 from qsearch.analysis.summary import Point
 from qsearch.evaluation.measurement import Measurement
 from qsearch.evaluation.objective import TOP1, Objective
@@ -52,6 +52,8 @@ def called(label: str) -> str:
         return "the standard tables"
     if label.startswith(MEAN_OF):
         return label.replace("-", " ")
+    if label.startswith(SEED):
+        return without_folders(label)
     number = label.removesuffix(SCALED)
     if number != label:
         return f"trial {number}, scaled to the ratio"

@@ -71,7 +71,6 @@ class Confirmed:
     run: the confirmation, a run of its own, results: what it measured; trials: of how many of the search's done trials
     candidates were taken.
     considered: all candidates, in falling order of what they are expected to gain: the pick first.
-    gains: what the pick was measured to gain on the images kept aside, not corrected for having been picked there.
     kept: see :class:`qsearch.analysis.shrinkage.Shrunken`.
     """
 
@@ -80,7 +79,6 @@ class Confirmed:
     objective: Objective
     trials: int
     considered: tuple[Considered, ...]
-    gains: Gains
     kept: float
 
     @property
@@ -92,6 +90,11 @@ class Confirmed:
     def trial(self) -> Trial:
         """The pick as it was measured."""
         return self.pick.trial
+
+    @property
+    def gains(self) -> Gains:
+        """What the pick was measured to gain on the images kept aside, not corrected for having been picked there."""
+        return bootstrap_gains(self.results, self.trial)
 
     @property
     def ratio(self) -> float:
@@ -261,7 +264,6 @@ def _confirmed(run: Run, results: Results) -> Confirmed | None:
         objective=objective,
         trials=_trials(run),
         considered=tuple(considered),
-        gains=bootstrap_gains(results, considered[0].trial),
         kept=found.kept,
     )
 

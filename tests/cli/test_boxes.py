@@ -69,9 +69,8 @@ def test_around_another_quality_the_ratio_is_another(cli: Cli) -> None:
 
 
 def test_a_config_of_an_older_version_is_searched_as_it_was(cli: Cli) -> None:
-    Path("old.toml").write_text(
-        "format = 2\n[search]\nstrategy = 'bounded-random'\nseed = 2\nwarm_up = 40\ntrials = 43\n"
-    )
+    search = "[search]\nstrategy = 'bounded-random'\nseed = 2\nwarm_up = 40\ntrials = 43\n"
+    Path("old.toml").write_text(f"format = 2\n{search}")
     wide = ("--window", "1", "9")
     succeed(cli, "--name", "old", "--config", "old.toml", *wide, *FAKE)
     found = search_settings("old")

@@ -1,32 +1,22 @@
 """Weights of a network's loss: known for networks whose answers are known, by gradients and without."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from benchmarks.codec import made_up
 from qsearch.classifiers import load_classifier
-from qsearch.classifiers.base import Classifier, ClassifierOptions
 from qsearch.classifiers.function import FunctionClassifier
-from qsearch.classifiers.inference import InferenceClassifier
-from qsearch.classifiers.network import NetworkInput, TorchNetwork
 from qsearch.datasets import load_dataset
 from qsearch.datasets.base import UNLABELLED, Dataset, DatasetOptions
 from qsearch.errors import EvaluationError, InputError
 from qsearch.learning.sensitivity import Method, frequency_weights
+from tests.learning.networks import CB, GAIN, LUMA, broken, in_numpy, in_torch
 
-if TYPE_CHECKING:
-    import torch
-
-SIDE, GAIN = 24, 30.0
-LUMA, CB = (0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5)
-
-Network = Callable[["torch.Tensor"], "torch.Tensor"]
+SIDE = 24
 
 
 @pytest.fixture(autouse=True)
@@ -50,32 +40,6 @@ def unlabelled() -> Dataset:
         Dataset.from_arrays(images(4), np.zeros(4), (UNLABELLED,)),
         truth="unknown",
     )
-
-
-def build(mix: tuple[float, float, float]) -> "torch.nn.Module":
-    import torch
-
-    class TwoSides(torch.nn.Module):
-        """Two classes, by the mean over all pixels of one mix of R, G and B."""
-
-        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-            mean = (pixels.mean(dim=(2, 3)) * torch.tensor(mix)).sum(dim=1) * 255 - 128 * sum(mix)
-            return torch.stack([mean, -mean], dim=1) * GAIN / 255
-
-    return TwoSides().eval()
-
-
-def in_torch(mix: tuple[float, float, float] = LUMA) -> Classifier:
-    network = TorchNetwork("two sides", "a" * 64, 2, NetworkInput(None, None), partial(build, mix))
-    return InferenceClassifier(network, ClassifierOptions(device="cpu"))
-
-
-def in_numpy(mix: tuple[float, float, float] = LUMA) -> Classifier:
-    def answer(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-        mean = (pixels.mean(axis=(1, 2)) * mix).sum(axis=1) - 128 * sum(mix)
-        return np.stack([mean, -mean], axis=1) * GAIN / 255
-
-    return FunctionClassifier(answer, 2, name="two sides", version="1")
 
 
 def expected_at_dc(mix: tuple[float, float, float], label_free: bool, subsampling: str) -> float:
@@ -176,15 +140,13 @@ class TestRefused:
             frequency_weights(in_torch(), dataset(2), "4:2:0", label_free=True, seed=0, method="guess")  # type: ignore[arg-type]
 
     def test_a_gradient_that_is_none(self) -> None:
-        network = TorchNetwork("broken", "a" * 64, 2, NetworkInput(None, None), build_broken)
-        classifier = InferenceClassifier(network, ClassifierOptions(device="cpu"))
         with pytest.raises(EvaluationError, match="gradient of broken on 000000 is not a number"):
-            frequency_weights(classifier, dataset(2), "4:2:0", label_free=True, seed=0)
+            frequency_weights(broken(), dataset(2), "4:2:0", label_free=True, seed=0)
 
     def test_answers_that_are_none(self) -> None:
-        broken = FunctionClassifier(lambda pixels: np.full((len(pixels), 2), np.nan), 2, version="1")
+        silent = FunctionClassifier(lambda pixels: np.full((len(pixels), 2), np.nan), 2, version="1")
         with pytest.raises(EvaluationError, match="not finite"):
-            frequency_weights(broken, dataset(2), "4:2:0", label_free=True, seed=0)
+            frequency_weights(silent, dataset(2), "4:2:0", label_free=True, seed=0)
 
     def test_a_network_that_sees_nothing(self) -> None:
         blind = FunctionClassifier(lambda pixels: np.zeros((len(pixels), 2)), 2, name="blind", version="1")
@@ -192,22 +154,15 @@ class TestRefused:
             frequency_weights(blind, dataset(2), "4:2:0", label_free=True, seed=0)
 
 
-def build_broken() -> "torch.nn.Module":
-    import torch
-
-    class Broken(torch.nn.Module):
-        """Its root has no slope at 0."""
-
-        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-            return (pixels * 0).mean(dim=(2, 3)).sqrt()[:, :2] + pixels.mean(dim=(2, 3))[:, :2]
-
-    return Broken().eval()
-
-
 def test_the_embedded_network_has_weights_of_every_frequency() -> None:
-    whole = load_dataset("textures:search")
-    textures = Dataset.from_arrays(whole.images[:16], whole.labels[:16], whole.class_names)
-    weights = frequency_weights(load_classifier("textures-cnn"), textures, "4:2:0", label_free=True, seed=0)
+    images = np.ascontiguousarray(made_up(8)[:, :96, :96])
+    weights = frequency_weights(
+        load_classifier("textures-cnn"),
+        Dataset.from_arrays(images, np.zeros(8)),
+        "4:2:0",
+        label_free=True,
+        seed=0,
+    )
     assert (weights > 0).all()
     assert weights[0, :4, :4].mean() > 5 * weights[0, 4:, 4:].mean()
 

@@ -1,10 +1,20 @@
 """The headline's data: whose numbers come first, and what is said of runs side by side."""
 
+import shutil
+from html import unescape
+from pathlib import Path
+
+import pytest
+
 from qsearch.analysis.results import measured
 from qsearch.report.findings import searched
 from qsearch.report.headline import compared, headline
-from qsearch.report.wording import points, saving, saving_estimate, short_points
+from qsearch.report.page import render_report
+from qsearch.report.wording import points, saving, saving_estimate, short_points, short_saving
 from qsearch.run.folder import Run
+from tests.made_up_confirmations import make, many, standard
+from tests.made_up_confirmations import measurement as made_up
+from tests.made_up_runs import make_loss_run
 from tests.report.conftest import Reported
 
 
@@ -59,3 +69,69 @@ def test_runs_side_by_side_state_the_numbers_that_their_cards_state(reported: Re
     assert rows[0].validations[0].startswith("unseen: ")
     assert rows[0].validations[0].endswith(" at equal loss")
     assert rows[1].validations == ()
+
+
+@pytest.fixture
+def kept_aside(tmp_path: Path) -> Run:
+    """A run whose pick was made on 400 images kept aside, beside its validation on the same numbers."""
+    run = Run.open(make_loss_run(tmp_path / "demo"))
+    found = {"standard": standard(20), **many(0.02), "mean-of-all": made_up(20, 0.1, seed=50)}
+    make(run.path / "confirmations" / "4-trials", found)
+    make(run.path / "validations" / "others", {"17": made_up(20, 0.02), "an-average": made_up(20, 0.1, seed=50)})
+    return run
+
+
+def test_a_pick_made_on_images_kept_aside_comes_first(kept_aside: Run) -> None:
+    run = searched(kept_aside)
+    found = run.confirmed
+    assert found is not None
+    group = headline([run])[0]
+    assert (group.confirmed, group.validation) == (True, False)
+    assert group.title == "Run demo, on 400 images kept aside from its search"
+    (finding,) = group.findings
+    assert finding.pick == "Confirmed pick: mean of all"
+    saved, errors = finding.figures
+    assert found.pick.saving.value is not None
+    assert (saved.figure, saved.subject) == (
+        saving(found.pick.saving.value),
+        "bytes expected to be saved at equal loss",
+    )
+    assert saved.interval.startswith("95")
+    assert saved.verdict == "Better than the standard tables."
+    assert (errors.figure, errors.verdict) == (f"{found.standard_errors:.1f}", "")
+    assert "what qsearch export takes" in finding.remarks[0]
+    assert "Of 10 tables" in finding.remarks[1]
+    assert finding.remarks[2].startswith("Next: trial ")
+    assert compared(run).confirmed == f"mean of all: {short_saving(found.pick.saving)} at equal loss"
+    page = render_report([kept_aside, Run.open(make_loss_run(kept_aside.path.parent / "other"))])
+    assert compared(run).confirmed in unescape(page)
+
+
+def test_what_is_not_told_apart_says_how_many_images_would(kept_aside: Run) -> None:
+    hardly = {"standard": standard(20), "7": made_up(20, 0.02, noise=0.5, seed=2)}
+    make(kept_aside.path / "confirmations" / "5-trials", hardly)
+    found = searched(kept_aside).confirmed
+    assert found is not None
+    assert found.further_images
+    _, errors = headline([searched(kept_aside)])[0].findings[0].figures
+    assert errors.verdict == f"About {found.further_images} more images would settle whether it is better."
+
+
+def test_where_nothing_gains_the_standard_tables_are_the_pick(kept_aside: Run) -> None:
+    make(kept_aside.path / "confirmations" / "5-trials", {"standard": standard(20), **many(-0.1)})
+    (finding,) = headline([searched(kept_aside)])[0].findings
+    assert finding.pick == "Confirmed pick: the standard tables"
+    (figure,) = finding.figures
+    assert figure.verdict == "No other table is expected to be better."
+
+
+def test_a_validation_knows_the_confirmed_pick_by_its_tables(kept_aside: Run) -> None:
+    run = searched(kept_aside)
+    confirmation, validation = Run.open(kept_aside.path / "confirmations" / "4-trials"), run.validations[0]
+    assert validation.confirmed is None  # other tables
+    pick = confirmation.results().trial("mean-of-all")
+    shutil.rmtree(validation.run.path)
+    make(validation.run.path, {"an-average": pick.measurement}, tables=[pick.tables])
+    run = searched(Run.open(kept_aside.path))
+    assert run.validations[0].confirmed == "an-average"
+    assert headline([run])[1].findings[0].pick == "Confirmed pick: mean of all"

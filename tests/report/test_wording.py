@@ -63,3 +63,19 @@ def plain(text: str) -> str:
 )
 def test_the_verdict_is_the_intervals(low: float | None, high: float | None, verdict: str) -> None:
     assert wording.verdict(Estimate(1.0, low, high, 2000)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        ("17", "trial 17"),
+        ("17-scaled", "trial 17, scaled to the ratio"),
+        ("standard", "the standard tables"),
+        ("mean-of-best-and-published", "mean of best and published"),
+        ("published:luo-2021", "published:luo-2021"),
+        ("seed:/home/ann/mine.txt", "seed:mine.txt"),
+        ("standard:50", "standard:50"),
+    ],
+)
+def test_a_table_is_called_what_it_is(label: str, words: str) -> None:
+    assert wording.called(label) == words

@@ -266,9 +266,9 @@ def test_a_revision_settles_anew_who_is_best() -> None:
     one, two, failed = (driver.get_configuration({"entry": value}) for value in (1, 2, 3))
     for configuration, time in ((one, 1.0), (two, 2.0), (failed, math.inf)):
         driver.report(configuration, time)
-    driver.revise({one.hash: 3.0})
-    assert driver.best_result is not None
-    assert driver.best_result.configuration is two
-    assert driver.objective.lt(two, one)
-    driver.revise({two.hash: 4.0})
-    assert driver.best_result.configuration is one
+    for revised, best in (({one.hash: 3.0}, two), ({two.hash: 4.0}, one)):
+        driver.revise(revised)
+        assert driver.best_result is not None
+        assert driver.best_result.configuration is best
+        assert driver.objective.lt(best, failed)
+    assert driver.objective.lt(one, two)
