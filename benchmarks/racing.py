@@ -5,11 +5,11 @@
 Searches sorted random tables, steered to the ratio of standard quality 50, on photos/search with MobileNetV2 until all
 have seen all images, and then replays races over what was measured: which tables each threshold stops, how many of the
 network's evaluations of images that saves, and how good the best tables that are left are. Settings are chosen by that
-alone, and by the halves: tables are raced and picked on one half of the images and judged on the other.
+alone: tables are raced and picked on random halves of the images and judged by loss on the others.
 
-With --judge the picks of the default race, and those without a race, are measured on photos/validate: the best table by
-loss, and the log-mean of the best twelve, steered to the same ratio. Gains are cross-entropies in nats below the
-standard curve's at the table's own ratio, with normal 95 % intervals over the images.
+With --judge the picks of the default race, of one that is stricter, and those without a race are measured on
+photos/validate: the best table, and the log-mean of the best twelve, steered to the same ratio. Gains are cross-entropies in nats below the standard
+curve's at the table's own ratio, with normal 95 % intervals over the images.
 
 The trials are kept in runs/racing, so that an interrupted benchmark goes on where it was. Writes racing.json into
 --out.
@@ -21,10 +21,12 @@ import math
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -33,7 +35,7 @@ from qsearch.datasets.base import identities
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.evaluation.measures import Floats
-from qsearch.evaluation.objective import LOSS
+from qsearch.evaluation.objective import DIVERGENCE, LOSS, Objective, ObjectiveName
 from qsearch.evaluation.parts import NestedOrder, nested_order, order_of
 from qsearch.evaluation.task import Task
 from qsearch.executors import executor_for
@@ -41,7 +43,7 @@ from qsearch.pareto.paired_curve import PairedCurve
 from qsearch.run.building import build_evaluator, usable_cores
 from qsearch.run.settings import ClassifierSettings, DatasetSettings, RunSettings
 from qsearch.search import run_search
-from qsearch.search.racing import Race, RaceOptions
+from qsearch.search.racing import DEFAULT_CHANCE, Race, RaceOptions
 from qsearch.search.steering import Steering, sizes_of
 from qsearch.space import SearchSpace
 from qsearch.strategies.sorted_random import SortedRandom
@@ -51,7 +53,10 @@ from qsearch.tables import QuantTables
 HERE = Path(__file__).parent
 QUALITY = 50
 BEST = 12
-CHANCES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+CHANCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+PICKED_BY = (LOSS, DIVERGENCE)
+JUDGED = (DEFAULT_CHANCE, 0.5)
+WITHOUT = "without a race"
 HALVES = 20
 
 
@@ -82,23 +87,29 @@ def measured(trial: Trial) -> Measurement:
     return trial.measurement.only(trial.measurement.measures)
 
 
-def curve_of(standard: Sequence[Measurement]) -> PairedCurve:
-    """The standard curve of the loss."""
-    return PairedCurve.of([(LOSS.values(each), each.size_bytes.astype(np.float64)) for each in standard])
+def curve_of(standard: Sequence[Measurement], objective: Objective) -> PairedCurve:
+    """The standard curve."""
+    return PairedCurve.of([(objective.values(each), each.size_bytes.astype(np.float64)) for each in standard])
 
 
-def gains_of(curve: PairedCurve, table: Measurement) -> Floats:
+def gains_of(curve: PairedCurve, table: Measurement, objective: Objective) -> Floats:
     """[n], image by image."""
-    gains = curve.gains(LOSS.values(table), table.size_bytes.astype(np.float64))
+    gains = curve.gains(objective.values(table), table.size_bytes.astype(np.float64))
     assert gains is not None  # all are steered into the curve
     return gains
+
+
+def mean_gains(standard: Sequence[Measurement], tables: Sequence[Measurement], objective: Objective) -> Floats:
+    """[t], of each of ``tables``."""
+    curve = curve_of(standard, objective)
+    return np.array([gains_of(curve, table, objective).mean() for table in tables])
 
 
 def replayed(
     options: RaceOptions, order: NestedOrder, standard: Sequence[Measurement], tables: Sequence[Measurement]
 ) -> npt.NDArray[np.int64]:
     """How many images each of ``tables`` sees in a race, in their order."""
-    race = Race(options, LOSS, order)
+    race = Race(options, order)
     race.set_standard(standard)
     seen = []
     for place, table in enumerate(tables):
@@ -117,58 +128,73 @@ def best_of(gains: Floats, candidates: npt.NDArray[np.int64]) -> npt.NDArray[np.
     return np.asarray(candidates[np.argsort(-gains[candidates], kind="stable")])
 
 
-def race_row(
-    chance: float, order: NestedOrder, standard: Sequence[Measurement], tables: Sequence[Measurement]
-) -> dict[str, Any]:
-    """What a race of that threshold saves, and what is left of the best."""
-    curve = curve_of(standard)
-    gains = np.array([gains_of(curve, table).mean() for table in tables])
-    seen = replayed(RaceOptions(chance=chance), order, standard, tables)
-    every, left = (best_of(gains, np.flatnonzero(seen >= least)) for least in (0, len(order)))
-    return {
-        "chance": chance,
-        "images_evaluated": int(seen.sum()),
-        "without_a_race": len(tables) * len(order),
-        "times_fewer": round(len(tables) * len(order) / int(seen.sum()), 2),
-        "stopped_after": {str(size): int((seen == size).sum()) for size in order.sizes[:-1]},
-        "best_is_left": bool(every[0] == left[0]),
-        "best_12_left": len(set(every[:BEST].tolist()) & set(left[:BEST].tolist())),
-        "gain_of_best_12": round(float(gains[left[:BEST]].mean()), 4),
-        "gain_of_best_12_without_a_race": round(float(gains[every[:BEST]].mean()), 4),
-        "halves": halves(chance, standard, tables),
-    }
+@dataclass(frozen=True)
+class Half:
+    """Tables on one random half of the images, to race and to pick on, and what each gains by loss on the other."""
+
+    order: NestedOrder
+    standard: list[Measurement]
+    tables: list[Measurement]
+    gains: dict[ObjectiveName, Floats]
+    judged: Floats
 
 
-def halves(chance: float, standard: Sequence[Measurement], tables: Sequence[Measurement]) -> dict[str, float]:
-    """Raced and picked on one half of the images, judged on the other: means over random halves of the mean gain of the
-    best twelve, and of the best, each with a race less without one; and of the gain without one."""
-    draw = np.random.RandomState(0)
-    images = standard[0].images
-    rows = []
+def halves_of(standard: Sequence[Measurement], tables: Sequence[Measurement]) -> list[Half]:
+    """Always the same random halves."""
+    draw, images = np.random.RandomState(0), standard[0].images
+    halves = []
     for number in range(HALVES):
         shuffled = draw.permutation(images)
         ours, theirs = np.sort(shuffled[: images // 2]), np.sort(shuffled[images // 2 :])
-        here, there = [each.at(ours) for each in standard], [each.at(theirs) for each in standard]
-        mine = [table.at(ours) for table in tables]
-        seen = replayed(RaceOptions(chance=chance), nested_order([""] * len(ours), str(number)), here, mine)
-        gains = np.array([gains_of(curve_of(here), table).mean() for table in mine])
-        judged = np.array([gains_of(curve_of(there), table.at(theirs)).mean() for table in tables])
-        every, left = (best_of(gains, np.flatnonzero(seen >= least)) for least in (0, len(ours)))
-        rows.append(
-            (
-                judged[left[:BEST]].mean() - judged[every[:BEST]].mean(),
-                judged[left[0]] - judged[every[0]],
-                judged[every[:BEST]].mean(),
-                len(tables) * len(ours) / seen.sum(),
-            )
-        )
+        here, mine = [each.at(ours) for each in standard], [table.at(ours) for table in tables]
+        gains = {each.name: mean_gains(here, mine, each) for each in PICKED_BY}
+        judged = mean_gains([each.at(theirs) for each in standard], [table.at(theirs) for table in tables], LOSS)
+        halves.append(Half(nested_order([""] * len(ours), str(number)), here, mine, gains, judged))
+    return halves
+
+
+def race_row(
+    options: RaceOptions,
+    order: NestedOrder,
+    standard: Sequence[Measurement],
+    tables: Sequence[Measurement],
+    halves: Sequence[Half],
+) -> dict[str, Any]:
+    """What a race saves, what is left of the best, and what that costs on other images."""
+    seen = replayed(options, order, standard, tables)
+    row: dict[str, Any] = {
+        "by": options.by,
+        "chance": options.chance,
+        "images_evaluated": int(seen.sum()),
+        "times_fewer": round(len(tables) * len(order) / int(seen.sum()), 2),
+        "stopped_after": {str(size): int((seen == size).sum()) for size in order.sizes[:-1]},
+    }
+    seen_in_halves = [replayed(options, half.order, half.standard, half.tables) for half in halves]
+    for objective in PICKED_BY:
+        gains = mean_gains(standard, tables, objective)
+        every, left = (best_of(gains, np.flatnonzero(seen >= least)) for least in (0, len(order)))
+        row[f"picked by {objective.name}"] = {
+            "best_is_left": bool(every[0] == left[0]),
+            "of_the_best_12_left": len(set(every[:BEST].tolist()) & set(left[:BEST].tolist())),
+            **in_halves(halves, seen_in_halves, objective),
+        }
+    return row
+
+
+def in_halves(halves: Sequence[Half], seen: Sequence[npt.NDArray[np.int64]], objective: Objective) -> dict[str, float]:
+    """Means over the halves of what picks gain by loss on the other half, with a race less without one."""
+    rows = []
+    for half, images in zip(halves, seen, strict=True):
+        gains = half.gains[objective.name]
+        every, left = (best_of(gains, np.flatnonzero(images >= least)) for least in (0, len(half.order)))
+        best_12, best_12_left = half.judged[every[:BEST]].mean(), half.judged[left[:BEST]].mean()
+        rows.append((best_12, best_12_left - best_12, half.judged[left[0]] - half.judged[every[0]]))
     means, spread = np.mean(rows, axis=0), np.std(rows, axis=0, ddof=1)
     return {
-        "best_12_with_less_without": round(float(means[0]), 4),
-        "its_spread_over_halves": round(float(spread[0]), 4),
-        "best_with_less_without": round(float(means[1]), 4),
-        "best_12_without": round(float(means[2]), 4),
-        "times_fewer": round(float(means[3]), 2),
+        "other_half_best_12_without": round(float(means[0]), 4),
+        "other_half_best_12_with_less_without": round(float(means[1]), 4),
+        "spread_of_that_over_halves": round(float(spread[1]), 4),
+        "other_half_best_with_less_without": round(float(means[2]), 4),
     }
 
 
@@ -182,15 +208,21 @@ def log_mean(tables: Sequence[QuantTables]) -> QuantTables:
 def judged(
     evaluator: Evaluator, unseen: Evaluator, picks: dict[str, dict[str, QuantTables]], ratio: float
 ) -> dict[str, Any]:
-    """What each pick gains on images that no search saw, and what the race makes of it, paired."""
-    curve = curve_of([unseen.evaluate(Task(QuantTables.standard(quality))) for quality in REFERENCE_QUALITIES])
-    gate = Steering(evaluator, ratio)
+    """What each pick gains by loss on images that no search saw, and what a race makes of it, paired."""
+    standard = [unseen.evaluate(Task(QuantTables.standard(quality))) for quality in REFERENCE_QUALITIES]
+    curve, gate = curve_of(standard, LOSS), Steering(evaluator, ratio)
+    known: dict[QuantTables, Floats] = {}
     rows: dict[str, Any] = {}
     for rule, tables in picks.items():
         steered = {way: gate.admit(each).tables for way, each in tables.items()}
-        gains = {way: gains_of(curve, unseen.evaluate(Task(each))) for way, each in steered.items()}
-        rows[rule] = {way: interval(each) for way, each in gains.items()}
-        rows[rule]["with_less_without"] = interval(gains["with"] - gains["without"])
+        for each in steered.values():
+            if each not in known:
+                known[each] = gains_of(curve, unseen.evaluate(Task(each)), LOSS)
+        without = known[steered.pop(WITHOUT)]
+        rows[rule] = {WITHOUT: interval(without)}
+        for way, each in steered.items():
+            rows[rule][way] = interval(known[each])
+            rows[rule][f"{way}, less without"] = interval(known[each] - without)
     return rows
 
 
@@ -203,19 +235,21 @@ def interval(values: Floats) -> list[float]:
 def picks_of(
     order: NestedOrder, standard: Sequence[Measurement], trials: Sequence[Trial]
 ) -> dict[str, dict[str, QuantTables]]:
-    """The best table and the log-mean of the best twelve, with the default race and without one."""
+    """The best table and the log-mean of the best twelve, without a race and with races of the chances judged."""
     tables = [measured(trial) for trial in trials]
-    curve = curve_of(standard)
-    gains = np.array([gains_of(curve, table).mean() for table in tables])
-    seen = replayed(RaceOptions(), order, standard, tables)
-    ranked = {"without": best_of(gains, np.arange(len(tables)))}
-    ranked["with"] = best_of(gains, np.flatnonzero(seen == len(order)))
-    return {
-        "best": {way: trials[best[0]].tables for way, best in ranked.items()},
-        "log-mean of the best 12": {
+    through = {WITHOUT: np.arange(len(tables))}
+    for chance in JUDGED:
+        seen = replayed(RaceOptions(chance=chance), order, standard, tables)
+        through[f"with chance {chance:g}"] = np.flatnonzero(seen == len(order))
+    picks: dict[str, dict[str, QuantTables]] = {}
+    for objective in PICKED_BY:
+        gains = mean_gains(standard, tables, objective)
+        ranked = {way: best_of(gains, candidates) for way, candidates in through.items()}
+        picks[f"best by {objective.name}"] = {way: trials[best[0]].tables for way, best in ranked.items()}
+        picks[f"log-mean of the best 12 by {objective.name}"] = {
             way: log_mean([trials[place].tables for place in best[:BEST]]) for way, best in ranked.items()
-        },
-    }
+        }
+    return picks
 
 
 def main() -> None:
@@ -240,13 +274,19 @@ def main() -> None:
         standard, trials = searched(wanted.runs / f"{wanted.trials}-{seed}.sqlite", evaluator, seed, wanted.trials)
         tables = [measured(trial) for trial in trials]
         together += tables
-        races = [race_row(chance, order, standard, tables) for chance in CHANCES]
+        halves = halves_of(standard, tables)
+        races = [
+            race_row(RaceOptions(by=by.name, chance=chance), order, standard, tables, halves)
+            for by in PICKED_BY
+            for chance in CHANCES
+        ]
         row: dict[str, Any] = {"seed": seed, "tables": len(tables), "races": races}
         if unseen is not None:
             row["on_photos_validate"] = judged(evaluator, unseen, picks_of(order, standard, trials), ratio)
         rows.append(row)
         print(json.dumps(row, indent=1), flush=True)
-    seen = replayed(RaceOptions(), order, standard, together)
+    halves = halves_of(standard, together)
+    long = [race_row(RaceOptions(chance=chance), order, standard, together, halves) for chance in CHANCES]
     options = RaceOptions()
     result = {
         "at": datetime.now(UTC).date().isoformat(),
@@ -255,11 +295,8 @@ def main() -> None:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "images": len(order),
         "ratio": round(ratio, 2),
-        "defaults": {"chance": options.chance, "elite": options.elite, "lag": options.lag},
-        "one_race_of_all_seeds": {
-            "tables": len(together),
-            "times_fewer": round(len(together) * len(order) / int(seen.sum()), 2),
-        },
+        "defaults": msgspec.to_builtins(options),
+        "one_race_of_all_seeds": {"tables": len(together), "races": long},
         "rows": rows,
     }
     (wanted.out / "racing.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

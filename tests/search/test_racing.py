@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement
-from qsearch.evaluation.objective import LOSS, TOP1
 from qsearch.evaluation.parts import NestedOrder
 from qsearch.pareto.curve import StandardCurve
 from qsearch.pareto.paired_curve import PairedCurve
@@ -51,7 +50,7 @@ def table(gain: float, noise: float = 0.5, seed: int = 0, size: float = 1900.0) 
 
 def race(**options: Any) -> Race:
     """One whose first twelve tables, all done, gain nothing."""
-    made = Race(RaceOptions(**options), LOSS, order())
+    made = Race(RaceOptions(by="loss", **options), order())
     made.set_standard(standard())
     for place in range(made.options.elite):
         made.settle(place, table(0, 0.05, seed=place))
@@ -170,7 +169,7 @@ class TestVerdict:
         assert race(chance=0.9).verdict(12, part(table(-1, size=5000), 64)).stays
 
     def test_without_a_curve_nobody_is_stopped(self) -> None:
-        made = Race(RaceOptions(), LOSS, order())
+        made = Race(RaceOptions(by="loss"), order())
         made.set_standard([])
         for place in range(12):
             made.settle(place, table(0))
@@ -178,7 +177,7 @@ class TestVerdict:
         assert made.verdict(12, part(table(-1), 64)).stays
 
     def test_who_failed_or_was_stopped_is_no_rival(self) -> None:
-        made = Race(RaceOptions(), LOSS, order())
+        made = Race(RaceOptions(by="loss"), order())
         made.set_standard(standard())
         for place in range(12):
             made.settle(place, None)
@@ -193,7 +192,7 @@ class TestElite:
         assert [made.races(place) for place in (0, 11, 12, 500)] == [False, False, True, True]
 
     def test_a_decision_waits_for_all_that_it_rests_upon(self) -> None:
-        made = Race(RaceOptions(elite=3, lag=2), LOSS, order())
+        made = Race(RaceOptions(by="loss", elite=3, lag=2), order())
         for place in (0, 1, 3, 4):
             made.settle(place, table(0, seed=place))
         assert not made.ready(3)
@@ -224,7 +223,7 @@ class TestElite:
     @settings(max_examples=10)
     @given(st.permutations(range(20)))
     def test_the_order_in_which_trials_end_does_not_show(self, places: list[int]) -> None:
-        made, whole = Race(RaceOptions(), LOSS, order()), Race(RaceOptions(), LOSS, order())
+        made, whole = Race(RaceOptions(by="loss"), order()), Race(RaceOptions(by="loss"), order())
         tables = [table(0.02 * (place % 5), 0.3, seed=place) for place in range(20)]
         whole.set_standard(standard())
         for place in range(20):
@@ -237,7 +236,7 @@ class TestElite:
         assert all(made.verdict(place, mine) == whole.verdict(place, mine) for place in (12, 20, 24))
 
     def test_any_objective_races(self) -> None:
-        made = Race(RaceOptions(chance=0.2), TOP1, order())
+        made = Race(RaceOptions(by="top1", chance=0.2), order())
         made.set_standard(standard())
         for place in range(12):
             made.settle(place, table(0, seed=place))
