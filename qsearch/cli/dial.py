@@ -24,6 +24,7 @@ from qsearch.tables import QuantTables
 
 SHOWN = (5, 10, 25, 50, 75, 85, 95)
 """Qualities whose bytes are printed."""
+DRAWN = (10, 30, 50, 75, 90, 95)
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ class _Source:
 )
 @dataset_options
 @click.option("--workers", type=click.IntRange(min=1), help="Threads.  [default: the cores]")
+@click.option(
+    "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the tables: a .png, .svg or .pdf file."
+)
 @runs_option
 @click.option("--json", "json_", is_flag=True, help="Qualities and bytes as JSON.")
 @click.pass_context
@@ -54,6 +58,7 @@ def dial(
     source: str,
     out: Path,
     workers: int | None,
+    plot: Path | None,
     runs: Path,
     json_: bool,
     **given: Any,
@@ -82,6 +87,8 @@ def dial(
         click.echo("interrupted: nothing is written.", err=True)
         ctx.exit(INTERRUPTED)
     write_dial(made, out)
+    if plot is not None:
+        _draw(made, plot)
     click.echo(_as_json(made) if json_ else _as_text(made, out))
 
 
@@ -125,6 +132,15 @@ def _of_run(run: Run, dataset: DatasetSettings | None) -> _Source:
         tuple(images),
         build_dataset(run.settings.dataset if dataset is None else dataset),
     )
+
+
+def _draw(made: Dial, plot: Path) -> None:
+    from qsearch.report.plots import save_figure
+    from qsearch.report.tables_plot import plot_tables
+
+    tables = {f"quality {quality}": made.tables(quality) for quality in DRAWN}
+    save_figure(plot_tables(tables, f"D{made.title[1:]}", "with the bytes of the standard tables"), plot)
+    click.echo(f"wrote {plot}", err=True)
 
 
 def _as_json(made: Dial) -> str:

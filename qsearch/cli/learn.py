@@ -82,6 +82,9 @@ DEFAULTS = LearningSettings()
     "--seed", type=click.IntRange(min=0), default=DEFAULTS.seed, show_default=True, help="Of all that is drawn."
 )
 @click.option("--workers", type=click.IntRange(min=1), help="--per-image: images at once.  [default: the cores]")
+@click.option(
+    "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the tables: a .png, .svg or .pdf file."
+)
 @click.option("--json", "json_", is_flag=True, help="Print the rungs as JSON.")
 @click.pass_context
 def learn(
@@ -93,6 +96,7 @@ def learn(
     qualities: tuple[int, ...],
     loss_weights: tuple[tuple[float, float, float], ...],
     workers: int | None,
+    plot: Path | None,
     json_: bool,
     trust_pickle: bool,
     subsampling: Any,
@@ -116,6 +120,8 @@ def learn(
         raise click.UsageError("say which images to learn from: --dataset D.")
     if objective == "distortion" and (classifier is not None or label_free):
         raise click.UsageError("distortion asks no network: leave --classifier and --label-free out.")
+    if plot is not None and per_image:
+        raise click.UsageError("--plot draws tables for all images, and --per-image learns others: leave one out.")
     if qualities and loss_weights:
         raise click.UsageError("--quality and --loss-weights both say what the rungs are: give one of them.")
     network = None if classifier is None else settings_of_classifier(classifier, given)
@@ -147,10 +153,26 @@ def learn(
     except KeyboardInterrupt:
         click.echo("interrupted; the same command goes on where it stopped.", err=True)
         ctx.exit(INTERRUPTED)
+    if plot is not None:
+        _draw(ladder, plot)
     if json_:
         click.echo(json.dumps([_as_json(rung) for rung in ladder.rungs], indent=2))
     else:
         click.echo("\n".join(_lines(ladder, out)))
+
+
+def _draw(ladder: Ladder, plot: Path) -> None:
+    from qsearch.report.plots import save_figure
+    from qsearch.report.tables_plot import plot_tables
+
+    names = [
+        f"{'given weights' if rung.quality is None else f'quality {rung.quality}'}, {rung.bpp:.2f} bpp"
+        for rung in ladder.rungs
+    ]
+    tables = dict(zip(names, ladder.tables, strict=True))
+    title = "Learned tables, by the standard quality whose trade-off they make"
+    save_figure(plot_tables(tables, title, ladder.title), plot)
+    click.echo(f"wrote {plot}", err=True)
 
 
 def _as_json(rung: Rung) -> dict[str, Any]:

@@ -18,6 +18,9 @@ FIRST_REACH, REACH = 2.0, 1.25
 """A sweep looks at the steps from 1/REACH to REACH times the present one; the first sweep further."""
 ENOUGH = 1e-4
 """A sweep that lowers the cost by less, relative to the distortion, is the last."""
+NEGLIGIBLE = 1e-6
+"""Costs that differ by less, relative to the distortion, are as good as equal: the step nearest to the present one
+wins. So an entry whose coefficients are all 0 keeps its place among the others, whatever few images make of it."""
 MOST_SWEEPS = 30
 
 
@@ -52,8 +55,8 @@ class Descent:
 
         D is per pixel of all images, the squared errors of dequantized coefficients times ``weights`` [3, 8, 8]. Every
         step of an entry within reach is costed exactly, the other entries as they are: bits with libjpeg's Huffman
-        tables, runs and ends of blocks included. Where steps cost the same, the finest is taken. InputError where the
-        trade-off is not finite and above 0, or the weights are not finite and at least 0.
+        tables, runs and ends of blocks included. InputError where the trade-off is not finite and above 0, or the
+        weights are not finite and at least 0.
         """
         if not (np.isfinite(trade_off) and trade_off > 0):
             raise InputError(f"the trade-off (lambda) is finite and above 0, got {trade_off}.")
@@ -71,7 +74,7 @@ class Descent:
             gain = 0.0
             for group, table, own in zip(groups, tables, errors, strict=True):
                 for entry in range(64):
-                    gain += self._improve(group, table, entry, own[entry], trade_off, reach)
+                    gain += self._improve(group, table, entry, own[entry], trade_off, reach, NEGLIGIBLE * distortion)
             costs.append(costs[-1] - gain)
             if gain <= ENOUGH * distortion and reach == REACH:
                 break
@@ -94,13 +97,15 @@ class Descent:
         errors: npt.NDArray[np.float64],
         trade_off: float,
         reach: float,
+        negligible: float,
     ) -> float:
         """Brings one entry to its best step within reach; returns by how much the cost falls."""
         step = int(table[entry])
         lowest, highest = max(1, min(step - 1, int(step / reach))), min(255, max(step + 1, int(step * reach)))
         bits = np.sum([self._columns[each].bits_by_step(entry, lowest, highest) for each in group], axis=0)
         costs = errors[lowest : highest + 1] + trade_off / self._pixels * bits[lowest : highest + 1]
-        best = lowest + int(costs.argmin())
+        good = lowest + np.flatnonzero(costs <= costs.min() + negligible)
+        best = int(good[np.abs(good - step).argmin()])
         if best != step:
             table[entry] = best
             for component in group:

@@ -65,6 +65,22 @@ def test_a_ladder_is_told_and_kept(cli: Cli, ladder: Path) -> None:
     assert report[1]["tables"] == [rungs[1].tables[0].to_dict()]
 
 
+def test_tables_are_drawn(cli: Cli, tmp_path: Path) -> None:
+    learned = ("learn", "distortion", "--dataset", "fake", *RUNGS, "--out", "ladder.json")
+    assert cli(*learned, "--plot", "rungs.svg").status == 0
+    assert cli("dial", "ladder.json", "--out", "dial.json", "--plot", "dial.svg").status == 0
+    rungs = read_ladder(tmp_path / "ladder.json")
+    drawn = (tmp_path / "rungs.svg").read_text()
+    for rung in rungs.rungs:
+        assert f"quality {rung.quality}, {rung.bpp:.2f} bpp" in drawn
+        assert f">{rung.tables[0].luma[0, 0]}<" in drawn
+    assert "Cb, Cr" in drawn
+    assert "quality 95" in (tmp_path / "dial.svg").read_text()
+    refused = cli(*learned[:-1], "x.json", "--per-image", "--plot", "rungs.svg")
+    assert refused.status == 2
+    assert "leave one out" in refused.sentence
+
+
 def test_options_decide_what_is_learned(cli: Cli, tmp_path: Path) -> None:
     options = ("--images", "4", "--seed", "3", "--subsampling", "4:4:4", "--layout", "shared", "--per-image")
     finished = cli("learn", "distortion", "--dataset", "fake", *RUNGS, *options, "--workers", "1", "--out", "own.json")

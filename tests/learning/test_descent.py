@@ -11,6 +11,7 @@ from qsearch.coefficients.statistics import rgb_weights, statistics
 from qsearch.errors import InputError
 from qsearch.learning.descent import Descent, scaled_tables
 from qsearch.tables import ZIGZAG, QuantTables
+from tests.coefficients.matrix import made_up_image
 from tests.learning.images import waves
 
 GROUPS: dict[str, list[tuple[str, ...]]] = {
@@ -76,6 +77,15 @@ def test_weights_decide_where_errors_go() -> None:
     largest = np.abs(coefficients.values[:, :25, position]).max()  # of the 25 luma blocks of both images, times 8
     assert largest < 4 * int(uneven.luma[1, 1])
     assert largest > 4 * int(even.luma[1, 1])
+
+
+def test_an_entry_without_coefficients_keeps_its_place() -> None:
+    """Grey images have no chroma: whatever its steps are costs the same."""
+    coefficients = Coefficients.of(np.stack([made_up_image("grey", 24, 24, seed) for seed in (1, 2)]), "4:4:4")
+    start = QuantTables.standard(50)
+    end = Descent(coefficients).minimize(rgb_weights("4:4:4"), 60.0, start).tables
+    assert end.chroma.tolist() == start.chroma.tolist()
+    assert end.luma.tolist() != start.luma.tolist()
 
 
 def test_a_descent_does_not_remember_the_one_before() -> None:
