@@ -10,6 +10,7 @@ demo: setup
 	@if [ -e $(RUN)/run.toml ]; then $(VENV)/bin/qsearch resume $(RUN); \
 	else $(VENV)/bin/qsearch run --name demo --trials 300 --seed 1; fi
 	$(VENV)/bin/qsearch plot $(RUN)
+	$(VENV)/bin/qsearch validate $(RUN) --dataset textures:validate --top 5
 
 test: setup
 	$(VENV)/bin/ruff check .

@@ -4,8 +4,9 @@
 
 Each arrangement keeps all cores busy with the same images; what counts is wall-clock milliseconds per image, medians of
 interleaved repeats, and how many times faster than the default (one process per core with one thread, in batches of
-qsearch.classifiers.network.BATCH) that is. Logits are checked to be the default's to the bit. The embedded network sees
-made-up images of 128x128, MobileNetV2, where ../shared (or QSEARCH_SHARED) has it, of 224x224.
+qsearch.classifiers.network.BATCH) that is. Processor time stands beside it: it tells more where others use the machine
+too, but not how long threads wait for one another. Logits are checked to be the default's to the bit. The embedded
+network sees made-up images of 128x128, MobileNetV2, where ../shared (or QSEARCH_SHARED) has it, of 224x224.
 """
 
 import argparse
@@ -52,10 +53,14 @@ class Subject:
 
 @dataclass(frozen=True)
 class Row:
-    """One arrangement: milliseconds per image with all cores at work, and how many times the default's speed."""
+    """One arrangement: milliseconds per image with all cores at work, and how many times the default's speed.
+
+    cpu_ms: of processor time per image, all threads together.
+    """
 
     ratio: float
     ms: float
+    cpu_ms: float
     network: str
     arrangement: str
     batch: int
@@ -101,7 +106,7 @@ def logits_of(request: Any, images: npt.NDArray[np.uint8], batch: int) -> npt.ND
 
 
 def serve(connection: Connection, subject: Subject, share: int, processes: int, streams: int, threads: int) -> None:
-    """A process: compiles for every batch, then answers each batch it is sent with the digest of its images' logits."""
+    """A process: compiles for every batch, then answers each batch it is sent: its images' logits, seconds spent."""
     own = made_up(subject, processes)[share]
     by_batch = {batch: requests(subject, batch, streams, threads) for batch in BATCHES}
     for batch, ready in by_batch.items():
@@ -111,8 +116,9 @@ def serve(connection: Connection, subject: Subject, share: int, processes: int, 
     with ThreadPoolExecutor(streams) as pool:
         connection.send(None)
         while (batch := connection.recv()) is not None:
+            start = time.process_time()
             logits = list(pool.map(partial(logits_of, batch=batch), by_batch[batch], parts))
-            connection.send(np.concatenate(logits))
+            connection.send((np.concatenate(logits), time.process_time() - start))
 
 
 def measured(subject: Subject, repeats: int) -> Iterator[Row]:
@@ -120,7 +126,7 @@ def measured(subject: Subject, repeats: int) -> Iterator[Row]:
     cores = usable_cores()
     shapes = {PROCESSES: (cores, 1, 1), THREADS: (1, 1, cores), STREAMS: (1, cores, cores)}
     context = get_context("spawn")
-    spent_ms: dict[tuple[str, int], list[float]] = {}
+    spent_ms: dict[tuple[str, int], list[tuple[float, float]]] = {}
     answers = set()
     with ExitStack() as stack:
         connections: dict[str, list[Connection]] = {}
@@ -140,17 +146,18 @@ def measured(subject: Subject, repeats: int) -> Iterator[Row]:
                     start = time.perf_counter()
                     for each in connections[name]:
                         each.send(batch)
-                    logits = np.concatenate([each.recv() for each in connections[name]])
+                    logits, cpu_s = zip(*[each.recv() for each in connections[name]], strict=True)
                     if repeat:
-                        elapsed_ms = 1000 * (time.perf_counter() - start)
-                        spent_ms.setdefault((name, batch), []).append(elapsed_ms / subject.images)
-                    answers.add(hashlib.sha256(logits.tobytes()).hexdigest())
+                        each_ms = 1000 / subject.images
+                        found = each_ms * (time.perf_counter() - start), each_ms * sum(cpu_s)
+                        spent_ms.setdefault((name, batch), []).append(found)
+                    answers.add(hashlib.sha256(np.concatenate(logits).tobytes()).hexdigest())
     if len(answers) != 1:
         raise SystemExit(f"{subject.title} does not answer the same in all arrangements: there is nothing to choose.")
-    medians = {key: statistics.median(values) for key, values in spent_ms.items()}
-    default_ms = medians[PROCESSES, BATCH["cpu"]]
-    for (name, batch), median_ms in medians.items():
-        yield Row(round(default_ms / median_ms, 3), round(median_ms, 4), subject.title, name, batch)
+    medians = {key: [statistics.median(each) for each in zip(*both, strict=True)] for key, both in spent_ms.items()}
+    default_ms = medians[PROCESSES, BATCH["cpu"]][0]
+    for (name, batch), (ms, cpu_ms) in medians.items():
+        yield Row(round(default_ms / ms, 3), round(ms, 4), round(cpu_ms, 4), subject.title, name, batch)
 
 
 def main() -> None:
@@ -159,13 +166,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--out", type=Path, help="a JSON file for the figures")
     arguments = parser.parse_args()
-    print(f"{usable_cores()} cores; {'ratio':>6} {'ms/image':>9}")
+    print(f"{'ratio':>6} {'ms/image':>9} {'of CPU':>9}  {usable_cores()} cores")
     rows = []
     for subject in subjects():
         for found in measured(subject, arguments.repeats):
-            print(
-                f"{found.ratio:15.3f} {found.ms:9.3f}  {found.network}, batches of {found.batch}, {found.arrangement}"
-            )
+            what = f"{found.network}, batches of {found.batch}, {found.arrangement}"
+            print(f"{found.ratio:6.3f} {found.ms:9.3f} {found.cpu_ms:9.3f}  {what}")
             rows.append(found)
     if arguments.out is not None:
         arguments.out.write_text(json.dumps([vars(found) for found in rows], indent=1) + "\n", encoding="utf-8")

@@ -33,7 +33,15 @@ if TYPE_CHECKING:
     from qsearch.export.formats import TableSheet as TableSheet
     from qsearch.export.formats import export_tables as export_tables
     from qsearch.export.reading import read_tables as read_tables
-    from qsearch.published import published_tables as published_tables
+    from qsearch.learning.dial import Dial as Dial
+    from qsearch.learning.dial import make_dial as make_dial
+    from qsearch.learning.dial import read_dial as read_dial
+    from qsearch.learning.dial import write_dial as write_dial
+    from qsearch.learning.ladder import Ladder as Ladder
+    from qsearch.learning.ladder import LearningSettings as LearningSettings
+    from qsearch.learning.ladder import read_ladder as read_ladder
+    from qsearch.learning.ladder import write_ladder as write_ladder
+    from qsearch.learning.learn import learn_ladder as learn_ladder
     from qsearch.run.folder import Run as Run
     from qsearch.run.settings import RunSettings as RunSettings
     from qsearch.search import run_search as run_search
@@ -41,14 +49,18 @@ if TYPE_CHECKING:
     from qsearch.strategies.base import Strategy as Strategy
     from qsearch.strategies.sorted_random import SortedRandom as SortedRandom
     from qsearch.tables import QuantTables as QuantTables
+    from qsearch.tables.published import published_tables as published_tables
 
 _HOMES = {
     "Archive": "qsearch.archive.store",
     "Classifier": "qsearch.classifiers.base",
     "Codec": "qsearch.codecs.base",
     "Dataset": "qsearch.datasets.base",
+    "Dial": "qsearch.learning.dial",
     "Evaluator": "qsearch.evaluation.evaluator",
     "FunctionClassifier": "qsearch.classifiers.function",
+    "Ladder": "qsearch.learning.ladder",
+    "LearningSettings": "qsearch.learning.ladder",
     "Measurement": "qsearch.evaluation.measurement",
     "PillowCodec": "qsearch.codecs.pillow",
     "QSearchError": "qsearch.errors",
@@ -69,14 +81,20 @@ _HOMES = {
     "encode_image": "qsearch.encode.image",
     "executor_for": "qsearch.executors",
     "export_tables": "qsearch.export.formats",
+    "learn_ladder": "qsearch.learning.learn",
     "load_classifier": "qsearch.classifiers",
     "load_dataset": "qsearch.datasets",
+    "make_dial": "qsearch.learning.dial",
     "plan_files": "qsearch.encode.files",
-    "published_tables": "qsearch.published",
+    "published_tables": "qsearch.tables.published",
+    "read_dial": "qsearch.learning.dial",
+    "read_ladder": "qsearch.learning.ladder",
     "read_tables": "qsearch.export.reading",
     "run_search": "qsearch.search",
     "selected_gain": "qsearch.analysis.optimism",
     "summarize": "qsearch.analysis.summary",
+    "write_dial": "qsearch.learning.dial",
+    "write_ladder": "qsearch.learning.ladder",
 }
 __all__ = list(_HOMES)
 

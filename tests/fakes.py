@@ -27,6 +27,7 @@ SEMAPHORES: list[object] = []
 ENTRY_POINTS = """
 [qsearch.datasets]
 fake = tests.fakes:load_dataset
+fake-many = tests.fakes:load_many
 
 [qsearch.classifiers]
 fake = tests.fakes:load_classifier
@@ -68,6 +69,13 @@ def load_dataset(argument: str, options: DatasetOptions) -> Dataset:
     labels = (images.reshape(len(images), -1).astype(np.int64) @ fake_weights()).argmax(axis=1)
     names = tuple(f"class-{index}" for index in range(CLASSES))
     return Dataset.from_arrays(images, labels, names, name=f"fake:{argument}" if argument else "fake")
+
+
+def load_many(argument: str, options: DatasetOptions) -> Dataset:
+    """``fake-many``: 256 images, enough for a race."""
+    images = fake_images(256)
+    labels = (images.reshape(len(images), -1).astype(np.int64) @ fake_weights()).argmax(axis=1)
+    return Dataset.from_arrays(images, labels, tuple(f"class-{index}" for index in range(CLASSES)), name="fake-many")
 
 
 class FakeClassifier(Classifier):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from qsearch.archive.store import Archive
-from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Status, Trial
 from qsearch.evaluation.objective import ObjectiveName
 from qsearch.run.folder import ARCHIVE_FILE, SETTINGS_FILE
 from qsearch.run.settings import DatasetSettings, Recorded, RunSettings, SearchSettings, save_settings
@@ -69,8 +69,7 @@ def make(
             archive.add(Trial("reference", quality, "standard", of_quality, "done", standard(ratio, networks)))
         for number, (label, measured) in enumerate(found.items()):
             own = tables[number] if tables else QuantTables(np.full((8, 8), 20 + number), np.full((8, 8), 99))
-            if measured is None:
-                archive.add(Trial("search", number, "listed", own, "failed", reason="it broke", origin=label))
-            else:
-                archive.add(Trial("search", number, "listed", own, "done", measured, origin=label))
+            status: Status = "failed" if measured is None else "done"
+            reason = "it broke" if measured is None else ""
+            archive.add(Trial("search", number, "listed", own, status, measured, reason, label))
     return path

@@ -38,10 +38,15 @@ from qsearch.datasets.imagenetv2.public_images import public_images
 from qsearch.errors import QSearchError
 from qsearch.export.formats import FORMATS, TableSheet, render
 from qsearch.export.reading import read_tables
+from qsearch.learning.dial import read_dial, write_dial
+from qsearch.learning.files import _digest
+from qsearch.learning.ladder import read_ladder, write_ladder
 from qsearch.run.folder import Run
 from qsearch.run.settings import CodecSettings, Recorded, RunSettings, save_settings
 from qsearch.run.validation import FOLDER, USES_FILE, uses
 from qsearch.tables import QuantTables
+from tests.learning.test_dial import made_dial
+from tests.learning.test_ladder import made_ladder
 
 fuzzed = settings(
     derandomize=True,
@@ -145,6 +150,30 @@ def survives(read: Callable[[], object]) -> None:
 
 
 SHEET = TableSheet(QuantTables(np.arange(1, 65), np.arange(101, 165)), "a title", ("an origin",), CodecSettings())
+
+
+def learned(kind: str, folder: Path) -> bytes:
+    """A ladder or a dial."""
+    path = folder / f"whole-{kind}.json"
+    if not path.exists():
+        write_ladder(made_ladder(), path) if kind == "ladder" else write_dial(made_dial(), path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["ladder", "dial"])
+@fuzzed
+@given(data=st.data())
+def test_ladders_and_dials(kind: str, data: st.DataObject, tmp_path: Path) -> None:
+    path, whole = tmp_path / "learned.json", learned(kind, tmp_path)
+    read: Callable[[Path], object] = read_ladder if kind == "ladder" else read_dial
+    path.write_bytes(data.draw(spoilt(whole)))
+    survives(lambda: read(path))
+    document = data.draw(misdescribed(json.loads(whole)))
+    path.write_text(json.dumps(document))
+    survives(lambda: read(path))
+    plain = {key: value for key, value in document.items() if key not in ("kind", "format", "digest")}
+    path.write_text(json.dumps({**document, "digest": _digest(plain)}))  # the digest of what is wrong
+    survives(lambda: read(path))
 
 
 def jpeg() -> bytes:

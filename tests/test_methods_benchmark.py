@@ -1,4 +1,4 @@
-"""The comparison of strategies: budgets in which they can differ, and what it writes of them over trials."""
+"""The comparison of strategies: its budget, and what it writes of choices and controls."""
 
 from pathlib import Path
 
@@ -7,39 +7,66 @@ import pytest
 
 from benchmarks.methods import __main__ as methods
 from benchmarks.methods.picture import draw
+from qsearch.strategies import STRATEGIES
+from qsearch.tables.published import published_names
 
 
-def test_a_warm_up_that_is_most_of_the_budget_is_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("sys.argv", ["methods", "--trials", "60", "--warm-up", "30"])
-    with pytest.raises(SystemExit, match="2"):
-        methods.main()
-    assert "a warm-up is at most a tenth of the 60 trials, got 30" in capsys.readouterr().err
-
-
-def test_searches_are_looked_at_along_their_trials() -> None:
-    assert methods.checkpoints(500) == list(range(25, 501, 25))
-    assert methods.checkpoints(5) == [1, 2, 3, 4, 5]
-
-
-def test_the_table_is_of_the_end_and_the_picture_of_all_trials(tmp_path: Path) -> None:
-    frame = pd.DataFrame(
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    """Two strategies with three seeds, and a control that saves 5 %."""
+    rows = [
         {
             "strategy": name,
             "seed": seed,
-            "trials": trials,
-            "gain_points": gain + seed + trials / 100,
-            "unseen_gain_points": gain + seed,
-            "mean_gain_points": gain,
-            "decision_ms": 1.0,
+            "ratio": 22.0,
+            "choice": choice,
+            "label": choice,
+            "saving_at_loss_percent": saving + seed,
+            "low": saving + seed - 6,
+            "high": saving + seed + 6,
+            "over_control_percent": saving + seed - 5,
+            "over_control_high": saving + seed - 2,
+            "gain_points": 0.5,
         }
-        for name, gain in (("sorted-random", 1.0), ("bayesian", 2.0), ("uniform-random", -20.0))
+        for name, saving in (("sorted-random", 3.0), ("local-search", 6.0))
+        for choice in ("pick", "mean-of-all")
         for seed in range(3)
-        for trials in (50, 100)
-    )
+    ]
+    control = {**rows[0], "strategy": "published:robidoux", "seed": None, "choice": "control", "label": "robidoux"}
+    return pd.DataFrame([*rows, {**control, "saving_at_loss_percent": 5.0, "low": -1.0, "high": 11.0}])
+
+
+def test_a_budget_that_a_confirmation_would_eat_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["methods", "--budget", "20"])
+    with pytest.raises(SystemExit, match="2"):
+        methods.main()
+    assert "take 40 trials' worth or more, got 20" in capsys.readouterr().err
+
+
+def test_the_table_gives_median_and_range_best_first(frame: pd.DataFrame) -> None:
     table = methods.summary_table(frame)
-    assert table["strategy"].tolist() == ["bayesian", "sorted-random", "uniform-random"]
-    assert table["gain in points, images searched"].iloc[0] == "+4.00 (+3.00 to +5.00)"
-    draw(frame, 5, tmp_path / "methods.png")
+    assert table["what"].tolist()[0].startswith("local-search")
+    picked = table.set_index("what").loc["sorted-random: pick"]
+    assert picked["bytes saved at equal loss, %"] == "+4.0 (+3.0 to +5.0)"
+    assert picked["median interval (95 %)"] == "-2.0 to +10.0"
+    assert picked["over the best control, %"] == "-1.0 (-2.0 to +0.0)"
+    assert picked["not told below it"] == "3 of 3"
+    assert table.set_index("what").loc["published:robidoux"]["not told below it"] == ""
+
+
+def test_the_picture_is_drawn(frame: pd.DataFrame, tmp_path: Path) -> None:
+    draw(frame, tmp_path / "methods.png")
     assert (tmp_path / "methods.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("layout", ["shared", "ycbcr"])
+def test_published_tables_are_seeds_in_every_layout(layout: str) -> None:
+    seeds = methods.published_seeds(layout)
+    assert len(seeds) == len(published_names())
+    assert all(seed.gap is None for seed in seeds)
+
+
+def test_what_is_no_search_is_left_out() -> None:
+    assert set(methods.NOT_A_SEARCH) < set(STRATEGIES.names())

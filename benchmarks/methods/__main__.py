@@ -1,205 +1,293 @@
-"""Which strategy finds the better tables, and after how many trials: gains on the images searched and on others.
+"""Which strategy takes home the better table for the same work, judged on images that no search saw.
 
-    python -m benchmarks.methods [--trials 500] [--warm-up 50] [--seeds 5]
+    python -m benchmarks.methods --data textures
+    python -m benchmarks.methods --data photos --ratios 22 16 10 --seeds 3
 
-Each seed's sorted random search is the warm-up of all strategies that need one: their first trials are its first, and
-all spend the same number of trials in total. A warm-up is a tenth of them at most, for what strategies have in common
-tells nothing of how they differ. After every twentieth of the trials the question is what each search would have taken
-home.
+Every search has the same number of evaluations of images by the network: so many trials' worth of all its images, its
+confirmation included; the standard tables, which all need, are not counted. All search by cross-entropy, steered to
+the ratio; those that need bounds begin with sorted random trials, a tenth of the budget at most. What is judged is
+what ``qsearch export`` takes by default, the pick confirmed on images kept aside; beside it the best table by loss on
+the images searched, and the average of all tables and of the best ones. The controls cost nothing: published tables.
 
-The trials are kept in runs/methods, so that an interrupted benchmark goes on where it was. Writes results.csv,
-results.md and methods.png into --out.
+A search is a run in runs/methods, so that an interrupted comparison goes on where it was. Writes NAME.csv, NAME.md and
+NAME.png into --out.
 """
 
 import argparse
+import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
 from benchmarks.methods.picture import draw
-from qsearch.analysis.bounds import bounds_of
-from qsearch.analysis.choice import QUALITY
-from qsearch.analysis.results import Results
-from qsearch.analysis.summary import gain_points, summarize
+from qsearch.analysis.candidates import gaps
+from qsearch.analysis.comparison import compare
+from qsearch.analysis.gains import bootstrap_gains
+from qsearch.analysis.results import Results, measured
 from qsearch.archive.store import Archive
 from qsearch.evaluation.evaluator import Evaluator
-from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Trial
+from qsearch.evaluation.objective import LOSS
 from qsearch.evaluation.task import Task
-from qsearch.executors.base import Executor, Outcome
-from qsearch.executors.processes import ProcessExecutor
-from qsearch.pareto.hypervolume import REFERENCE_POINT
-from qsearch.run.building import build_evaluator, usable_cores
-from qsearch.run.settings import DatasetSettings, RunSettings
-from qsearch.search import run_search
-from qsearch.space import SearchSpace
+from qsearch.executors import executor_for
+from qsearch.run.building import build_evaluator, seed_settings, usable_cores
+from qsearch.run.confirmation import confirmed, kept_aside, open_confirmation
+from qsearch.run.folder import SETTINGS_FILE, Run
+from qsearch.run.settings import ClassifierSettings, DatasetSettings, RunSettings, SearchSettings, SeedSettings
+from qsearch.search.racing import RaceOptions
+from qsearch.search.steering import Steering
+from qsearch.space.shapes import in_layout
 from qsearch.strategies import STRATEGIES
-from qsearch.strategies.base import Strategy
-from qsearch.strategies.sorted_random import SortedRandom
+from qsearch.strategies.base import Seed
 from qsearch.strategies.standard import REFERENCE_QUALITIES
 from qsearch.tables import QuantTables
+from qsearch.tables.published import published_names, published_tables
 
 HERE = Path(__file__).parent
-WARM_UP = SortedRandom.name
+SHARED = Path(__file__).parents[3] / "shared"
 NOT_A_SEARCH = ("standard", "listed")
-OPTIONS: dict[str, dict[str, Any]] = {"bayesian": {"initial": 20}, "bayesian-grid": {"initial": 20}}
-"""The Bayesian strategies begin with 100 random trials; of a small budget that would leave little to learn with."""
-CHECKPOINTS = 20
-WINDOW = 1.15
-"""Bounds are taken from ratios within this factor of quality 50's: the frontier of a short warm-up has few tables."""
+RACING = "sorted-random, racing"
+OPTIONS: dict[str, dict[str, Any]] = {"bayesian": {"initial": 0}, "bayesian-grid": {"initial": 0}}
+"""They begin with random trials of their own, but here the warm-up is what they learn from first."""
+CONFIRM_SHARE = 0.25
+CONFIRMED_TABLES = 36
+"""About as many tables are measured on the images kept aside."""
+RATIOS = {"textures": (19.0,), "photos": (22.0, 16.0, 10.0)}
 
 
-class RememberingExecutor(Executor):
-    """Answers at once what it has measured before, in this search or another one."""
+@dataclass(frozen=True)
+class Problem:
+    """Images to search on, others to judge on, and what reads them."""
 
-    def __init__(self, executor: Executor) -> None:  # another executor in place of an evaluator and its workers
-        self.capacity = executor.capacity
-        self._executor = executor
-        self._known: dict[Task, Measurement] = {}
-        self._ready: list[Outcome] = []
-
-    def remember(self, trials: Sequence[Trial]) -> None:
-        """What an archive holds."""
-        done = [trial for trial in trials if trial.status == "done"]
-        self._known |= {Task(trial.quantizer): trial.measurement for trial in done if trial.measurement is not None}
-
-    def submit(self, task: Task) -> None:
-        """See :meth:`Executor.submit`."""
-        if task in self._known:
-            self._ready.append(Outcome(task, self._known[task], "", 0.0))
-        else:
-            self._executor.submit(task)
-
-    def collect(self, patience_s: float | None = None) -> list[Outcome]:
-        """See :meth:`Executor.collect`."""
-        if self._ready:
-            ready, self._ready = self._ready, []
-            return ready
-        outcomes = self._executor.collect(patience_s)
-        for outcome in outcomes:
-            if outcome.measurement is not None:
-                self._known[outcome.task] = outcome.measurement
-        return outcomes
-
-    def close(self) -> None:
-        """See :meth:`Executor.close`."""
-        self._executor.close()
+    searched: RunSettings
+    unseen: RunSettings
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[Archive]:
-    """The archive at ``path``, made where there is none."""
-    archive = Archive.open(path) if path.exists() else Archive.create(path)
-    with archive:
-        yield archive
+def problem(data: str, network: str) -> Problem:
+    """``textures`` is embedded; ``photos`` lie beside the repository, with the networks that read them."""
+    if data == "textures":
+        return Problem(RunSettings(), RunSettings(dataset=DatasetSettings(spec="textures:validate")))
+    networks = (ClassifierSettings(spec=str(SHARED / "models" / f"{network}.onnx")),)
+    searched, unseen = (
+        RunSettings(
+            dataset=DatasetSettings(spec=f"folder:{SHARED / 'data/photos' / part}", size=224, fit="stretch"),
+            classifiers=networks,
+        )
+        for part in ("search", "validate")
+    )
+    return Problem(searched, unseen)
 
 
-def results_of(name: str, archive: Archive) -> Results:
-    """What is in it."""
-    return Results(name, archive.trials("reference"), archive.trials("search"))
+class Judge:
+    """The images that no search saw: every table is measured on them once, and kept in an archive."""
 
-
-def sorted_search(path: Path, executor: RememberingExecutor, seed: int, trials: int) -> Results:
-    """The sorted random search of a seed."""
-    with opened(path) as archive:
-        run_search(SortedRandom(SearchSpace.full(), seed), executor, archive, trials=trials)
-        found = results_of(WARM_UP, archive)
-    executor.remember([*found.reference, *found.search])
-    return found
-
-
-def other_search(
-    strategy: type[Strategy], path: Path, executor: RememberingExecutor, seed: int, trials: int, warm_up: Results
-) -> Results:
-    """The search of another strategy; one that needs bounds takes them from ``warm_up`` and begins with its trials."""
-    options = OPTIONS.get(strategy.name, {})
-    with opened(path) as archive:
-        if not strategy.informed:
-            run_search(strategy(SearchSpace.full(), seed, **options), executor, archive, trials=trials)
-            return results_of(strategy.name, archive)
-        recorded = {trial.number for trial in archive.trials("search")}
-        for trial in warm_up.search:
-            if trial.number not in recorded:
-                archive.add(trial)
-        ratio = warm_up.standard[QUALITY].ratio
-        learned = bounds_of([warm_up], "shared", window=(ratio / WINDOW, ratio * WINDOW))
-        searching = strategy(learned.space, seed, fitness=learned.fitness, **options)
-        run_search(searching, executor, archive, trials=trials, first=len(warm_up.search))
-        return results_of(strategy.name, archive)
-
-
-class Unseen:
-    """Other images: what a table gains there, each measured once."""
-
-    def __init__(self, evaluator: Evaluator) -> None:
+    def __init__(self, evaluator: Evaluator, path: Path) -> None:
         self._evaluator = evaluator
-        self._reference = reference_trials(evaluator)
-        self._gains: dict[str, float | None] = {}
+        self._archive = Archive.open(path) if path.exists() else Archive.create(path)
+        self.known = {trial.quantizer.digest: trial for trial in self._archive.trials("search")}
+        self._measure({quality: QuantTables.standard(quality) for quality in REFERENCE_QUALITIES}, "reference")
 
-    def gain_points(self, pick: Trial) -> float | None:
-        """Top-1 of the tables of ``pick`` above the standard curve there, in percentage points."""
-        digest = pick.quantizer.digest
-        if digest not in self._gains:
-            again = Trial(
-                "search", 0, pick.strategy, pick.quantizer, "done", self._evaluator.evaluate(Task(pick.tables))
-            )
-            self._gains[digest] = gain_points(Results("unseen", self._reference, [again]), again)
-        return self._gains[digest]
+    def results(self, tables: Sequence[QuantTables]) -> list[Trial]:
+        """The measurements of ``tables``, in their order."""
+        missing = dict.fromkeys(one for one in tables if one.digest not in self.known)
+        start = len(self.known)
+        self._measure({start + number: one for number, one in enumerate(missing)}, "search")
+        return [self.known[one.digest] for one in tables]
+
+    @property
+    def reference(self) -> Sequence[Trial]:
+        """The standard tables."""
+        return self._archive.trials("reference")
+
+    def _measure(self, tables: dict[int, QuantTables], series: Any) -> None:
+        recorded = {trial.number for trial in self._archive.trials(series)}
+        wanted = {Task(one): number for number, one in tables.items() if number not in recorded}
+        if not wanted:
+            return
+        with executor_for(self._evaluator, usable_cores()) as executor:
+            for task in wanted:
+                executor.submit(task)
+            left = len(wanted)
+            while left:
+                for outcome in executor.collect():
+                    left -= 1
+                    number = wanted[outcome.task]
+                    trial = Trial(series, number, "judged", tables[number], "done", outcome.measurement, outcome.reason)
+                    kept = self._archive.add(trial)
+                    if series == "search":
+                        self.known[tables[number].digest] = kept
 
 
-def rows_of(found: Results, seed: int, unseen: Unseen) -> Iterator[dict[str, Any]]:
-    """One search after each twentieth of its trials; its pick at quality 50's ratio is measured on other images too."""
-    for trials in checkpoints(len(found.search)):
-        so_far = Results(found.name, found.reference, found.search[:trials])
-        summary = summarize(so_far, REFERENCE_POINT)
-        pick = summary.best_at_ratio and found.trial(summary.best_at_ratio.label)
-        decisions_s = [trial.decision_s for trial in so_far.search if trial.strategy == found.name]
+def search(
+    name: str, seed: int, ratio: float, budget: int, settings: RunSettings, evaluator: Evaluator, folder: Path
+) -> Run:
+    """The run of a strategy with as many evaluations of images as ``budget`` trials on all images would take."""
+    racing = name == RACING
+    strategy = STRATEGIES.get("sorted-random" if racing else name)
+    images = len(evaluator.dataset)
+    settings, searching = kept_aside(settings, evaluator, CONFIRM_SHARE)
+    kept = images - len(searching.dataset)
+    evaluations = budget * images - CONFIRMED_TABLES * kept
+    trials = evaluations // len(searching.dataset)
+    wanted = SearchSettings(
+        strategy=strategy.name,
+        options=OPTIONS.get(name, {}),
+        trials=trials,
+        seed=seed,
+        layout=strategy.layouts[0],
+        ratio=ratio,
+        objective="loss",
+        box="shape" if strategy.informed else "paper",
+        warm_up=min(trials // 10, budget // 10) if strategy.informed else 0,
+        seeds=published_seeds(strategy.layouts[0]) if strategy.seeded else (),
+        race=RaceOptions() if racing else None,
+    )
+    path = folder / f"{name.replace(', ', '-')}-{ratio:g}-{seed}"
+    run = (
+        Run.open(path)
+        if (path / SETTINGS_FILE).exists()
+        else Run.create(path, msgspec.structs.replace(settings, search=wanted), searching)
+    )
+    run.resume(evaluator=searching)
+    while racing and spent(run) < 0.97 * evaluations:  # tables that were stopped leave work for more
+        more = max(1, round(len(run.results().search) * (evaluations / spent(run) - 1)))
+        run.resume(evaluator=searching, trials=len(run.results().search) + more)
+    confirmation, measuring = open_confirmation(run, searching)
+    confirmation.resume(evaluator=measuring)
+    return run
+
+
+def published_seeds(layout: str) -> tuple[SeedSettings, ...]:
+    """The published tables, as far as ``layout`` can express them."""
+    return tuple(seed_settings(Seed(name, in_layout(published_tables(name), layout))) for name in published_names())
+
+
+def spent(run: Run) -> int:
+    """Evaluations of images by the search trials of ``run``."""
+    return int(run.results().search.columns.images.sum())
+
+
+def choices(run: Run, ratio: float) -> dict[str, QuantTables]:
+    """What could be taken home of ``run``: the confirmed pick, the best on the images searched, and the averages."""
+    found, results = confirmed(run), run.results()
+    assert found is not None  # it was just measured
+    averages = {each.label: each.tables for each in found.considered if each.kind == "average"}
+    best = results.done[int(np.argmax(gaps(results, ratio)))]
+    return {"pick": found.pick.tables, "best on the images searched": best.tables, **averages}
+
+
+def rows_of(run: Run, judge: Judge, name: str, seed: int, ratio: float) -> Iterator[dict[str, Any]]:
+    """What each choice of ``run`` gains on the unseen images."""
+    found = confirmed(run)
+    assert found is not None
+    chosen = choices(run, ratio)
+    trials = judge.results(list(chosen.values()))
+    results = Results("unseen", judge.reference, trials, LOSS)
+    for what, trial in zip(chosen, trials, strict=True):
+        gains = bootstrap_gains(results, trial)
+        saving = gains.saving_at(LOSS)
+        assert saving is not None
         yield {
-            "strategy": found.name,
+            "strategy": name,
             "seed": seed,
-            "trials": trials,
-            "gain_points": summary.gain_points,
-            "unseen_gain_points": pick and unseen.gain_points(pick),
-            "mean_gain_points": summary.mean_gain_points,
-            "decision_ms": 1000 * float(np.mean(decisions_s)) if decisions_s else None,
+            "ratio": ratio,
+            "choice": what,
+            "label": found.pick.label if what == "pick" else what,
+            "trials": len(run.results().search),
+            "evaluations": spent(run),
+            "saving_at_loss_percent": saving.value,
+            "low": saving.low,
+            "high": saving.high,
+            "gain_points": gains.gain_points.value,
+            "digest": trial.quantizer.digest,
         }
 
 
-def checkpoints(trials: int) -> list[int]:
-    """After how many of ``trials`` to look: each twentieth, the last included."""
-    return sorted({max(1, round(trials * part / CHECKPOINTS)) for part in range(1, CHECKPOINTS + 1)})
+def controls(searching: Evaluator, judge: Judge, ratio: float) -> list[dict[str, Any]]:
+    """Published tables scaled to ``ratio`` on the images searched, on the unseen ones."""
+    steering, tables = Steering(searching, ratio), {}
+    for name in published_names():
+        admission = steering.admit(published_tables(name))
+        if not admission.reason:
+            tables[name] = admission.tables
+    trials = judge.results(list(tables.values()))
+    results = Results("unseen", judge.reference, trials, LOSS)
+    rows = []
+    for name, trial in zip(tables, trials, strict=True):
+        gains = bootstrap_gains(results, trial)
+        saving = gains.saving_at(LOSS)
+        assert saving is not None
+        rows.append(
+            {
+                "strategy": f"published:{name}",
+                "seed": None,
+                "ratio": ratio,
+                "choice": "control",
+                "label": name,
+                "trials": 0,
+                "evaluations": 0,
+                "saving_at_loss_percent": saving.value,
+                "low": saving.low,
+                "high": saving.high,
+                "gain_points": gains.gain_points.value,
+                "digest": trial.quantizer.digest,
+            }
+        )
+    return rows
 
 
-def reference_trials(evaluator: Evaluator) -> list[Trial]:
-    """The standard curve on the images of ``evaluator``."""
-    tables = {quality: QuantTables.standard(quality) for quality in REFERENCE_QUALITIES}
-    return [
-        Trial("reference", quality, "standard", one, "done", evaluator.evaluate(Task(one)))
-        for quality, one in tables.items()
-    ]
+def against_best_control(frame: pd.DataFrame, judge: Judge) -> pd.DataFrame:
+    """``frame`` with the bytes that each pick saves beyond the best control at its ratio, at equal loss, paired."""
+    frame = frame.assign(control="", over_control_percent=np.nan, over_control_low=np.nan, over_control_high=np.nan)
+    known = judge.known
+    standard = [measured(trial) for trial in judge.reference]
+    for _, group in frame.groupby("ratio"):
+        control = group[group["choice"] == "control"].sort_values("saving_at_loss_percent").iloc[-1]
+        baseline = measured(known[control["digest"]])
+        for row in group[group["choice"] != "control"].index:
+            smooth = compare(baseline, [measured(known[frame.loc[row, "digest"]])], standard)[0].loss
+            assert smooth is not None
+            byte_ratio = smooth.byte_ratio
+            assert byte_ratio is not None
+            frame.loc[row, "control"] = control["label"]
+            ends = {"percent": byte_ratio.value, "high": byte_ratio.low, "low": byte_ratio.high}
+            for end, value in ends.items():
+                frame.loc[row, f"over_control_{end}"] = np.nan if value is None else 100 * (1 - value)
+    return frame
 
 
 def summary_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Per strategy, after all trials, the median over the seeds, and the smallest and largest value."""
+    """Per ratio, strategy and choice the median over the seeds, and the smallest and largest value."""
 
-    def spread(values: "pd.Series[float]", form: str) -> str:
-        return f"{values.median():{form}} ({values.min():{form}} to {values.max():{form}})"
+    def spread(values: "pd.Series[float]") -> str:
+        if values.isna().all():
+            return ""
+        ends = f" ({values.min():+.1f} to {values.max():+.1f})" if len(values) > 1 else ""
+        return f"{values.median():+.1f}{ends}"
 
     rows = [
         {
-            "strategy": name,
-            "gain in points, other images": spread(group["unseen_gain_points"], "+.2f"),
-            "gain in points, images searched": spread(group["gain_points"], "+.2f"),
-            "mean gain of the frontier": spread(group["mean_gain_points"], "+.2f"),
-            "decision in ms": f"{group['decision_ms'].median():.1f}",
-            "_order": -group["unseen_gain_points"].median(),
+            "ratio": ratio,
+            "what": name if choice == "control" else f"{name}: {choice}",
+            "seeds": len(group),
+            "bytes saved at equal loss, %": spread(group["saving_at_loss_percent"]),
+            "median interval (95 %)": f"{group['low'].median():+.1f} to {group['high'].median():+.1f}",
+            "over the best control, %": spread(group["over_control_percent"]),
+            "not told below it": ""
+            if choice == "control"
+            else f"{int((group['over_control_high'] >= 0).sum())} of {len(group)}",
+            "points": spread(group["gain_points"]),
+            "_order": -group["saving_at_loss_percent"].median(),
         }
-        for name, group in frame[frame["trials"] == frame["trials"].max()].groupby("strategy")
+        for (ratio, name, choice), group in frame.groupby(["ratio", "strategy", "choice"], dropna=False)
     ]
-    return pd.DataFrame(rows).sort_values("_order").drop(columns="_order")
+    ordered = pd.DataFrame(rows).sort_values(["ratio", "_order"], ascending=[False, True])
+    return ordered.drop(columns="_order").reset_index(drop=True)
 
 
 def as_markdown(table: pd.DataFrame) -> str:
@@ -211,49 +299,54 @@ def as_markdown(table: pd.DataFrame) -> str:
 def main() -> None:
     """Reads the arguments, measures, writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=500, help="of each search, warm-up included")
-    parser.add_argument("--warm-up", type=int, default=50, help="a tenth of the trials at most")
+    parser.add_argument("--data", choices=["textures", "photos"], default="textures")
+    parser.add_argument("--network", default="mobilenet_v2", help="of ../shared/models, for photos")
+    parser.add_argument("--budget", type=int, default=100, help="evaluations, in trials' worth of all images")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--ratios", type=float, nargs="+")
+    parser.add_argument("--strategies", nargs="+", help="by default all, and sorted random with racing")
     parser.add_argument("--runs", type=Path, default=Path("runs/methods"))
     parser.add_argument("--out", type=Path, default=HERE)
     wanted = parser.parse_args()
-    if not 0 < wanted.warm_up <= wanted.trials / 10:
-        parser.error(f"a warm-up is at most a tenth of the {wanted.trials} trials, got {wanted.warm_up}")
-    folder = wanted.runs / f"{wanted.trials}-{wanted.warm_up}"
+    if wanted.budget < 40:
+        parser.error(f"a search and its confirmation take 40 trials' worth or more, got {wanted.budget}")
+    names = wanted.strategies or [*(name for name in STRATEGIES.names() if name not in NOT_A_SEARCH), RACING]
+    posed = problem(wanted.data, wanted.network)
+    what = wanted.data if wanted.data == "textures" else f"{wanted.data}-{wanted.network}"
+    folder = wanted.runs / f"{what}-{wanted.budget}"
     folder.mkdir(parents=True, exist_ok=True)
     wanted.out.mkdir(parents=True, exist_ok=True)
-    unseen = Unseen(build_evaluator(RunSettings(dataset=DatasetSettings(spec="textures:validate")), workers=1))
-    evaluator = build_evaluator(RunSettings(), workers=usable_cores())
-    names = [name for name in STRATEGIES.names() if name not in (*NOT_A_SEARCH, WARM_UP)]
+    evaluator = build_evaluator(posed.searched, usable_cores())
+    judge = Judge(build_evaluator(posed.unseen, usable_cores()), folder / "unseen.sqlite")
     rows: list[dict[str, Any]] = []
-    with RememberingExecutor(ProcessExecutor(evaluator, usable_cores())) as executor:
+    for ratio in wanted.ratios or RATIOS[wanted.data]:
+        rows += controls(evaluator, judge, ratio)
         for seed in range(wanted.seeds):
-            found = sorted_search(folder / f"{WARM_UP}-{seed}.sqlite", executor, seed, wanted.trials)
-            rows += rows_of(found, seed, unseen)
-            warm_up = Results(WARM_UP, found.reference, found.search[: wanted.warm_up])
             for name in names:
-                path = folder / f"{name}-{seed}.sqlite"
-                other = other_search(STRATEGIES.get(name), path, executor, seed, wanted.trials, warm_up)
-                rows += rows_of(other, seed, unseen)
-                print(f"seed {seed}: {name}: {rows[-1]['gain_points']} points", flush=True)
-    frame = pd.DataFrame(rows)
-    frame.to_csv(wanted.out / "results.csv", index=False, float_format="%.6g")
+                run = search(name, seed, ratio, wanted.budget, posed.searched, evaluator, folder)
+                rows += rows_of(run, judge, name, seed, ratio)
+                pick = next(row for row in reversed(rows) if row["choice"] == "pick")
+                print(f"ratio {ratio:g}, seed {seed}, {name}: {json.dumps(pick, default=str)}", flush=True)
+    frame = against_best_control(pd.DataFrame(rows), judge)
+    frame.to_csv(wanted.out / f"{what}.csv", index=False, float_format="%.6g")
     table = summary_table(frame)
-    command = f"python -m benchmarks.methods --trials {wanted.trials} --warm-up {wanted.warm_up} --seeds {wanted.seeds}"
-    (wanted.out / "results.md").write_text(
-        "# Every strategy with the same budget\n\n"
-        f"Made by `{command}`: {wanted.seeds} seeds of {wanted.trials} trials on the 600 images of textures:search. "
-        f"Strategies that need an earlier search begin with the same {wanted.warm_up} sorted random trials. Gains are "
-        "those of the table picked at the ratio of standard quality 50, against the standard curve, in percentage "
-        "points of top-1; the other images are the 600 of textures:validate. The mean gain of the frontier is over the "
-        "ratios that it shares with the standard curve. Given are the median over the seeds and the smallest and "
-        "largest value"
-        + (", which hold the true median with 93.75 % probability.\n\n" if wanted.seeds == 5 else ".\n\n")
+    command = " ".join(
+        ["python -m benchmarks.methods", f"--data {wanted.data}"]
+        + ([f"--network {wanted.network}"] if wanted.data == "photos" else [])
+        + [f"--budget {wanted.budget} --seeds {wanted.seeds}"]
+        + ([f"--strategies {' '.join(repr(name) for name in names)}"] if wanted.strategies else [])
+    )
+    (wanted.out / f"{what}.md").write_text(
+        f"# {what}: what each strategy takes home\n\n"
+        f"Made by `{command}`: {wanted.seeds} seeds, {wanted.budget} trials' worth of evaluations of the "
+        f"{len(evaluator.dataset)} images searched, a quarter of which are kept aside for the confirmation; judged on "
+        f"{measured(judge.reference[0]).images} other images. Given are the median over the seeds and the smallest and "
+        "largest value; an interval is that of the paired bootstrap over images, of the median seed.\n\n"
         + as_markdown(table)
         + "\n",
         encoding="utf-8",
     )
-    draw(frame, wanted.warm_up, wanted.out / "methods.png")
+    draw(frame, wanted.out / f"{what}.png")
     print(table.to_string(index=False))
 
 

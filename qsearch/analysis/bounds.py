@@ -14,8 +14,8 @@ from qsearch.evaluation.objective import TOP1, Objective
 from qsearch.pareto.bounds import FEWEST_TABLES, SIGMA, bounds, shape_bounds, window_around
 from qsearch.pareto.fitness import LocalFit, Parabola
 from qsearch.pareto.frontier import frontier
-from qsearch.shape import log_mean
 from qsearch.space import SearchSpace
+from qsearch.space.shapes import log_mean
 from qsearch.strategies.base import Seed
 from qsearch.tables import QuantTables
 
@@ -129,8 +129,7 @@ def shape_bounds_of(
     if len(best) < FEWEST_TABLES:
         raise InputError(
             f"a box of shapes needs {FEWEST_TABLES} different tables of ratios from {window[0]:.2f} to "
-            f"{window[1]:.2f}, and {len(ratios)} trials gave {len(best)}: search with more trials first, or widen "
-            "--window."
+            f"{window[1]:.2f}, and the trials have {len(best)}: search with more trials first, or widen --window."
         )
     average = Seed(f"mean of the {len(best)} best", log_mean(list(best), layout))
     return Bounds(

@@ -10,10 +10,10 @@ from qsearch.analysis.bootstrap import Floats
 from qsearch.analysis.bounds import BEST, NEAR
 from qsearch.analysis.results import Results
 from qsearch.pareto.fitness import LocalFit
-from qsearch.published import published_names, published_tables
-from qsearch.shape import log_mean
+from qsearch.space.shapes import log_mean
 from qsearch.strategies.base import Seed
 from qsearch.tables import QuantTables
+from qsearch.tables.published import published_names, published_tables
 
 PROMISING = 20
 """Tables of a search that are measured again."""
@@ -39,10 +39,13 @@ class Candidate:
 
 
 def kind_of(label: str) -> Kind:
-    """Which tables are alike before they are measured, by the label that a candidate has, scaled or not."""
+    """Which tables are alike before they are measured, by the label that a candidate has, scaled or not.
+
+    Averages are of the search's tables; what is made of published ones alone is from elsewhere.
+    """
     if label == STANDARD:
         return "standard"
-    if label.startswith(MEAN_OF):
+    if label.startswith(MEAN_OF) and label != MEAN_OF_PUBLISHED:
         return "average"
     return "searched" if label.removesuffix(SCALED).isdecimal() else "elsewhere"
 

@@ -51,7 +51,7 @@ class History:
 
     evaluations: int64 [n], images that networks had read by then for the search.
     pick: [n], its place among the done trials; -1 before there is one. labels: [n], what users call it, or "".
-    searched: what it gains on the images searched, which flatter it; validated: on a validation's, where this
+    searched: what it gains on the images searched, which flatter it; validation: on a validation's, where this
         measured the table, or None without a validation.
     """
 
@@ -59,7 +59,7 @@ class History:
     pick: npt.NDArray[np.intp]
     labels: tuple[str, ...]
     searched: Against
-    validated: Against | None
+    validation: Against | None
 
     def __len__(self) -> int:
         return len(self.pick)
@@ -80,8 +80,8 @@ class History:
         return int(self.x(by)[first]) if first < len(self) else None
 
 
-def history(results: Results, target: Target, validated: Results | None = None) -> History:
-    """The picks of ``results`` as they came; ``validated`` are those tables on other images.
+def history(results: Results, target: Target, validation: Results | None = None) -> History:
+    """The picks of ``results`` as they came; ``validation`` are those tables on other images.
 
     Screened proposals are no trials. A trial costs the images that networks read for it: none where its tables had been
     measured before, a part where a race stopped it, all where it failed. What a race completed later counts with the
@@ -105,7 +105,7 @@ def history(results: Results, target: Target, validated: Results | None = None) 
         pick=pick,
         labels=tuple(labels[place] for place in pick.tolist()),
         searched=against(results, results).at(pick),
-        validated=None if validated is None else against(results, validated).at(pick),
+        validation=None if validation is None else against(results, validation).at(pick),
     )
 
 
@@ -161,15 +161,15 @@ def against(results: Results, judge: Results) -> Against:
 class Band:
     """Several histories as one: at x int64 [m] the quartiles over the seeds, float64 [3, m] each.
 
-    NaN where a seed's value is not known: before it has a pick, and where its pick was not validated. It ends where the
+    NaN where a seed's value is not known: before it has a pick, and where no validation measured it. It ends where the
     shortest search does.
     """
 
     x: npt.NDArray[np.int64]
     saving_percent: Floats
     gain_points: Floats
-    validated_saving_percent: Floats
-    validated_gain_points: Floats
+    validation_saving_percent: Floats
+    validation_gain_points: Floats
 
 
 def band(histories: Sequence[History], by: Axis) -> Band:
@@ -184,14 +184,14 @@ def band(histories: Sequence[History], by: Axis) -> Band:
         values = np.stack([of(each)[places] for each, places in zip(histories, then, strict=True)])
         return np.asarray(np.quantile(values, QUARTILES, axis=0))
 
-    def validated(each: History) -> Against:
+    def validation(each: History) -> Against:
         unknown = np.full(len(each), np.nan)
-        return each.validated or Against(unknown, unknown)
+        return each.validation or Against(unknown, unknown)
 
     return Band(
         grid,
         quartiles(lambda each: each.searched.saving_percent),
         quartiles(lambda each: each.searched.gain_points),
-        quartiles(lambda each: validated(each).saving_percent),
-        quartiles(lambda each: validated(each).gain_points),
+        quartiles(lambda each: validation(each).saving_percent),
+        quartiles(lambda each: validation(each).gain_points),
     )

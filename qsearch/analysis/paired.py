@@ -2,28 +2,25 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from qsearch.analysis.bootstrap import Floats
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement
 from qsearch.evaluation.objective import Objective
+from qsearch.pareto.paired_curve import PairedCurve
 
 
 def above_standard(standard: Sequence[Measurement], measurement: Measurement, objective: Objective) -> Floats:
     """[N], by how much each image's value of ``objective`` lies above the standard tables' at the same ratio.
 
-    ``standard`` are measurements of the standard tables on the same images. Between the two whose ratios are next to
-    the table's each image's value is interpolated in log ratio. InputError where the ratio lies outside theirs.
+    ``standard`` are measurements of the standard tables on the same images; see :meth:`PairedCurve.gains`. InputError
+    where the ratio lies outside theirs.
     """
-    points = sorted(standard, key=lambda point: point.ratio)
-    ratios = np.array([point.ratio for point in points])
-    if not points or not ratios[0] <= measurement.ratio <= ratios[-1]:
-        ends = f"{ratios[0]:.2f} to {ratios[-1]:.2f}" if points else "not measured"
+    if not standard:
+        raise InputError("the standard tables were not measured: there is nothing to compare with.")
+    curve = PairedCurve.of([(objective.values(each), each["bytes"].astype(float)) for each in standard])
+    gains = curve.gains(objective.values(measurement), measurement["bytes"].astype(float))
+    if gains is None:
+        ratios = [each.ratio for each in standard]
+        ends = f"{min(ratios):.2f} to {max(ratios):.2f}"
         raise InputError(f"ratio {measurement.ratio:.2f} lies outside the standard curve ({ends}).")
-    right = max(1, int(np.searchsorted(ratios, measurement.ratio)))
-    lower, upper = points[right - 1], points[min(right, len(points) - 1)]
-    width = np.log(upper.ratio / lower.ratio)
-    share = np.log(measurement.ratio / lower.ratio) / width if width > 0 else 0.0
-    expected = (1 - share) * objective.values(lower) + share * objective.values(upper)
-    return np.asarray(objective.values(measurement) - expected)
+    return gains

@@ -1,8 +1,7 @@
 """Rate and distortion: PSNR of tables over a range of qualities, on images of any sizes and without labels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,8 @@ from qsearch.evaluation.measures import psnr
 from qsearch.tables import QuantTables
 
 QUALITIES = tuple(range(5, 100, 5))
+Family = Callable[[int], QuantTables] | Mapping[int, QuantTables]
+"""Tables by quality: for all that are asked for, or those of a mapping alone."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def saving_percent(curve: RateDistortion, standard: RateDistortion, psnr_db: flo
 def measure_rate_distortion(
     images: Sequence[Path],
     codec: Codec,
-    families: dict[str, Callable[[int], QuantTables]],
+    families: Mapping[str, Family],
     *,
     qualities: Sequence[int] = QUALITIES,
     workers: int = 1,
@@ -67,31 +68,29 @@ def measure_rate_distortion(
 ) -> list[RateDistortion]:
     """The curves of ``families`` (name to tables at a quality) on the image files ``images``, each of its own size.
 
-    ``on_image`` hears of each image done. InputError where one cannot be read.
+    qualities: of those families that have tables for any. ``on_image`` hears of each image done. InputError where one
+    cannot be read.
     """
     from joblib import Parallel, delayed
 
-    qualities = sorted(qualities)
-    tables = [[family(quality) for quality in qualities] for family in families.values()]
-    answers = Parallel(n_jobs=workers, return_as="generator")(
-        delayed(_measure)(path, codec, list(chain(*tables))) for path in images
-    )
+    tables = {
+        name: sorted(family.items())
+        if isinstance(family, Mapping)
+        else [(each, family(each)) for each in sorted(qualities)]
+        for name, family in families.items()
+    }
+    every = [one for of_family in tables.values() for _, one in of_family]
+    answers = Parallel(n_jobs=workers, return_as="generator")(delayed(_measure)(path, codec, every) for path in images)
     measured = []
     for answer in answers:
         if isinstance(answer, str):
             raise InputError(f"{answer}: leave the file out.")
         measured.append(answer)
         on_image()
-    bpp, psnr_db = np.mean(np.array(measured), axis=0).reshape(len(families), len(qualities), 2).transpose(2, 0, 1)
+    places = iter(np.mean(np.array(measured), axis=0).tolist())
     return [
-        RateDistortion(
-            name,
-            tuple(
-                RateDistortionPoint(quality, float(b), float(d))
-                for quality, b, d in zip(qualities, bpp[row], psnr_db[row], strict=True)
-            ),
-        )
-        for row, name in enumerate(families)
+        RateDistortion(name, tuple(RateDistortionPoint(quality, *next(places)) for quality, _ in of_family))
+        for name, of_family in tables.items()
     ]
 
 

@@ -40,14 +40,13 @@ def shrunken(above: Floats, kinds: Sequence[str]) -> Shrunken:
     above: [m, N], by how much each table is better than the standard curve on each of N images.
     kinds: [m], which tables are alike a priori: the best of a search, averages, tables from elsewhere.
 
-    The measured mean gains g are N(theta, S / N), where S is the covariance over images: what suits one image and not
+    The measured mean gains are N(theta, S / N), where S is the covariance over images: what suits one image and not
     another. The true gains theta are N(mean of their kind, w S): where images differ much about two tables, the tables
-    may truly differ much. The kinds' means are those of generalised least squares. The share of a difference that is
-    luck, 1 / (1 + N w), is uniform a priori (Christiansen 1997) with the restricted likelihood (Patterson 1971): the
-    one likeliest w, often 0, makes intervals too short (in simulations of 34 tables on 150 images they held the truth
-    of the pick in 68 % of cases, and so in 87 %) and picks worse. S is shrunk as Ledoit 2004 says, for there may be
-    hardly more images than tables. So no table is judged by its own measurement alone, and the luckiest of many is not
-    taken for the best; on 300 photographs a prior of independent gains, likelier a priori, was never the likelier one.
+    may truly differ much. The kinds' means are plain averages: with hardly more images than tables, an inverse of S
+    would set great weights against each other. The share of a difference within a kind that is luck, 1 / (1 + N w), is
+    uniform a priori (Christiansen 1997), and the sum of squared differences over what luck alone would make of it is
+    taken as chi-squared: one likeliest w, often 0, makes intervals too short and picks worse. So no table is judged by
+    its own measurement alone, and the luckiest of many is not taken for the best.
 
     InputError for fewer than eight images and for shapes that differ.
     """
@@ -59,31 +58,17 @@ def shrunken(above: Floats, kinds: Sequence[str]) -> Shrunken:
     gains = above.mean(axis=1)
     names = list(dict.fromkeys(kinds))
     design = np.array([[kind == name for name in names] for kind in kinds], dtype=np.float64)
-    over_images = _covariance(above)
-    over_images += 1e-12 * max(float(np.diag(over_images).mean()), 1e-12) * np.eye(tables)  # where no image differs
-    weighted = np.linalg.solve(over_images, design)
-    level_covariance = np.linalg.inv(design.T @ weighted)
-    levels = level_covariance @ (weighted.T @ gains)
-    rest = gains - design @ levels
-    off, off_variance = _shares_off(tables - len(names), images * float(rest @ np.linalg.solve(over_images, rest)))
-    covariance = (
-        ((1 - off) * over_images + off * design @ level_covariance @ design.T) / images
-        # Where much may be shrunken away and little, a table far from its kind may truly be there or not.
-        + off_variance * np.outer(rest, rest)
-    )
+    averaging = (design / design.sum(axis=0)) @ design.T
+    within = np.eye(tables) - averaging
+    noise = np.atleast_2d(np.cov(above)) / images
+    rest = within @ gains
+    by_luck, freedom = float(np.trace(within @ noise @ within)), tables - len(names)
+    off, off_variance = _shares_off(freedom, freedom * float(rest @ rest) / by_luck) if by_luck > 0 else (0.0, 0.0)
+    weights = averaging + np.sqrt(1 - off) * within
+    # Where much may be shrunken away and little, a table far from its kind may truly be there or not.
+    covariance = weights @ noise @ weights.T + off_variance * np.outer(rest, rest)
+    levels = (design / design.sum(axis=0)).T @ gains
     return Shrunken(gains - off * rest, covariance, dict(zip(names, levels.tolist(), strict=True)), 1 - off)
-
-
-def _covariance(above: Floats) -> Floats:
-    """[m, m], of m values on N images [m, N]: the sample's covariance, drawn towards equal variances (Ledoit 2004)."""
-    tables, images = above.shape
-    centred = above - above.mean(axis=1, keepdims=True)
-    sample = centred @ centred.T / images
-    even = np.trace(sample) / tables * np.eye(tables)
-    distance = ((sample - even) ** 2).sum()
-    doubt = ((centred**2).sum(axis=0) ** 2).mean() / images - (sample**2).sum() / images
-    share = min(doubt / distance, 1.0) if distance > 0 else 0.0
-    return np.asarray(share * even + (1 - share) * sample)
 
 
 def _shares_off(freedom: int, squares: float) -> tuple[float, float]:

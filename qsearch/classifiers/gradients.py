@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import torch
 
 
+WITHOUT_GRADIENTS = "measure what noise in its images does instead, or give a network that torch runs (FILE.pt2)"
+"""What to do without them."""
+
+
 class DifferentiableClassifier:
     """A network in torch, in float32, preprocessing included. Its weights stay as they are and have no gradients.
 
@@ -71,10 +75,6 @@ class DifferentiableClassifier:
         crop = (how.width, how.height)
         rows, columns = resize_and_crop_matrices((width, height), how.resize, crop, self._input.interpolation)
         return torch.tensor(rows, device=self.device), torch.tensor(columns, device=self.device)
-
-
-WITHOUT_GRADIENTS = "measure what noise in its images does instead, or give a network that torch runs (FILE.pt2)"
-"""What to do without them."""
 
 
 def has_gradients(classifier: Classifier) -> bool:

@@ -19,7 +19,7 @@ from qsearch.evaluation.objective import NAMES, ObjectiveName
 from qsearch.run.building import learned_bounds
 from qsearch.run.comparable import check_comparable
 from qsearch.run.settings import Box, SearchSettings
-from qsearch.shape import ShapeSpace
+from qsearch.space.shapes import ShapeSpace
 
 DEFAULTS = SearchSettings()
 

@@ -25,7 +25,7 @@ def tables(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> l
     """Standard and published tables, runs and, behind a run's name, its frontier; else files."""
     from qsearch.cli.run_names import is_run, run_names
     from qsearch.cli.tables import BEST
-    from qsearch.published import published_names
+    from qsearch.tables.published import published_names
 
     folder = _folder(ctx)
     name, colon, _ = incomplete.rpartition(":")

@@ -3,7 +3,6 @@
 import itertools
 import json
 import math
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import click
 
 from qsearch.analysis.rate_distortion import (
     QUALITIES,
+    Family,
     RateDistortion,
     gain_db,
     measure_rate_distortion,
@@ -20,12 +20,11 @@ from qsearch.analysis.rate_distortion import (
 from qsearch.cli import completion
 from qsearch.cli.progress import Progress
 from qsearch.cli.run_names import runs_option
-from qsearch.cli.tables import TABLES_HELP, resolve_tables
+from qsearch.cli.tables import TABLES_HELP, family
 from qsearch.codecs.auto import choose_codec
 from qsearch.codecs.base import SUBSAMPLINGS, EncoderOptions, Subsampling
 from qsearch.datasets.files import image_suffixes, walk
 from qsearch.errors import InputError
-from qsearch.published import published_tables
 from qsearch.run.building import usable_cores
 from qsearch.tables import QuantTables
 
@@ -62,15 +61,15 @@ def curve(
 ) -> None:
     """Compare tables with the standard ones by rate and PSNR, both scaled to qualities 5 to 95 by libjpeg's formula.
 
-    Bits per pixel and PSNR (over RGB) are the images' means at each quality; gains interpolate linearly between
-    qualities, as in Luo 2021.
+    A DIAL has tables of its own for each quality, a LADDER those of its rungs. Bits per pixel and PSNR (over RGB) are
+    the images' means at each quality; gains interpolate linearly between qualities, as in Luo 2021.
     """
     files = _image_files(images)
     codec, note = choose_codec(EncoderOptions(subsampling=subsampling))
     if note is not None:
         click.echo(note, err=True)
-    families: dict[str, Callable[[int], QuantTables]] = {STANDARD: QuantTables.standard}
-    families.update({spec: _family(spec, runs) for spec in tables})
+    families: dict[str, Family] = {STANDARD: QuantTables.standard}
+    families.update({spec: family(spec, runs) for spec in tables})
     done = itertools.count(1)
     with Progress() as progress:
         curves = measure_rate_distortion(
@@ -106,15 +105,6 @@ def _image_files(folder: Path) -> list[Path]:
     if not files:
         raise InputError(f"{folder} holds no images: give a folder that does.")
     return files
-
-
-def _family(spec: str, runs: Path) -> Callable[[int], QuantTables]:
-    """``spec``'s tables by quality; published ones are scaled before they are rounded."""
-    kind, _, name = spec.partition(":")
-    if kind == "published" and ":" not in name:
-        published_tables(name)
-        return lambda quality: published_tables(name, quality)
-    return resolve_tables(spec, runs).tables.scaled
 
 
 def _gains(

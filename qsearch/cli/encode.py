@@ -12,7 +12,7 @@ from qsearch.cli import completion
 from qsearch.cli.declared import given_fields, options_for
 from qsearch.cli.progress import INTERRUPTED, Progress
 from qsearch.cli.run_names import runs_option
-from qsearch.cli.tables import TABLES_HELP, resolve_tables
+from qsearch.cli.tables import TABLES_HELP, quality_option, resolve_tables
 from qsearch.codecs.base import EncoderOptions
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.encode.files import Outcome, Plan, compress_files, plan_files, plan_in_place
@@ -28,6 +28,7 @@ FAILED = 1
 @click.option(
     "--tables", "spec", shell_complete=completion.tables, metavar="TABLES", required=True, help=f"{TABLES_HELP}."
 )
+@quality_option
 @options_for(EncoderOptions)
 @click.option("--strip", is_flag=True, help="Drop EXIF and colour profile; the image is turned upright and made sRGB.")
 @click.option("--overwrite", is_flag=True, help="Encode again what is there already.")
@@ -47,6 +48,7 @@ def encode(
     source: Path,
     destination: Path | None,
     spec: str,
+    quality: int | None,
     strip: bool,
     overwrite: bool,
     in_place: bool,
@@ -64,7 +66,7 @@ def encode(
     """
     if in_place == (destination is not None):
         raise click.UsageError("give DST, the file or folder to write, or else --in-place.")
-    sheet = resolve_tables(spec, runs)
+    sheet = resolve_tables(spec, runs, quality)
     codec = _codec(sheet.encoder, encoder)
     plan = plan_files(source, destination) if destination is not None else plan_in_place(source)
     click.echo(f"{_files(plan.count)} with {sheet.title}, JPEG {codec.encoder.subsampling}", err=True)

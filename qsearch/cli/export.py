@@ -17,7 +17,7 @@ from qsearch.analysis.choice import (
 from qsearch.analysis.results import Results, measured
 from qsearch.cli import completion
 from qsearch.cli.run_names import find_run, is_run, runs_option
-from qsearch.cli.tables import BEST, RunTable, resolve_tables, run_table, split_spec
+from qsearch.cli.tables import BEST, RunTable, quality_option, resolve_tables, run_table, split_spec
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
 from qsearch.evaluation.objective import DIVERGENCE, LOSS, TOP1, Objective
@@ -46,6 +46,7 @@ SEARCHED = "on the images of the search, which flatter it"
     help=f"The best table at the ratio of the standard tables of quality Q.  [default: the confirmed pick, else "
     f"{QUALITY}]",
 )
+@quality_option
 @click.option("--published", metavar="NAME[:Q]", help="Tables that others published, luo-2021 for example.")
 @click.option("--format", "format_", type=click.Choice(list(FORMATS)), help="[default: what --out is called]")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file to write.  [default: stdout]")
@@ -58,6 +59,7 @@ def export(
     loss: float | None,
     divergence: float | None,
     like_quality: int | None,
+    quality: int | None,
     published: str | None,
     format_: str | None,
     out: Path | None,
@@ -67,7 +69,7 @@ def export(
 
     RUN is a name or a path; its table is picked from the frontier, the tables that no other of the run beats in both
     ratio and its objective (top-1, cross-entropy or divergence). TABLES are standard:Q, published:NAME[:Q],
-    RUN:best, RUN:TRIAL, or a file to convert.
+    RUN:best, RUN:TRIAL, LADDER:RUNG, DIAL:Q, or a file to convert.
     """
     values = {TOP1: None if top1 is None else _share(top1), LOSS: loss, DIVERGENCE: divergence}
     selectors: dict[str, Any] = {"--trial": trial, "--ratio": ratio, "--like-quality": like_quality}
@@ -81,17 +83,17 @@ def export(
         raise click.UsageError(f"give --format ({', '.join(FORMATS)}) or --out FILE.")
     format_ = format_ or format_of(out or Path())
     spec = source or f"published:{published}"
-    if is_run(spec, runs):
+    if quality is None and is_run(spec, runs):
         sheet = _chosen(spec, runs, trial, ratio, like_quality, values)
     elif given:
         raise click.UsageError(f"{given[0]} chooses a table of a run, and {spec} is not one.")
-    elif split_spec(spec, runs) is not None:
+    elif quality is None and split_spec(spec, runs) is not None:
         table = run_table(spec, runs)
         _check(table.run, table.choice.trial)
         sheet = table.sheet
         click.echo(sheet.title, err=True)
     else:
-        sheet = resolve_tables(spec, runs)
+        sheet = resolve_tables(spec, runs, quality)
         click.echo(sheet.title, err=True)
     if out is None:
         click.echo(render(sheet, format_), nl=False)

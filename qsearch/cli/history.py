@@ -101,7 +101,7 @@ def _run_as_json(traces_: Traces, one: Traced, best_percent: float | None, by: A
 def _gains(one: Traced, row: int) -> dict[str, float | None]:
     """What the pick after trial ``row`` gains."""
     history = one.history
-    found = {"": history.searched} | ({} if history.validated is None else {"validated_": history.validated})
+    found = {"": history.searched} | ({} if history.validation is None else {"validation_": history.validation})
     return {
         f"{prefix}{name}": _known(getattr(gains, name)[row])
         for prefix, gains in found.items()
@@ -111,7 +111,7 @@ def _gains(one: Traced, row: int) -> dict[str, float | None]:
 
 def _strategy_as_json(each: Traces, by: Axis) -> dict[str, Any]:
     band = each.band(by)
-    gains = ("saving_percent", "gain_points", "validated_saving_percent", "validated_gain_points")
+    gains = ("saving_percent", "gain_points", "validation_saving_percent", "validation_gain_points")
     return {
         "strategy": each.name,
         "runs": [one.run.name for one in each.runs],
@@ -129,7 +129,7 @@ def _write_csv(found: Sequence[Traces]) -> None:
     def columns(each: Traces, one: Traced) -> dict[str, Any]:
         history = one.history
         unknown = np.full(len(history), np.nan)
-        validated = history.validated or Against(unknown, unknown)
+        validation = history.validation or Against(unknown, unknown)
         return {
             "strategy": each.name,
             "run": one.run.name,
@@ -139,8 +139,8 @@ def _write_csv(found: Sequence[Traces]) -> None:
             "pick": history.labels,
             "saving_percent": history.searched.saving_percent,
             "gain_points": history.searched.gain_points,
-            "validated_saving_percent": validated.saving_percent,
-            "validated_gain_points": validated.gain_points,
+            "validation_saving_percent": validation.saving_percent,
+            "validation_gain_points": validation.gain_points,
         }
 
     frames = [pd.DataFrame(columns(each, one)) for each in found for one in each.runs]
@@ -153,7 +153,7 @@ def _as_text(found: Sequence[Traces], objective: Objective, by: Axis, images: st
     where = f"at ratio {target.ratio:.2f}" + (" or more" if math.isinf(target.high) else "")
     judged = any(one.validation is not None for one in everyone)
     titles = ["run", "seed", "trials", "images read", "pick", "found after", "bytes saved", "points"]
-    titles += [f"within {CLOSE_PERCENT:g} % after", *(["validated: bytes", "points"] if judged else [])]
+    titles += [f"within {CLOSE_PERCENT:g} % after", *(["validation: bytes", "points"] if judged else [])]
     lines = [
         f"Measured on {images}",
         f"The pick after each trial is the best by {objective.title} {where}. Bytes are saved at equal",
@@ -173,7 +173,7 @@ def _as_text(found: Sequence[Traces], objective: Objective, by: Axis, images: st
         lines += [f"{each.name}", *(_line(row, widths) for row in cells)]
         if len(each.runs) > 1:
             lines.append(_quartiles(each, by, judged))
-    notes = [note for one in everyone if (note := _unvalidated(one))]
+    notes = [note for one in everyone if (note := _unjudged(one))]
     return "\n".join([*lines, *([""] if notes else []), *notes])
 
 
@@ -190,7 +190,9 @@ def _cells(one: Traced, best_percent: float | None, by: Axis, judged: bool) -> l
     history, changes = one.history, one.history.changes
     last = len(history) - 1
     close = None if best_percent is None else history.close_after(best_percent, by)
-    validated = [] if history.validated is None else [history.validated.saving_percent, history.validated.gain_points]
+    validation = (
+        [] if history.validation is None else [history.validation.saving_percent, history.validation.gain_points]
+    )
     cells = [
         one.run.name,
         str(one.seed),
@@ -204,7 +206,7 @@ def _cells(one: Traced, best_percent: float | None, by: Axis, judged: bool) -> l
     ]
     if judged:
         cells += [
-            _number(values[last], *form) for values, form in zip(validated, (("+.1f", " %"), ("+.2f",)), strict=False)
+            _number(values[last], *form) for values, form in zip(validation, (("+.1f", " %"), ("+.2f",)), strict=False)
         ]
     return cells + [""] * (11 - len(cells) if judged else 0)
 
@@ -212,25 +214,30 @@ def _cells(one: Traced, best_percent: float | None, by: Axis, judged: bool) -> l
 def _quartiles(each: Traces, by: Axis, judged: bool) -> str:
     """The last quartiles of several seeds, a line."""
     band = each.band(by)
-    parts = [_spread(band.saving_percent, "+.1f", " % of bytes"), _spread(band.gain_points, "+.2f", " points")]
+    parts = [_spread(band.saving_percent, "+.1f", "% of bytes"), _spread(band.gain_points, "+.2f", "points")]
     if judged:
-        again = (band.validated_saving_percent, "+.1f", " % of bytes"), (band.validated_gain_points, "+.2f", " points")
-        parts.append("validated " + ", ".join(_spread(*one) for one in again))
+        again = (
+            (band.validation_saving_percent, "+.1f", "% of bytes"),
+            (band.validation_gain_points, "+.2f", "points"),
+        )
+        parts.append("validation " + ", ".join(_spread(*one) for one in again))
     return f"  median (quartiles) of {len(each.runs)} seeds after {band.x[-1]} {_counted(by)}: {', '.join(parts)}"
 
 
 def _spread(quartiles: Floats, form: str, unit: str) -> str:
     low, median, high = quartiles[:, -1]
-    return f"not known{unit}" if math.isnan(median) else f"{median:{form}}{unit} ({low:{form}} to {high:{form}})"
+    if math.isnan(median):
+        return f"{unit.removeprefix('% of ')} not known"
+    return f"{median:{form}} {unit} ({low:{form}} to {high:{form}})"
 
 
-def _unvalidated(one: Traced) -> str:
+def _unjudged(one: Traced) -> str:
     """What of a run's picks its validation did not measure, and how to measure them all."""
     history, run = one.history, one.run.name
-    if one.validation is None or history.validated is None:
+    if one.validation is None or history.validation is None:
         return ""
     rows = [row for row in history.changes.tolist() if history.pick[row] >= 0]
-    missing = sum(math.isnan(history.validated.gain_points[row]) for row in rows)
+    missing = sum(math.isnan(history.validation.gain_points[row]) for row in rows)
     if not missing:
         return ""
     dataset = one.validation.settings.dataset

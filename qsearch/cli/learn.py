@@ -10,7 +10,7 @@ import numpy as np
 from qsearch.cli import completion
 from qsearch.cli.options import dataset_options, network_options, settings_of_classifier, settings_of_dataset
 from qsearch.cli.progress import INTERRUPTED, Progress
-from qsearch.learning.ladder import OBJECTIVES, QUALITIES, SUBSAMPLINGS, Ladder, LearningSettings, Rung
+from qsearch.learning.ladder import OBJECTIVES, QUALITIES, SENSITIVITIES, SUBSAMPLINGS, Ladder, LearningSettings, Rung
 from qsearch.run.building import build_classifier, build_dataset, usable_cores
 from qsearch.space import LAYOUTS
 
@@ -36,6 +36,14 @@ DEFAULTS = LearningSettings()
     "--label-free",
     is_flag=True,
     help="accuracy and mix: learn from the divergence from the network's own answers on the uncompressed images.",
+)
+@click.option(
+    "--sensitivity",
+    type=click.Choice(SENSITIVITIES),
+    default=DEFAULTS.sensitivity,
+    show_default=True,
+    help="accuracy and mix: what an error costs the network, by its gradients (fisher) or by noise in images, which "
+    "any network can be asked; auto: gradients where it has them.",
 )
 @click.option(
     "--quality",
@@ -74,6 +82,9 @@ DEFAULTS = LearningSettings()
     "--seed", type=click.IntRange(min=0), default=DEFAULTS.seed, show_default=True, help="Of all that is drawn."
 )
 @click.option("--workers", type=click.IntRange(min=1), help="--per-image: images at once.  [default: the cores]")
+@click.option(
+    "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the tables: a .png, .svg or .pdf file."
+)
 @click.option("--json", "json_", is_flag=True, help="Print the rungs as JSON.")
 @click.pass_context
 def learn(
@@ -85,12 +96,14 @@ def learn(
     qualities: tuple[int, ...],
     loss_weights: tuple[tuple[float, float, float], ...],
     workers: int | None,
+    plot: Path | None,
     json_: bool,
     trust_pickle: bool,
     subsampling: Any,
     layout: str,
     per_image: bool,
     label_free: bool,
+    sensitivity: Any,
     images: int | None,
     seed: int,
     **given: Any,
@@ -107,6 +120,8 @@ def learn(
         raise click.UsageError("say which images to learn from: --dataset D.")
     if objective == "distortion" and (classifier is not None or label_free):
         raise click.UsageError("distortion asks no network: leave --classifier and --label-free out.")
+    if plot is not None and per_image:
+        raise click.UsageError("--plot draws tables for all images, and --per-image learns others: leave one out.")
     if qualities and loss_weights:
         raise click.UsageError("--quality and --loss-weights both say what the rungs are: give one of them.")
     network = None if classifier is None else settings_of_classifier(classifier, given)
@@ -118,6 +133,7 @@ def learn(
         layout=layout,
         per_image=per_image,
         label_free=label_free,
+        sensitivity=sensitivity,
         images=images,
         seed=seed,
         dataset=settings_of_dataset(given),
@@ -137,10 +153,26 @@ def learn(
     except KeyboardInterrupt:
         click.echo("interrupted; the same command goes on where it stopped.", err=True)
         ctx.exit(INTERRUPTED)
+    if plot is not None:
+        _draw(ladder, plot)
     if json_:
         click.echo(json.dumps([_as_json(rung) for rung in ladder.rungs], indent=2))
     else:
         click.echo("\n".join(_lines(ladder, out)))
+
+
+def _draw(ladder: Ladder, plot: Path) -> None:
+    from qsearch.report.plots import save_figure
+    from qsearch.report.tables_plot import plot_tables
+
+    names = [
+        f"{'given weights' if rung.quality is None else f'quality {rung.quality}'}, {rung.bpp:.2f} bpp"
+        for rung in ladder.rungs
+    ]
+    tables = dict(zip(names, ladder.tables, strict=True))
+    title = "Learned tables, by the standard quality whose trade-off they make"
+    save_figure(plot_tables(tables, title, ladder.title), plot)
+    click.echo(f"wrote {plot}", err=True)
 
 
 def _as_json(rung: Rung) -> dict[str, Any]:

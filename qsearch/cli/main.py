@@ -33,6 +33,7 @@ COMMANDS = {
     "export": "qsearch.cli.export:export",
     "encode": "qsearch.cli.encode:encode",
     "learn": "qsearch.cli.learn:learn",
+    "dial": "qsearch.cli.dial:dial",
     "list": "qsearch.cli.list:list_",
     "dataset": "qsearch.cli.dataset:dataset",
     "finetune": "qsearch.cli.finetune:finetune",

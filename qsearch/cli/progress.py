@@ -16,7 +16,7 @@ from qsearch.analysis.results import Results
 from qsearch.analysis.summary import summarize
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement, Trial
-from qsearch.evaluation.objective import objective_called
+from qsearch.evaluation.objective import TOP1, objective_called
 from qsearch.report.wording import measured_on, network_names
 from qsearch.run.building import codec_note
 from qsearch.run.findings import labels_predicted
@@ -152,7 +152,10 @@ class SearchProgress:
             stopped = f"{summary.trials_stopped} stopped, {100 * summary.evaluations_saved:.0f} % of images saved, "
         if summary.gain_points is None:
             return f"{stopped}no gain yet"
-        return f"{stopped}{summary.gain_points:+.2f} points at quality {QUALITY}'s ratio"
+        if self._objective is TOP1 or summary.objective_saving_percent is None:
+            return f"{stopped}{summary.gain_points:+.2f} points at quality {QUALITY}'s ratio"
+        saved = f"{summary.objective_saving_percent:+.1f} % of bytes saved at equal {self._objective.name}"
+        return f"{stopped}{saved}, at quality {QUALITY}'s ratio"
 
 
 def measure(run: Run, evaluator: Evaluator, workers: int, *, trials: int | None = None, **how: Any) -> int:

@@ -29,7 +29,6 @@ from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.objective import TOP1
 from qsearch.pareto.bounds import window_around
-from qsearch.published import published_names
 from qsearch.report.wording import called
 from qsearch.run.building import (
     build_evaluator,
@@ -45,9 +44,10 @@ from qsearch.run.folder import Run, with_bounds_from
 from qsearch.run.real_files import check_files
 from qsearch.run.settings import RunSettings, load_settings, search_settings_named
 from qsearch.search.steering import sizes_of
-from qsearch.shape import in_layout
+from qsearch.space.shapes import in_layout
 from qsearch.strategies.base import Seed
 from qsearch.tables import QuantTables
+from qsearch.tables.published import published_names
 
 CONFIRM_SHARE = 0.25
 CONFIRM_IMAGES = 50

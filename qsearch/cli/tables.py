@@ -1,7 +1,10 @@
-"""How commands name tables: standard:Q, published:NAME[:Q], RUN, RUN:best, RUN:TRIAL, or a file."""
+"""How commands name tables: standard:Q, published:NAME[:Q], RUN[:best], RUN:TRIAL, LADDER:RUNG, DIAL:Q, or a file."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import click
 
 from qsearch.analysis.choice import QUALITY, Choice, choose_like_quality, choose_trial
 from qsearch.analysis.results import Results
@@ -10,15 +13,26 @@ from qsearch.errors import InputError
 from qsearch.export.formats import TableSheet
 from qsearch.export.provenance import sheet_of
 from qsearch.export.reading import read_tables
-from qsearch.published import AS_PUBLISHED, published_source, published_tables
+from qsearch.learning.dial import Dial, read_dial
+from qsearch.learning.files import kind_of
+from qsearch.learning.ladder import Ladder, read_ladder
+from qsearch.learning.sheets import dial_sheet, ladder_sheet
 from qsearch.registry import nearest_names
 from qsearch.run.confirmation import Confirmed, confirmed
 from qsearch.run.folder import Run
 from qsearch.tables import QuantTables
+from qsearch.tables.published import AS_PUBLISHED, published_source, published_tables
 
 BEST = "best"
 """Of a run: its confirmed pick, else its best at no lower ratio than standard quality 50; a bare RUN means it, too."""
-TABLES_HELP = "standard:Q, published:NAME[:Q], RUN[:best], RUN:TRIAL, a file of tables, or a JPEG file"
+TABLES_HELP = (
+    "standard:Q, published:NAME[:Q], RUN[:best], RUN:TRIAL, LADDER:RUNG, DIAL:Q, a file of tables, or a JPEG file"
+)
+
+
+quality_option = click.option(
+    "--quality", type=click.IntRange(1, 100), help="The tables of a dial at this quality, as DIAL:Q."
+)
 
 
 @dataclass(frozen=True)
@@ -66,17 +80,97 @@ class RunTable:
         return sheet_of(self.searched, self.results, self.choice, self.pick)
 
 
-def resolve_tables(spec: str, runs: Path) -> TableSheet:
-    """The tables a user calls ``spec``; runs are looked for in ``runs``. InputError where there are none."""
+@dataclass(frozen=True)
+class Learned:
+    """A ladder or a dial in a file, and what a user names of it behind a colon, empty for all of it."""
+
+    path: Path
+    content: Ladder | Dial
+    chosen: str
+
+    def sheet(self, quality: int | None = None) -> TableSheet:
+        """The rung, or the tables at the quality, that was named, by ``quality`` in place of a colon where given."""
+        chosen = self.chosen if quality is None else str(quality)
+        if isinstance(self.content, Ladder):
+            if quality is not None:
+                raise InputError(f"{self.path} is a ladder, whose rungs are named {self.path}:0: make a dial of it.")
+            if not chosen.isdecimal():
+                raise InputError(f"{self.path} is a ladder: name one of its rungs, {self.path}:0 for the coarsest.")
+            return ladder_sheet(self.content, self.path, int(chosen))
+        if not chosen:
+            raise InputError(
+                f"{self.path} has tables for every quality: say which one, {self.path}:85 or --quality 85."
+            )
+        return dial_sheet(self.content, self.path, _quality(chosen, f"{self.path}:{chosen}"))
+
+    def sheets(self, qualities: Sequence[int]) -> dict[str, TableSheet]:
+        """What was named; where nothing was, every rung, or the tables at each of ``qualities``, by their names."""
+        if self.chosen:
+            return {f"{self.path}:{self.chosen}": self.sheet()}
+        if isinstance(self.content, Ladder):
+            return {
+                f"{self.path}:{rung}": ladder_sheet(self.content, self.path, rung)
+                for rung in range(len(self.content.tables))
+            }
+        return {f"{self.path}:{quality}": dial_sheet(self.content, self.path, quality) for quality in qualities}
+
+
+def resolve_tables(spec: str, runs: Path, quality: int | None = None) -> TableSheet:
+    """The tables a user calls ``spec``; runs are looked for in ``runs``. InputError where there are none.
+
+    ``quality`` chooses from a dial; InputError for it with other tables.
+    """
+    learned = learned_tables(spec)
+    if learned is not None:
+        return learned.sheet(quality)
+    if quality is not None:
+        raise InputError(
+            f"--quality chooses from a dial, and {spec} is none: other tables are named standard:{quality} or "
+            f"published:NAME:{quality}."
+        )
     kind, _, rest = spec.partition(":")
     if kind == "standard":
         return standard_sheet(_quality(rest, spec))
     if kind == "published":
-        name, _, quality = rest.partition(":")
-        return published_sheet(name, _quality(quality, spec) if quality else AS_PUBLISHED)
+        name, _, scale = rest.partition(":")
+        return published_sheet(name, _quality(scale, spec) if scale else AS_PUBLISHED)
     if Path(spec).is_file():
         return read_tables(spec)
     return run_table(spec, runs).sheet
+
+
+def resolve_all(spec: str, runs: Path, qualities: Sequence[int]) -> dict[str, TableSheet]:
+    """What a user calls ``spec`` by names of one table each: all rungs of a ladder, a dial at ``qualities``."""
+    learned = learned_tables(spec)
+    return {spec: resolve_tables(spec, runs)} if learned is None else learned.sheets(qualities)
+
+
+def family(spec: str, runs: Path) -> Callable[[int], QuantTables] | dict[int, QuantTables]:
+    """What a user calls ``spec``, by quality: a dial's own tables, a ladder's rungs at the qualities that they have,
+    all others scaled by libjpeg's formula, published ones before they are rounded."""
+    learned = learned_tables(spec)
+    if learned is not None and not learned.chosen:
+        if isinstance(learned.content, Dial):
+            return learned.content.tables
+        found = learned.sheets(())
+        return {
+            rung.quality or place: sheet.tables
+            for place, (rung, sheet) in enumerate(zip(learned.content.rungs, found.values(), strict=True), start=1)
+        }
+    kind, _, name = spec.partition(":")
+    if kind == "published" and ":" not in name:
+        published_tables(name)
+        return lambda quality: published_tables(name, quality)
+    return resolve_tables(spec, runs).tables.scaled
+
+
+def learned_tables(spec: str) -> Learned | None:
+    """The ladder or dial that ``spec`` names, FILE or FILE:RUNG or FILE:QUALITY; None where it names none."""
+    for path, chosen in ((Path(spec), ""), (Path(spec.rpartition(":")[0]), spec.rpartition(":")[2])):
+        kind = kind_of(path)
+        if kind is not None:
+            return Learned(path, read_ladder(path) if kind == "ladder" else read_dial(path), chosen)
+    return None
 
 
 def run_table(spec: str, runs: Path) -> RunTable:

@@ -26,10 +26,11 @@ from qsearch.cli.options import (
 )
 from qsearch.cli.progress import measure
 from qsearch.cli.run_names import find_run, runs_option
-from qsearch.cli.tables import TABLES_HELP, resolve_tables
+from qsearch.cli.tables import TABLES_HELP, resolve_all
 from qsearch.datasets.splits import other_half
 from qsearch.errors import InputError
 from qsearch.evaluation.objective import Objective
+from qsearch.export.formats import TableSheet
 from qsearch.report import wording
 from qsearch.report.wording import measured_on
 from qsearch.run.building import build_evaluator, default_workers
@@ -65,7 +66,8 @@ def _of_the_run(option: str, default: str) -> str:
     shell_complete=completion.tables,
     multiple=True,
     metavar="TABLES",
-    help=f"Measure these instead of the frontier: {TABLES_HELP}.",
+    help=f"Measure these instead of the frontier: {TABLES_HELP}; DIAL at the qualities of the standard curve, LADDER "
+    "with all its rungs.",
 )
 @click.option(
     "--top",
@@ -104,7 +106,9 @@ def validate(
         raise click.UsageError("--ratio goes with --top.")
     searched = run.results()
     wanted = _wanted(run, split, given)
-    sheets = {spec: resolve_tables(spec, runs) for spec in tables}
+    sheets: dict[str, TableSheet] = {}
+    for spec in tables:
+        sheets |= resolve_all(spec, runs, run.settings.search.qualities)
     chosen = {spec: sheet.tables for spec, sheet in sheets.items()} or tables_to_validate(searched, top, ratio)
     pick = None if sheets else confirmed(run)
     if pick is not None:
@@ -121,6 +125,7 @@ def validate(
         settings,
         evaluator,
         others=[Run.open(path) for path in dict.fromkeys(sheet.run for sheet in sheets.values()) if path is not None],
+        learned_on={spec: sheet.learned_on for spec, sheet in sheets.items() if sheet.learned_on},
         on_note=lambda note: click.echo(note, err=True),
     )
     interrupted = measure(validation, evaluator, workers, executor=executor, timeout_s=timeout_s)

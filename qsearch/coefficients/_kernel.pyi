@@ -59,15 +59,8 @@ def columns(
     component: int,
     coefficients: npt.NDArray[np.int16],
     magnitudes: npt.NDArray[np.uint16],
-    dc_bits: npt.NDArray[np.int64],
-    /,
-) -> None: ...
-def errors(
-    images: int,
-    blocks: int,
-    magnitudes: npt.NDArray[np.uint16],
-    weights: npt.NDArray[np.float64],
     squared_error: npt.NDArray[np.float64],
+    dc_bits: npt.NDArray[np.int64],
     /,
 ) -> None: ...
 def set_step(

@@ -33,7 +33,6 @@ void close_buffers(struct batch *batch);
 
 /* In columns_calls.c. */
 PyObject *columns(PyObject *module, PyObject *arguments);
-PyObject *errors(PyObject *module, PyObject *arguments);
 PyObject *set_step_(PyObject *module, PyObject *arguments);
 PyObject *entry_bits_(PyObject *module, PyObject *arguments);
 

@@ -26,18 +26,16 @@ static uint16_t largest_of(const uint16_t *magnitudes, ptrdiff_t blocks)
 
 /* A magnitude x becomes level l from 4q(2l - 1) on. With N and S the number and the sum of magnitudes from a threshold
  * on, the squared error is the sum of x^2 - 16q S + 64 q^2 (2l - 1) N over all l. */
-static int fill_errors_of_entry(
-    ptrdiff_t images, ptrdiff_t blocks, const uint16_t *magnitudes, const double *weights, double *squared_error)
+static int fill_errors(ptrdiff_t blocks, const uint16_t *magnitudes, double *squared_error)
 {
-    const int largest = largest_of(magnitudes, images * blocks);
+    const int largest = largest_of(magnitudes, blocks);
     double squares = 0;
-    double *const count = calloc(2 * ((size_t)largest + 2), sizeof(double));
-    double *const sum = count + largest + 2;
+    double *const count = calloc(2 * ((size_t)largest + 2), sizeof(double)); /* exact: whole numbers below 2^53 */
     if (count == NULL)
         return 0;
-    for (ptrdiff_t image = 0; image < images; image++)
-        for (ptrdiff_t block = 0; block < blocks; block++)
-            count[*magnitudes++] += weights[image];
+    double *const sum = count + largest + 2;
+    for (ptrdiff_t block = 0; block < blocks; block++)
+        count[magnitudes[block]]++;
     for (int x = largest; x >= 0; x--) {
         const double total = count[x] * x;
         squares += total * x;
@@ -49,20 +47,10 @@ static int fill_errors_of_entry(
         double error = squares;
         for (int twice = 1; 4 * step * twice <= largest; twice += 2)
             error += 64.0 * step * step * twice * count[4 * step * twice] - 16.0 * step * sum[4 * step * twice];
-        squared_error[step] = error > 0 ? error : 0;
+        squared_error[step] = error;
     }
     free(count);
     return 1;
-}
-
-int fill_errors(
-    ptrdiff_t images, ptrdiff_t blocks, const uint16_t *magnitudes, const double *weights, double *squared_error)
-{
-    int enough = 1;
-    for (ptrdiff_t k = 0; enough && k < 64; k++)
-        enough = fill_errors_of_entry(
-            images, blocks, magnitudes + k * images * blocks, weights, squared_error + k * STEPS);
-    return enough;
 }
 
 /* The DC coefficients of one image in the order in which a file holds them. */
@@ -109,13 +97,14 @@ static void add_dc_bits(
 
 int fill_columns(
     const struct layout *at, ptrdiff_t images, int component, const int16_t *coefficients, uint16_t *magnitudes,
-    int64_t *dc_bits)
+    double *squared_error, int64_t *dc_bits)
 {
     const ptrdiff_t luma = at->luma_rows * at->luma_columns, chroma = at->chroma_rows * at->chroma_columns;
     const ptrdiff_t blocks = component == LUMA ? luma : chroma, stride = images * blocks;
     const ptrdiff_t start = component == LUMA ? 0 : luma + (component - CB) * chroma;
     const struct huffman *const huffman = component == LUMA ? &constants.luma : &constants.chroma;
     int16_t *const dc = malloc(2 * sizeof(int16_t) * (size_t)blocks); /* and their levels */
+    int enough = 1;
     if (dc == NULL)
         return 0;
     memset(dc_bits, 0, STEPS * sizeof *dc_bits);
@@ -125,7 +114,9 @@ int fill_columns(
         add_dc_bits(dc, scan_order(at, component, own, dc), huffman, dc + blocks, dc_bits);
     }
     free(dc);
-    return 1;
+    for (int k = 0; enough && k < 64; k++)
+        enough = fill_errors(stride, magnitudes + k * stride, squared_error + k * STEPS);
+    return enough;
 }
 
 /* A level has at least ``size`` bits from the magnitude 4q(2^size - 1) on. */

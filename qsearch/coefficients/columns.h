@@ -6,16 +6,12 @@
 
 enum { STEPS = 256 }; /* results are by step; the one at 0 means nothing */
 
-/* Magnitudes uint16 [64][blocks] of all coefficients of ``component`` (scaled by 8, a row per zig-zag position), and the
- * bits of the DC coefficients, int64 [STEPS]. Returns 0 where memory is short. */
+/* Magnitudes uint16 [64][blocks] of all coefficients of ``component`` (scaled by 8, a row per zig-zag position), the sums
+ * of their squared errors, double [64][STEPS], and the bits of the DC coefficients, int64 [STEPS]. Returns 0 where memory
+ * is short. */
 int fill_columns(
     const struct layout *at, ptrdiff_t images, int component, const int16_t *coefficients, uint16_t *magnitudes,
-    int64_t *dc_bits);
-
-/* Squared errors double [64][STEPS] of coefficients scaled by 8, those of each of ``images`` times its weight, of images
- * of so many blocks each. Returns 0 where memory is short. */
-int fill_errors(
-    ptrdiff_t images, ptrdiff_t blocks, const uint16_t *magnitudes, const double *weights, double *squared_error);
+    double *squared_error, int64_t *dc_bits);
 
 /* Brings the AC coefficients at ``position`` to ``step``: their sizes, and for each block, bit ``position`` of
  * ``present``, whether they are not zero. */

@@ -20,6 +20,8 @@ class Columns:
     Entries are raster indices, 8 * row + column. Memory: 200 bytes a block.
 
     component: 0 for Y, 1 for Cb, 2 for Cr.
+    squared_error: float64 [64, 256], by entry and step: the sum over all blocks of the squared errors of the
+        dequantized coefficients.
     dc_bits: int64 [256], by step of entry 0: the bits of all DC differences; no other entry changes them.
     """
 
@@ -30,12 +32,12 @@ class Columns:
         count, factor = len(coefficients), FACTORS[coefficients.subsampling]
         shrink = 8 * (factor if component else 1)
         self.component = component
-        self._images = count
         self._blocks = count * -(-coefficients.height // shrink) * -(-coefficients.width // shrink)
         self._magnitudes = np.empty((64, self._blocks), dtype=np.uint16)
         self._sizes = np.zeros((64, self._blocks), dtype=np.uint8)
         self._present = np.zeros(self._blocks, dtype=np.uint64)
         self.dc_bits = np.empty(STEPS, dtype=np.int64)
+        squared_error = np.empty((64, STEPS))
         _kernel.columns(
             count,
             coefficients.height,
@@ -44,17 +46,10 @@ class Columns:
             component,
             np.ascontiguousarray(coefficients.values),
             self._magnitudes,
+            squared_error,
             self.dc_bits,
         )
-
-    def squared_error(self, image_weights: npt.ArrayLike | None = None) -> npt.NDArray[np.float64]:
-        """[64, 256], by entry and step: the sum over all blocks of the squared errors of the dequantized coefficients,
-        those of each image times its weight of ``image_weights`` [N], by default 1."""
-        weights = np.ones(self._images) if image_weights is None else np.array(image_weights, dtype=np.float64)
-        squared_error = np.empty((64, STEPS))
-        blocks = self._blocks // max(1, self._images)
-        _kernel.errors(self._images, blocks, self._magnitudes, weights, squared_error)
-        return squared_error[_POSITION] / 64  # the kernel's coefficients are scaled by 8
+        self.squared_error = squared_error[_POSITION] / 64  # the kernel's coefficients are scaled by 8
 
     def set_entry(self, entry: int, step: int) -> None:
         """Quantizes the coefficients of ``entry`` by ``step`` 1..255."""

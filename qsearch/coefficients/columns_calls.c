@@ -10,14 +10,14 @@ enum { MOST_BLOCKS = 1 << 30 };
 
 PyObject *columns(PyObject *module, PyObject *arguments)
 {
-    PyObject *coefficients, *magnitudes, *dc_bits, *result = NULL;
+    PyObject *coefficients, *magnitudes, *squared_error, *dc_bits, *result = NULL;
     Py_ssize_t images, height, width;
     int factor, component, enough = 1;
     struct batch batch;
     (void)module;
     if (!PyArg_ParseTuple(
-            arguments, "nnniiOOO:columns", &images, &height, &width, &factor, &component, &coefficients, &magnitudes,
-            &dc_bits))
+            arguments, "nnniiOOOO:columns", &images, &height, &width, &factor, &component, &coefficients, &magnitudes,
+            &squared_error, &dc_bits))
         return NULL;
     if (!open_batch(&batch, images, height, width, factor))
         return NULL;
@@ -32,40 +32,12 @@ PyObject *columns(PyObject *module, PyObject *arguments)
     const unsigned long long all_bytes = (unsigned long long)images * (unsigned long long)blocks * 64 * sizeof(uint16_t);
     if (open_images(&batch, coefficients, COEFFICIENTS, 0) &&
         open_buffer(&batch, magnitudes, all_bytes, 1, "magnitudes: 64 rows of all blocks") &&
+        open_buffer(&batch, squared_error, 64 * STEPS * sizeof(double), 1, "squared errors: 64 rows of 256 steps") &&
         open_buffer(&batch, dc_bits, STEPS * sizeof(int64_t), 1, "bits: 256 steps")) {
         Py_BEGIN_ALLOW_THREADS
         enough = fill_columns(
-            &batch.at, images, component, batch.buffers[0].buf, batch.buffers[1].buf, batch.buffers[2].buf);
-        Py_END_ALLOW_THREADS
-        result = enough ? Py_NewRef(Py_None) : PyErr_NoMemory();
-    }
-    close_buffers(&batch);
-    return result;
-}
-
-PyObject *errors(PyObject *module, PyObject *arguments)
-{
-    PyObject *magnitudes, *weights, *squared_error, *result = NULL;
-    Py_ssize_t images, blocks;
-    int enough = 1;
-    struct batch batch;
-    (void)module;
-    if (!PyArg_ParseTuple(arguments, "nnOOO:errors", &images, &blocks, &magnitudes, &weights, &squared_error))
-        return NULL;
-    if (images < 0 || blocks < 0 || (blocks && images > MOST_BLOCKS / blocks)) {
-        PyErr_Format(
-            PyExc_ValueError, "columns have at most %d blocks, got %zd images of %zd", (int)MOST_BLOCKS, images, blocks);
-        return NULL;
-    }
-    memset(&batch, 0, sizeof batch);
-    const unsigned long long count = (unsigned long long)images;
-    if (open_buffer(
-            &batch, magnitudes, count * (unsigned long long)blocks * 64 * sizeof(uint16_t), 0,
-            "magnitudes: 64 rows of all blocks") &&
-        open_buffer(&batch, weights, count * sizeof(double), 0, "weights: all images") &&
-        open_buffer(&batch, squared_error, 64 * STEPS * sizeof(double), 1, "squared errors: 64 rows of 256 steps")) {
-        Py_BEGIN_ALLOW_THREADS
-        enough = fill_errors(images, blocks, batch.buffers[0].buf, batch.buffers[1].buf, batch.buffers[2].buf);
+            &batch.at, images, component, batch.buffers[0].buf, batch.buffers[1].buf, batch.buffers[2].buf,
+            batch.buffers[3].buf);
         Py_END_ALLOW_THREADS
         result = enough ? Py_NewRef(Py_None) : PyErr_NoMemory();
     }

@@ -271,13 +271,9 @@ static PyMethodDef METHODS[] = {
      "[images, 3, 64]: squared_error by entry, of coefficients scaled by 8, and the changes of both with that entry at\n"
      "upper less at lower. Tables uint8 [images, 3, 64], all in raster order."},
     {"columns", columns, METH_VARARGS,
-     "columns(images, height, width, factor, component, coefficients, magnitudes, dc_bits)\n\n"
-     "Fills magnitudes uint16 [64, images * blocks of the component], zig-zag, scaled by 8, and the bits int64 [256] of\n"
-     "its DC by step."},
-    {"errors", errors, METH_VARARGS,
-     "errors(images, blocks, magnitudes, weights, squared_error)\n\n"
-     "Fills squared_error float64 [64, 256] by zig-zag position and step, of coefficients scaled by 8, each image times\n"
-     "its weight float64 [images]; blocks: of one image."},
+     "columns(images, height, width, factor, component, coefficients, magnitudes, squared_error, dc_bits)\n\n"
+     "Fills magnitudes uint16 [64, images * blocks of the component], zig-zag, scaled by 8, the sums of their squared\n"
+     "errors float64 [64, 256] at each step, and the bits int64 [256] of the DC."},
     {"set_step", set_step_, METH_VARARGS,
      "set_step(position, step, blocks, magnitudes, sizes, present)\n\n"
      "Brings the AC entry at a zig-zag position to a step: a row of sizes uint8 [64, blocks], a bit of present uint64\n"

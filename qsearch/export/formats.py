@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
+from qsearch.datasets.base import ImageIdentity
 from qsearch.disk import replacing
 from qsearch.errors import InputError
 from qsearch.run.settings import CodecSettings
@@ -24,6 +25,7 @@ class TableSheet:
     origin: sentences that say where they come from.
     codec: the encoder settings they were measured with or made for; None where nobody said.
     run: the folder of the run that they were taken from; None where it was none.
+    learned_on: the images that they were learned from, as far as that is known.
     """
 
     tables: QuantTables
@@ -31,6 +33,7 @@ class TableSheet:
     origin: tuple[str, ...] = ()
     codec: CodecSettings | None = None
     run: Path | None = None
+    learned_on: tuple[ImageIdentity, ...] = ()
 
     @property
     def encoder(self) -> CodecSettings:

@@ -4,11 +4,11 @@ from qsearch.analysis.candidates import LISTED, MEAN_OF_PUBLISHED, PUBLISHED, SE
 from qsearch.analysis.choice import QUALITY, Choice
 from qsearch.analysis.results import Results, measured
 from qsearch.export.formats import TableSheet
-from qsearch.published import published_names, published_source
 from qsearch.report.wording import called, place
 from qsearch.run.confirmation import Confirmed
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
+from qsearch.tables.published import published_names, published_source
 
 
 def sheet_of(run: Run, results: Results, choice: Choice, pick: Confirmed | None = None) -> TableSheet:
@@ -44,19 +44,19 @@ def _whose(label: str) -> list[str]:
         return [f"They are not the search's: the geometric mean of those published as {', '.join(published_names())}."]
     if f"{kind}:" == PUBLISHED:
         return [f"They are not the search's: {published_source(name)}."]
-    return [f"They are not the search's: it was given {_short(name)}."] if f"{kind}:" in (SEED, LISTED) else []
+    return [f"They are not the search's: it was given {short_name(name)}."] if f"{kind}:" in (SEED, LISTED) else []
 
 
 def _images(recorded: Recorded) -> str:
     dataset, codec = recorded.dataset, recorded.codec
-    networks = " and ".join(_short(str(classifier["name"])) for classifier in recorded.classifiers)
+    networks = " and ".join(short_name(str(classifier["name"])) for classifier in recorded.classifiers)
     return (
-        f"{dataset['images']} images {dataset['width']}x{dataset['height']} of {_short(str(dataset['name']))} "
+        f"{dataset['images']} images {dataset['width']}x{dataset['height']} of {short_name(str(dataset['name']))} "
         f"read by {networks or 'no network'}, JPEG {codec.get('subsampling', '')} by {codec['name']}"
     )
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
     """``folder:/home/ann/photos`` as ``folder:photos``: the file goes to others, the user's folders are nobody's."""
     kind, colon, rest = name.rpartition(":")
     return f"{kind}{colon}{rest.replace(chr(92), '/').rstrip('/').rpartition('/')[2]}"

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.coefficients.arrays import Coefficients
-from qsearch.coefficients.columns import STEPS, Columns
+from qsearch.coefficients.columns import Columns
 from qsearch.coefficients.statistics import checked_weights
 from qsearch.errors import InputError
 from qsearch.tables import QuantTables
@@ -18,18 +18,10 @@ FIRST_REACH, REACH = 2.0, 1.25
 """A sweep looks at the steps from 1/REACH to REACH times the present one; the first sweep further."""
 ENOUGH = 1e-4
 """A sweep that lowers the cost by less, relative to the distortion, is the last."""
+NEGLIGIBLE = 1e-6
+"""Costs that differ by less, relative to the distortion, are as good as equal: the step nearest to the present one
+wins. So an entry whose coefficients are all 0 keeps its place among the others, whatever few images make of it."""
 MOST_SWEEPS = 30
-
-
-@dataclass(frozen=True, eq=False)
-class Distortion:
-    """What errors cost: the squared errors of all coefficients, weighted by coefficient and by image, per pixel.
-
-    weights: float64 [3, 8, 8] for a coefficient of Y, Cb, Cr; image_weights: float64 [N].
-    """
-
-    weights: npt.NDArray[np.float64]
-    image_weights: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -57,19 +49,19 @@ class Descent:
         self._pixels = len(coefficients) * coefficients.height * coefficients.width
         self._columns = [Columns(coefficients, component) for component in range(3)]
 
-    def minimize(self, distortions: Sequence[Distortion], trade_off: float, start: QuantTables) -> Minimum:
+    def minimize(self, weights: npt.ArrayLike, trade_off: float, start: QuantTables) -> Minimum:
         """The tables that no single entry's change improves: of the cost D + ``trade_off`` x bits per pixel, from
         ``start``.
 
-        D is the sum of ``distortions``, a mean over all pixels. Every step of an entry within reach is costed exactly,
-        the other entries as they are: bits with libjpeg's Huffman tables, runs and ends of blocks included. Where
-        steps cost the same, the finest is taken. InputError where the trade-off is not finite and above 0, or the
-        weights are not.
+        D is per pixel of all images, the squared errors of dequantized coefficients times ``weights`` [3, 8, 8]. Every
+        step of an entry within reach is costed exactly, the other entries as they are: bits with libjpeg's Huffman
+        tables, runs and ends of blocks included. InputError where the trade-off is not finite and above 0, or the
+        weights are not finite and at least 0.
         """
         if not (np.isfinite(trade_off) and trade_off > 0):
             raise InputError(f"the trade-off (lambda) is finite and above 0, got {trade_off}.")
         groups = COMPONENTS_OF[self.layout]
-        errors = self._errors(distortions)
+        errors = self._errors(checked_weights(weights, self.coefficients.subsampling))
         tables = [_raster(start, group[0]) for group in groups]
         for group, table in zip(groups, tables, strict=True):
             for component in group:
@@ -82,21 +74,20 @@ class Descent:
             gain = 0.0
             for group, table, own in zip(groups, tables, errors, strict=True):
                 for entry in range(64):
-                    gain += self._improve(group, table, entry, own[entry], trade_off, reach)
+                    gain += self._improve(group, table, entry, own[entry], trade_off, reach, NEGLIGIBLE * distortion)
             costs.append(costs[-1] - gain)
             if gain <= ENOUGH * distortion and reach == REACH:
                 break
             reach = REACH
         return Minimum(_tables(groups, tables), tuple(cost + distortion for cost in costs))
 
-    def _errors(self, distortions: Sequence[Distortion]) -> list[npt.NDArray[np.float64]]:
+    def _errors(self, weights: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
         """Of each table [64, 256], the distortion per pixel of every step of every entry."""
-        by_component = np.zeros((3, 64, STEPS))
-        for distortion in distortions:
-            weights = checked_weights(distortion.weights, self.coefficients.subsampling).reshape(3, 64, 1)
-            for component, columns in enumerate(self._columns):
-                by_component[component] += weights[component] * columns.squared_error(distortion.image_weights)
-        return [by_component[list(group)].sum(axis=0) / self._pixels for group in COMPONENTS_OF[self.layout]]
+        return [
+            np.sum([weights[each].reshape(64, 1) * self._columns[each].squared_error for each in group], axis=0)
+            / self._pixels
+            for group in COMPONENTS_OF[self.layout]
+        ]
 
     def _improve(
         self,
@@ -106,13 +97,15 @@ class Descent:
         errors: npt.NDArray[np.float64],
         trade_off: float,
         reach: float,
+        negligible: float,
     ) -> float:
         """Brings one entry to its best step within reach; returns by how much the cost falls."""
         step = int(table[entry])
         lowest, highest = max(1, min(step - 1, int(step / reach))), min(255, max(step + 1, int(step * reach)))
         bits = np.sum([self._columns[each].bits_by_step(entry, lowest, highest) for each in group], axis=0)
         costs = errors[lowest : highest + 1] + trade_off / self._pixels * bits[lowest : highest + 1]
-        best = lowest + int(costs.argmin())
+        good = lowest + np.flatnonzero(costs <= costs.min() + negligible)
+        best = int(good[np.abs(good - step).argmin()])
         if best != step:
             table[entry] = best
             for component in group:

@@ -1,7 +1,7 @@
 """Ladder: tables learned at rising qualities, with all that says where they come from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.codecs.base import Subsampling
-from qsearch.datasets.base import ImageIdentity
+from qsearch.datasets.base import Dataset, ImageIdentity, digest_of
 from qsearch.errors import InputError
 from qsearch.learning.files import read_content, write_content
 from qsearch.run.settings import ClassifierSettings, DatasetSettings, Quality
@@ -19,9 +19,11 @@ from qsearch.tables import QuantTables
 
 Objective = Literal["distortion", "accuracy", "mix"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
+Sensitivity = Literal["auto", "fisher", "noise"]
+SENSITIVITIES: tuple[Sensitivity, ...] = get_args(Sensitivity)
 SUBSAMPLINGS = ("4:2:0", "4:4:4")
 """Those whose coefficients tables are learned from."""
-QUALITIES = (5, 10, 15, 20, 30, 40, 50, 60, 70, 78, 85, 90, 94, 97)
+QUALITIES = (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 88, 93, 97, 99)
 """Standard qualities whose trade-offs a ladder makes unless told otherwise."""
 
 
@@ -33,6 +35,8 @@ class LearningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         in their place, a rung each.
     images: how many of the dataset's images are learned from, drawn with ``seed``; None for all.
     label_free: the network's divergence from its own answer on the uncompressed image stands for its loss.
+    sensitivity: how that is learned of the network: by its gradients (``fisher``), by ``noise`` in the images, or
+        ``auto``, gradients where it has them.
     """
 
     objective: Objective = "distortion"
@@ -47,6 +51,7 @@ class LearningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     images: Annotated[int, msgspec.Meta(ge=1)] | None = None
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
     label_free: bool = False
+    sensitivity: Sensitivity = "auto"
     dataset: DatasetSettings = DatasetSettings()
     classifier: ClassifierSettings | None = None
 
@@ -139,6 +144,31 @@ def check_fits(ladder: Ladder, subsampling: str, layout: str | None = None) -> N
             f"the ladder was learned for the layout {ladder.settings.layout}, and {layout} is wanted: learn one with "
             f"--layout {layout}."
         )
+
+
+def drawn(dataset: Dataset, settings: LearningSettings) -> Dataset:
+    """The images to learn from, in the dataset's order. InputError where there are fewer than are to be drawn."""
+    count = settings.images
+    if count is None or count == len(dataset):
+        return dataset
+    if count > len(dataset):
+        raise InputError(f"{dataset.name} has {len(dataset)} images, and {count} were to be drawn: ask for fewer.")
+    chosen = np.sort(np.random.default_rng(settings.seed).permutation(len(dataset))[:count])
+    images, labels = dataset.images[chosen], dataset.labels[chosen]
+
+    def some(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(values[index] for index in chosen) if values else ()
+
+    return replace(
+        dataset,
+        name=f"{dataset.name}, {count} drawn with seed {settings.seed}",
+        images=images,
+        labels=labels,
+        image_names=some(dataset.image_names),
+        digest=digest_of(images, labels, dataset.class_names),
+        sources=some(dataset.sources),
+        source_identities=some(dataset.source_identities),
+    )
 
 
 class _RungFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

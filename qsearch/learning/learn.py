@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,11 @@ import numpy.typing as npt
 from qsearch.classifiers.base import Classifier
 from qsearch.coefficients.arrays import Coefficients
 from qsearch.coefficients.cache import cached_coefficients
-from qsearch.datasets.base import UNLABELLED, Dataset, digest_of, identities
+from qsearch.datasets.base import Dataset, identities
 from qsearch.errors import InputError
 from qsearch.learning.descent import Descent, scaled_tables
-from qsearch.learning.ladder import Ladder, LearnedOn, LearningSettings, Rung, read_ladder, write_ladder
-from qsearch.learning.objectives import Target, floor_of, target_at, target_of_loss
+from qsearch.learning.ladder import Ladder, LearnedOn, LearningSettings, Rung, drawn, read_ladder, write_ladder
+from qsearch.learning.objectives import Target, target_at, target_of_loss
 from qsearch.tables import QuantTables
 
 OnProgress = Callable[[str, int, int], None]
@@ -49,37 +49,38 @@ def learn_ladder(
     """
     check_settings(settings)
     dataset = drawn(dataset, settings)
-    needs_network = settings.objective != "distortion"
-    if needs_network:
-        _check_network(settings, dataset, classifier)
-    network = classifier if needs_network else None
+    if settings.objective == "distortion":
+        classifier = None
+    elif classifier is None:
+        raise InputError(f"the objective {settings.objective} needs a network: say which one with --classifier.")
     learned_on = LearnedOn(
         dataset=dataset.name,
         digest=dataset.digest,
         images=len(dataset),
         height=dataset.height,
         width=dataset.width,
-        classifier=None if network is None else {"name": network.name, "digest": network.digest},
+        classifier=None if classifier is None else {"name": classifier.name, "digest": classifier.digest},
     )
     ladder = _begun(settings, learned_on, out)
     if ladder.is_complete:
         return ladder
-    if network is not None and ladder.network_weights is None:
+    if classifier is not None and ladder.network_weights is None:
         from qsearch.learning.sensitivity import frequency_weights
 
         weights = frequency_weights(
-            network,
+            classifier,
             dataset,
             settings.subsampling,
             label_free=settings.label_free,
             seed=settings.seed,
-            on_progress=on_progress,
+            method=settings.sensitivity,
+            on_progress=partial(on_progress, "network"),
         )
         ladder = replace(ladder, network_weights=weights)
     ladder = replace(ladder, images=tuple(identities(dataset)))
     coefficients = cached_coefficients(dataset.images, dataset.digest, settings.subsampling)
     grown = _per_image if settings.per_image else _universal
-    for larger in grown(ladder, dataset.images, coefficients, workers, on_progress):
+    for larger in grown(ladder, coefficients, workers, on_progress):
         ladder = larger
         if out is not None:
             write_ladder(ladder, out)
@@ -99,41 +100,6 @@ def check_settings(settings: LearningSettings) -> None:
         raise InputError("the objective distortion has no c_c: give 0 for it, or learn mix.")
 
 
-def drawn(dataset: Dataset, settings: LearningSettings) -> Dataset:
-    """The images to learn from, in the dataset's order. InputError where there are fewer than are to be drawn."""
-    count = settings.images
-    if count is None or count == len(dataset):
-        return dataset
-    if count > len(dataset):
-        raise InputError(f"{dataset.name} has {len(dataset)} images, and {count} were to be drawn: ask for fewer.")
-    chosen = np.sort(np.random.default_rng(settings.seed).permutation(len(dataset))[:count])
-    images, labels = dataset.images[chosen], dataset.labels[chosen]
-
-    def some(values: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(values[index] for index in chosen) if values else ()
-
-    return replace(
-        dataset,
-        name=f"{dataset.name}, {count} drawn with seed {settings.seed}",
-        images=images,
-        labels=labels,
-        image_names=some(dataset.image_names),
-        digest=digest_of(images, labels, dataset.class_names),
-        sources=some(dataset.sources),
-        source_identities=some(dataset.source_identities),
-    )
-
-
-def _check_network(settings: LearningSettings, dataset: Dataset, classifier: Classifier | None) -> None:
-    if classifier is None:
-        raise InputError(f"the objective {settings.objective} needs a network: say which one with --classifier.")
-    if not settings.label_free and dataset.class_names == (UNLABELLED,):
-        raise InputError(
-            f"the images of {dataset.name} have no labels: learn from the divergence from the network's own answers "
-            "with --label-free."
-        )
-
-
 def _begun(settings: LearningSettings, learned_on: LearnedOn, out: Path | None) -> Ladder:
     """What is at ``out``, or a ladder without rungs."""
     if out is not None and out.exists():
@@ -145,17 +111,11 @@ def _begun(settings: LearningSettings, learned_on: LearnedOn, out: Path | None) 
     return Ladder(settings, learned_on, (), qsearch=version("qsearch"), created=now)
 
 
-def _universal(
-    ladder: Ladder,
-    images: npt.NDArray[np.uint8],
-    coefficients: Coefficients,
-    workers: int,
-    on_progress: OnProgress,
-) -> Iterator[Ladder]:
+def _universal(ladder: Ladder, coefficients: Coefficients, workers: int, on_progress: OnProgress) -> Iterator[Ladder]:
     """``ladder`` with one rung more each time."""
     total = ladder.settings.rungs
     on_progress("rungs", len(ladder.rungs), total)
-    lesson = _Lesson(ladder.settings, coefficients, floor_of(images, coefficients), ladder.network_weights)
+    lesson = _Lesson(ladder.settings, coefficients, ladder.network_weights)
     for index in range(len(ladder.rungs), total):
         target, tables = lesson.rung(index, ladder.rungs[-1].tables[0] if index else None)
         size_bytes = coefficients.size_bytes([tables] * len(coefficients))
@@ -165,22 +125,16 @@ def _universal(
         yield ladder
 
 
-def _per_image(
-    ladder: Ladder,
-    images: npt.NDArray[np.uint8],
-    coefficients: Coefficients,
-    workers: int,
-    on_progress: OnProgress,
-) -> Iterator[Ladder]:
+def _per_image(ladder: Ladder, coefficients: Coefficients, workers: int, on_progress: OnProgress) -> Iterator[Ladder]:
     """``ladder`` with tables for more images each time."""
     from joblib import Parallel, delayed
 
-    settings, total = ladder.settings, len(images)
+    settings, total = ladder.settings, len(coefficients)
     rungs = [_Grown.of(rung) for rung in ladder.rungs] or [_Grown() for _ in range(settings.rungs)]
     begun = len(rungs[0].tables)
     on_progress("images", begun, total)
     answers = Parallel(n_jobs=workers, return_as="generator")(
-        delayed(_learn_image)(settings, images[index], coefficients[index : index + 1], ladder.network_weights)
+        delayed(_learn_image)(settings, coefficients[index : index + 1], ladder.network_weights)
         for index in range(begun, total)
     )
     kept_at = time.monotonic()
@@ -201,12 +155,11 @@ def _per_image(
 
 def _learn_image(
     settings: LearningSettings,
-    image: npt.NDArray[np.uint8],
     coefficients: Coefficients,
     network_weights: npt.NDArray[np.float64] | None,
 ) -> list[tuple[float, float, QuantTables]]:
     """Trade-off, bits per pixel and tables of one image at every rung."""
-    lesson = _Lesson(settings, coefficients, floor_of(image[None], coefficients), network_weights)
+    lesson = _Lesson(settings, coefficients, network_weights)
     found: list[tuple[float, float, QuantTables]] = []
     for index in range(settings.rungs):
         target, tables = lesson.rung(index, found[-1][2] if found else None)
@@ -241,12 +194,10 @@ class _Lesson:
         self,
         settings: LearningSettings,
         coefficients: Coefficients,
-        floor: npt.NDArray[np.float64],
         network_weights: npt.NDArray[np.float64] | None,
     ) -> None:
         self._settings = settings
         self._coefficients = coefficients
-        self._floor = floor
         self._network_weights = network_weights
         self._descent = Descent(coefficients, settings.layout)
         self._last: tuple[int, Target] | None = None
@@ -261,19 +212,20 @@ class _Lesson:
             # In the limit of fine steps the best ones grow with the root of the trade-off.
             start = scaled_tables(before, float(np.sqrt(target.steepness / self._target(index - 1).steepness)))
         self._last = index, target
-        return target, self._descent.minimize(target.distortions, target.trade_off, start).tables
+        return target, self._descent.minimize(target.weights, target.trade_off, start).tables
 
     def _target(self, index: int) -> Target:
         if self._last is not None and self._last[0] == index:
             return self._last[1]
         if self._settings.loss_weights:
-            return target_of_loss(self._settings.loss_weights[index], self._coefficients, self._network_weights)
+            return target_of_loss(
+                self._settings.loss_weights[index], self._coefficients.subsampling, self._network_weights
+            )
         return target_at(
             self._settings.objective,
             self._coefficients,
             self._settings.qualities[index],
-            floor=self._floor,
-            network_weights=self._network_weights,
+            self._network_weights,
         )
 
 

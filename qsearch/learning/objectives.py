@@ -8,76 +8,67 @@ import numpy.typing as npt
 from qsearch.coefficients.arrays import Coefficients
 from qsearch.coefficients.statistics import checked_weights, rgb_weights, statistics
 from qsearch.errors import InputError
-from qsearch.learning.descent import Distortion
 from qsearch.learning.ladder import Objective
 from qsearch.tables import QuantTables
 
-LEAST_FLOOR = 1 / 12
-"""Mean squared error of pixels that are rounded to whole levels."""
-_AT_A_TIME = 32
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Target:
-    """A cost to descend: the distortions' sum plus ``trade_off`` x bits per pixel."""
+    """A cost to descend: squared errors of coefficients times ``weights`` [3, 8, 8], plus ``trade_off`` x bits, both
+    per pixel."""
 
-    distortions: tuple[Distortion, ...]
+    weights: npt.NDArray[np.float64]
     trade_off: float
 
     @property
     def steepness(self) -> float:
         """The trade-off in units of squared error, to compare targets by."""
-        return self.trade_off / sum(float(one.weights.mean() * one.image_weights.mean()) for one in self.distortions)
+        return self.trade_off / float(self.weights.mean())
 
 
 def target_at(
-    name: Objective,
+    objective: Objective,
     coefficients: Coefficients,
     quality: int,
-    *,
-    floor: npt.NDArray[np.float64],
     network_weights: npt.NDArray[np.float64] | None = None,
 ) -> Target:
-    """The objective ``name`` at the trade-off that the standard tables make at ``quality``.
+    """``objective`` at the trade-off that the standard tables make at ``quality``.
 
-    With D the mean squared error of an image over RGB and S the squared errors of all images weighted by what each
-    coefficient means to a network, an objective is O + k x bits per pixel, where O is the mean of ln D over images for
-    ``distortion`` (mean PSNR, that is), ln S for ``accuracy``, and half of either for ``mix``; k is -dO/d(bits per
-    pixel) where all standard tables of that quality are scaled together (Luo 2021 leave such weights to the user). O is
-    replaced by its tangent at the standard tables of that quality, which lies above it.
+    With D the mean squared error over RGB and S the squared errors of coefficients times what each means to a network,
+    both over all images, it is O + k x bits per pixel, where O is ln D for ``distortion``, ln S for ``accuracy`` and
+    half of either for ``mix``; k is -dO/d(bits per pixel) where all entries of the standard tables of that quality are
+    scaled together. (Luo 2021 leave such weights to the user.) O is replaced by its tangent there, which lies above it.
 
-    floor: [N], what D is at the finest tables. network_weights: [3, 8, 8], mean squared gradient of the network's loss
-    by dequantized coefficient of Y, Cb and Cr. InputError where the objective needs them and they are not given, and
-    where the images have no detail that tables could change.
+    network_weights: [3, 8, 8], mean squared gradient of the network's loss by dequantized coefficient of Y, Cb and Cr.
+    InputError where the objective needs them and they are not given, and where the images have no detail that tables
+    could change.
     """
     tables = QuantTables.standard(quality)
     found = statistics(coefficients, [tables] * len(coefficients))
     entries = np.stack([tables.luma, tables.cb, tables.cr]).astype(np.float64)
-    bpp_slope = float((found.bits_gradient * entries).sum()) / found.pixels / len(coefficients)
-    share = 0.5 if name == "mix" else 1.0
-    distortions, slope = [], 0.0
-    if name != "accuracy":
-        error = found.distortion() + np.maximum(floor, LEAST_FLOOR)
-        slopes = (found.distortion_gradient() * entries).sum(axis=(1, 2, 3))
-        slope += share * float((slopes / error).mean())
-        distortions.append(Distortion(share * rgb_weights(coefficients.subsampling), 1 / error))
-    if name != "distortion":
-        weights = checked_network_weights(name, network_weights, coefficients.subsampling)
-        total = float(found.distortion(weights).mean())
+    parts = []
+    if objective != "accuracy":
+        parts.append(rgb_weights(coefficients.subsampling))
+    if objective != "distortion":
+        parts.append(checked_network_weights(objective, network_weights, coefficients.subsampling))
+    bits_slope = float((found.bits_gradient * entries).sum()) / found.pixels
+    weights, slope = np.zeros((3, 8, 8)), 0.0
+    for part in parts:
+        total = float(found.distortion(part).sum())
         if total > 0:
-            slope += share * float((found.distortion_gradient(weights) * entries).sum()) / len(coefficients) / total
-            distortions.append(Distortion(share * weights, np.full(len(coefficients), 1 / total)))
-    if not (bpp_slope < 0 < slope):
+            slope += float((found.distortion_gradient(part) * entries).sum()) / total / len(parts)
+            weights += part * len(coefficients) / total / len(parts)
+    if not (bits_slope < 0 < slope):
         raise InputError(
             f"the images have too little detail to learn tables from: at standard quality {quality} no entry changes "
             "both their bits and their error."
         )
-    return Target(tuple(distortions), -slope / bpp_slope)
+    return Target(weights, -slope * len(coefficients) / bits_slope)
 
 
 def target_of_loss(
     loss_weights: tuple[float, float, float],
-    coefficients: Coefficients,
+    subsampling: str,
     network_weights: npt.NDArray[np.float64] | None = None,
 ) -> Target:
     """The loss of Luo 2021: c_r bits + c_d squared error + c_c loss of the network, summed over images.
@@ -92,29 +83,16 @@ def target_of_loss(
             "the weights of the loss are c_r above 0, and c_d and c_c of which one is above 0 and none below, got "
             f"{c_r:g}, {c_d:g} and {c_c:g}."
         )
-    weights = 3 * c_d * rgb_weights(coefficients.subsampling)
+    weights = 3 * c_d * rgb_weights(subsampling)
     if c_c > 0:
-        weights = weights + c_c / 2 * checked_network_weights("accuracy", network_weights, coefficients.subsampling)
-    return Target((Distortion(weights, np.ones(len(coefficients))),), c_r)
+        weights = weights + c_c / 2 * checked_network_weights("accuracy", network_weights, subsampling)
+    return Target(weights, c_r)
 
 
 def checked_network_weights(
-    name: str, network_weights: npt.NDArray[np.float64] | None, subsampling: str
+    objective: Objective, network_weights: npt.NDArray[np.float64] | None, subsampling: str
 ) -> npt.NDArray[np.float64]:
     """float64 [3, 8, 8]. InputError where there are none, or they are no weights."""
     if network_weights is None:
-        raise InputError(f"the objective {name} needs a network: say which one with --classifier.")
+        raise InputError(f"the objective {objective} needs a network: say which one with --classifier.")
     return checked_weights(network_weights, subsampling)
-
-
-def floor_of(images: npt.NDArray[np.uint8], coefficients: Coefficients) -> npt.NDArray[np.float64]:
-    """[N], the mean squared error over RGB that ``images`` uint8 [N, H, W, 3] keep at tables of 1: rounding, and at
-    4:2:0 what halving the chroma costs."""
-    finest = QuantTables.shared(np.ones((8, 8), dtype=np.int64))
-    floor = np.empty(len(images))
-    for start in range(0, len(images), _AT_A_TIME):
-        part = slice(start, start + _AT_A_TIME)
-        _, decoded = coefficients[part].encode([finest] * len(images[part]))
-        error = decoded.astype(np.float32) - images[part]
-        floor[part] = np.square(error).mean(axis=(1, 2, 3))
-    return floor

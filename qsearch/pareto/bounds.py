@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.errors import InputError
-from qsearch.shape import LEVELS, ShapeSpace, shape_of
 from qsearch.space import SearchSpace
+from qsearch.space.shapes import LEVELS, ShapeSpace, shape_of
 from qsearch.tables import QuantTables
 
 SIGMA = 0.5

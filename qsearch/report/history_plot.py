@@ -31,7 +31,7 @@ def plot_history(found: Sequence[Traces], subtitle: str, objective: Objective, b
         (f"bytes saved at equal {objective.smooth.name}, in %", [one.saving_percent for _, one in bands]),
         ("top-1 gained at equal ratio, in points", [one.gain_points for _, one in bands]),
     ]
-    validated = [[one.validated_saving_percent for _, one in bands], [one.validated_gain_points for _, one in bands]]
+    validation = [[one.validation_saving_percent for _, one in bands], [one.validation_gain_points for _, one in bands]]
     shown = [place for place in (0, 1) if place == 1 or any(np.isfinite(each).any() for each in panels[0][1])]
     title = f"The best so far, picked by {objective.title}"
     size = (8.0, 5.2) if len(shown) == 1 else (6.4, 4.8)
@@ -44,7 +44,7 @@ def plot_history(found: Sequence[Traces], subtitle: str, objective: Objective, b
             _draw(axes, one.x, searched[index], _called(each), color=colour, linewidth=1.5)
             if any(traced.validation is not None for traced in each.runs):
                 dashed = {"color": colour, "linewidth": 1.2, "linestyle": "--", "marker": ".", "markersize": 5}
-                _draw(axes, one.x, validated[place][index], f"{each.name}, on validation images", **dashed)
+                _draw(axes, one.x, validation[place][index], f"{each.name}, on validation images", **dashed)
         axes.set_xlim(left=0)
         axes.set_xlabel(X_LABELS[by])
         axes.set_ylabel(label)

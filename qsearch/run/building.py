@@ -38,8 +38,8 @@ from qsearch.run.settings import (
 )
 from qsearch.search.racing import check_raceable
 from qsearch.search.steering import check_gate, check_reachable, sizes_of
-from qsearch.shape import ShapeSpace
 from qsearch.space import SearchSpace
+from qsearch.space.shapes import ShapeSpace
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.base import Seed, Strategy, strategy_options
 from qsearch.tables import QuantTables

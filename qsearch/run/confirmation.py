@@ -274,5 +274,6 @@ def _saving(curve: StandardCurve, level: float, above: float, deviation: float) 
     Both ends are read off the curve, so that what is gained and what is saved agree in their sign.
     """
     here, *reached = curve.ratio_at(level + np.array([0.0, above, above - Z * deviation, above + Z * deviation]))
-    value, low, high = (None if np.isnan(ratio / here) else float(100 * (1 - ratio / here)) for ratio in reached)
+    savings = (float(100 * (1 - ratio / here)) for ratio in reached)
+    value, low, high = (None if math.isnan(each) else each for each in savings)
     return Estimate(value, low, high, resamples=0)

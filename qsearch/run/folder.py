@@ -157,7 +157,7 @@ class Run:
         trials = wanted.trials - wanted.warm_up + first  # screened trials of a warm-up have numbers and do not count
         race = None
         if wanted.race is not None:
-            race = Race(wanted.race, objective_called(wanted.objective), order_of(evaluator.dataset))
+            race = Race(wanted.race, order_of(evaluator.dataset))
         conditions |= {"gate": gate, "race": race}
         run_search(strategy, executor, archive, trials=trials, first=first, **conditions)
 

@@ -142,10 +142,13 @@ def _check_seeds(group: Sequence[Traced]) -> None:
 
 
 def _settings(run: Run) -> dict[str, Any]:
-    """What makes a strategy another one, the seed aside: settings by name, options of the strategy by theirs."""
+    """What makes a strategy another one, the seed aside, by name; options of strategies and races by theirs."""
     found: dict[str, Any] = msgspec.to_builtins(run.settings.search)
-    options = found.pop("options")
-    return {name: value for name, value in {**found, **options}.items() if name not in SEEDS_OWN and value is not None}
+    found |= found.pop("options")
+    for name, value in list(found.items()):
+        if isinstance(value, dict):
+            found |= {f"{name} {key}": item for key, item in found.pop(name).items()}
+    return {name: value for name, value in found.items() if name.split()[0] not in SEEDS_OWN and value is not None}
 
 
 def _name(settings: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:
@@ -153,4 +156,8 @@ def _name(settings: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:
     strategy = str(settings["strategy"])
     alike = [other for other in others if other["strategy"] == strategy]
     own = [name for name, value in settings.items() if any(other.get(name) != value for other in alike)]
-    return ", ".join([strategy, *(f"{name} {settings[name]}" for name in own)])
+    return ", ".join([strategy, *(f"{name} {_said(settings[name])}" for name in own)])
+
+
+def _said(value: Any) -> str:
+    return f"({len(value)})" if isinstance(value, list | tuple) else str(value)

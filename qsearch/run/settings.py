@@ -27,7 +27,7 @@ FORMAT = 3
 Box = Literal["paper", "shape"]
 BOXES: tuple[Box, ...] = get_args(Box)
 """What is searched within bounds: the entries of tables (:class:`qsearch.space.SearchSpace`, Li 2020), or their shapes,
-each scaled to one ratio (:class:`qsearch.shape.ShapeSpace`)."""
+each scaled to one ratio (:class:`qsearch.space.shapes.ShapeSpace`)."""
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Quality = Annotated[int, msgspec.Meta(ge=1, le=100)]
 

@@ -1,9 +1,10 @@
 """Validation: tables of a run measured on other images, other splits or other networks, and kept with the run."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -52,14 +53,16 @@ def open_validation(
     evaluator: Evaluator,
     *,
     others: Sequence[Run] = (),
+    learned_on: Mapping[str, Sequence[ImageIdentity]] = MappingProxyType({}),
     on_note: Callable[[str], None] = lambda note: None,
 ) -> Run:
     """The validation ``name`` of ``run``, made where there is none yet; it measures with :meth:`Run.resume`.
 
-    A new one counts as a use of its images. others: further runs that tables come from. ``on_note`` hears of images
-    that may have been seen (:func:`refuse_overlap`). Raises InputError where images overlap with those that one of
-    these runs searched on, where the encoder is not the run's, and where a validation of that name measures something
-    else.
+    A new one counts as a use at its images. others: further runs that tables come from. learned_on: the images that
+    tables were learned from, by the tables' names. ``on_note`` hears of images that may have been seen
+    (:func:`refuse_overlap`). Raises InputError where images overlap with those that one of these runs searched on, or
+    that tables were learned from, where the encoder is not the run's, and where a validation of that name measures
+    something else.
     """
     codec = files_of(described(evaluator.codec))
     recorded = run.settings.recorded
@@ -79,7 +82,8 @@ def open_validation(
                 f"validation {name} of run {run.name} measures other tables or images: choose another --name."
             )
         return found
-    for note in refuse_overlap([run, *others], identities(evaluator.dataset)):
+    images = identities(evaluator.dataset)
+    for note in [*refuse_overlap([run, *others], images), *refuse_learned(learned_on, images)]:
         on_note(note)
     made = Run.create(path, settings, evaluator)
     _log_use(run, name, evaluator.dataset.digest, len(settings.search.options["tables"]))
@@ -98,14 +102,32 @@ def refuse_overlap(runs: Sequence[Run], images: Sequence[ImageIdentity]) -> list
     for run in searched:
         with run.archive() as archive:
             seen = archive.images(all_generations=True)
-        shared = same_images(images, seen)
-        if shared:
-            raise InputError(
-                f"{len(shared)} of {len(images)} images are among those that {_what(run)} on ({shared[0]}, for one): "
-                "validate on images it has not seen."
-            )
+        _refuse_shared(f"{_what(run)} on", images, seen)
         notes += _doubts(run, seen, images)
     return list(dict.fromkeys(notes))
+
+
+def refuse_learned(learned_on: Mapping[str, Sequence[ImageIdentity]], images: Sequence[ImageIdentity]) -> list[str]:
+    """InputError where some of ``images`` are among those that tables, by their names, were learned from.
+
+    Returns a sentence where images look like some of these.
+    """
+    notes, checked = [], set[int]()
+    for name, seen in learned_on.items():
+        if id(seen) not in checked:  # rungs of a ladder share them
+            checked.add(id(seen))
+            _refuse_shared(f"{name} was learned from", images, seen)
+            notes += _look_alikes(f"{name} was learned from", seen, images)
+    return notes
+
+
+def _refuse_shared(what: str, images: Sequence[ImageIdentity], seen: Sequence[ImageIdentity]) -> None:
+    shared = same_images(images, seen)
+    if shared:
+        raise InputError(
+            f"{len(shared)} of {len(images)} images are among those that {what} ({shared[0]}, for one): validate on "
+            "images it has not seen."
+        )
 
 
 def same_images(images: Sequence[ImageIdentity], others: Sequence[ImageIdentity]) -> list[str]:
@@ -139,15 +161,19 @@ def _doubts(run: Run, seen: Sequence[ImageIdentity], images: Sequence[ImageIdent
             f"run {name} is of a version that knew images only as they were prepared: those it searched on are not "
             "recognised in another size."
         )
+    return [*notes, *_look_alikes(f"{_what(run)} on", seen, images)]
+
+
+def _look_alikes(what: str, seen: Sequence[ImageIdentity], images: Sequence[ImageIdentity]) -> list[str]:
     pairs = look_alikes([image.perceptual_hash for image in images], [image.perceptual_hash for image in seen])
-    if pairs:
-        named = ", ".join(f"{images[mine].name} like {seen[theirs].name}" for mine, theirs in pairs[:NAMED])
-        more = f" and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
-        notes.append(
-            f"{len(pairs)} of {len(images)} images look like some that {_what(run)} on ({named}{more}): see that they "
-            "are not the same photographs."
-        )
-    return notes
+    if not pairs:
+        return []
+    named = ", ".join(f"{images[mine].name} like {seen[theirs].name}" for mine, theirs in pairs[:NAMED])
+    more = f" and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
+    return [
+        f"{len(pairs)} of {len(images)} images look like some that {what} ({named}{more}): see that they are not the "
+        "same photographs."
+    ]
 
 
 def _with_sources(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:

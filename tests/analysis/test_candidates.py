@@ -1,6 +1,7 @@
 """Candidates of a pick: which tables, in which order, under which labels; each by hand."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +11,9 @@ from qsearch.analysis.results import Results
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.evaluation.objective import LOSS
-from qsearch.published import published_names, published_tables
 from qsearch.strategies.base import Seed
 from qsearch.tables import QuantTables
+from qsearch.tables.published import published_names, published_tables
 
 
 def measurement(size_bytes: int, loss: float) -> Measurement:
@@ -32,13 +33,12 @@ REFERENCE = [
 """Ratios 10 and 40; between them the loss is 1 + ln(ratio / 10), as a straight line in log ratio says."""
 
 
-def at(
-    number: int, tables: QuantTables, ratio: float, above: float, strategy: str = "sorted-random", origin: str = ""
-) -> Trial:
+def at(number: int, tables: QuantTables, ratio: float, above: float, **more: Any) -> Trial:
     """A trial whose loss is so much lower than that of the standard tables at its ratio."""
     size_bytes = round(120_000 / ratio)
     loss = 1 + math.log(120_000 / size_bytes / 10) - above
-    return Trial("search", number, strategy, tables, "done", measurement(size_bytes, loss), origin=origin)
+    strategy = more.pop("strategy", "sorted-random")
+    return Trial("search", number, strategy, tables, "done", measurement(size_bytes, loss), **more)
 
 
 def found_in(*search: Trial, seeds: list[Seed] | None = None) -> dict[str, QuantTables]:

@@ -12,7 +12,7 @@ from qsearch.analysis.choice import pick
 from qsearch.analysis.history import Against, History, Target, band, history
 from qsearch.analysis.results import Results
 from qsearch.errors import InputError
-from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Part, Trial
 from qsearch.evaluation.objective import LOSS, TOP1, Objective
 from tests.made_up_runs import IMAGES, REFERENCE, REFERENCE_WITH_LOSS, SEARCH_WITH_LOSS, done, failed, tables
 
@@ -38,7 +38,7 @@ def test_worked_by_hand() -> None:
     saving = [NAN, *[100 * (1 - 18.75 / 22)] * 2, *[100 * (1 - 17.5 / 24)] * 2]
     np.testing.assert_allclose(found.searched.saving_percent, saving, atol=0.05)
     np.testing.assert_allclose(found.searched.gain_points, [NAN, 7, 7, 2, 2], atol=0.05)
-    assert found.validated is None
+    assert found.validation is None
     assert found.x("trials").tolist() == [1, 2, 3, 4, 5]
     assert found.x("evaluations").tolist() == [IMAGES * trials for trials in range(1, 6)]
 
@@ -52,22 +52,24 @@ def test_a_steered_search_picks_within_its_ratio() -> None:
 
 
 def test_on_other_images_only_what_was_measured_there_is_known() -> None:
-    validated = Results("unseen", REFERENCE_WITH_LOSS, [again(3, 0.875, 0.75), again(0, 0.5, 0.9)], LOSS)
-    found = history(BY_LOSS, AT_50, validated).validated
+    validation = Results("unseen", REFERENCE_WITH_LOSS, [again(3, 0.875, 0.75), again(0, 0.5, 0.9)], LOSS)
+    found = history(BY_LOSS, AT_50, validation).validation
     assert found is not None
     np.testing.assert_allclose(found.saving_percent, [NAN, NAN, NAN, *[100 * (1 - 18.75 / 20)] * 2], atol=0.05)
     np.testing.assert_allclose(found.gain_points, [NAN, NAN, NAN, 5, 5], atol=0.05)
 
 
 def test_evaluations_are_the_images_that_networks_read() -> None:
-    """A table proposed again costs nothing, a screened one neither; a failed trial costs all images."""
+    """A table proposed again or screened costs nothing, one that a race stopped its part, a failed one all."""
     repeated = replace(done(1, 22, 0.75), quantizer=tables(0))
     sizes = Measurement.of(np.full(IMAGES, 1000), None, 128 * 128)
     screened = Trial("search", 3, "sorted-random", tables(3), "screened", sizes, reason="too large")
-    trials = [done(0, 22, 0.75), repeated, failed(2), screened, done(4, 23, 0.7)]
+    part = Measurement.of(np.full(50, 1000), np.zeros((1, 50)), 128 * 128)
+    stopped = Trial("search", 5, "sorted-random", tables(5), "stopped", part, reason="worse", part=Part(50, "0"))
+    trials = [done(0, 22, 0.75), repeated, failed(2), screened, done(4, 23, 0.7), stopped]
     found = history(Results("demo", REFERENCE, trials), AT_50)
-    assert found.evaluations.tolist() == [IMAGES, IMAGES, 2 * IMAGES, 3 * IMAGES]
-    assert found.labels == ("0", "0", "0", "0")
+    assert found.evaluations.tolist() == [IMAGES, IMAGES, 2 * IMAGES, 3 * IMAGES, 3 * IMAGES + 50]
+    assert found.labels == ("0", "0", "0", "0", "0")
 
 
 @settings(max_examples=40, derandomize=True, deadline=None)
@@ -92,7 +94,7 @@ def test_each_pick_is_the_one_of_the_trials_so_far(trials: list[tuple[int, int]]
     )
 
 
-def made(saving: list[float], cost: int = 10, validated: list[float] | None = None) -> History:
+def made(saving: list[float], cost: int = 10, validation: list[float] | None = None) -> History:
     """A history of savings, each another pick's, at ``cost`` evaluations a trial."""
     values = np.array(saving)
     return History(
@@ -100,7 +102,7 @@ def made(saving: list[float], cost: int = 10, validated: list[float] | None = No
         pick=np.arange(len(saving)),
         labels=tuple(map(str, range(len(saving)))),
         searched=Against(values, values / 10),
-        validated=None if validated is None else Against(np.array(validated), np.array(validated) / 10),
+        validation=None if validation is None else Against(np.array(validation), np.array(validation) / 10),
     )
 
 
@@ -109,7 +111,7 @@ def test_several_seeds_have_a_median_and_quartiles_while_all_of_them_go_on() -> 
     assert found.x.tolist() == [1, 2, 3]
     np.testing.assert_allclose(found.saving_percent, [[NAN, 2, 3], [NAN, 3, 4], [NAN, 4, 5]])
     np.testing.assert_allclose(found.gain_points, found.saving_percent / 10)
-    assert np.isnan(found.validated_saving_percent).all()
+    assert np.isnan(found.validation_saving_percent).all()
 
 
 def test_by_evaluations_a_cheap_search_is_ahead() -> None:
@@ -120,9 +122,9 @@ def test_by_evaluations_a_cheap_search_is_ahead() -> None:
 
 
 def test_of_one_search_the_band_is_its_own() -> None:
-    found = band([made([1, 2], validated=[NAN, 5])], "trials")
+    found = band([made([1, 2], validation=[NAN, 5])], "trials")
     np.testing.assert_allclose(found.saving_percent, [[1, 2]] * 3)
-    np.testing.assert_allclose(found.validated_saving_percent, [[NAN, 5]] * 3)
+    np.testing.assert_allclose(found.validation_saving_percent, [[NAN, 5]] * 3)
 
 
 @pytest.mark.parametrize(

@@ -21,19 +21,19 @@ STANDARD = (
 )
 
 
-def test_between_two_qualities_each_image_is_interpolated_in_log_ratio() -> None:
-    # Ratio 20 is half way from 10 to 40: losses of 2 and 4 are expected.
+def test_between_two_qualities_each_image_is_interpolated() -> None:
+    # Ratio 20 is a third of the way from 10 to 40: losses of 5/3 and 10/3 are expected.
     found = above_standard(STANDARD, measurement(60, [[1.5, 5.0]]), LOSS)
-    np.testing.assert_allclose(found, [0.5, -1.0])
+    np.testing.assert_allclose(found, [1 / 6, -5 / 3])
     found = above_standard(STANDARD, measurement(60, [[1.5, 5.0]], [[0, 3]]), TOP1)
-    np.testing.assert_allclose(found, [0.5, -0.5])
+    np.testing.assert_allclose(found, [1 / 3, -2 / 3])
 
 
 def test_of_several_networks_it_is_the_mean() -> None:
     standard = [measurement(30, [[3.0, 6.0], [5.0, 6.0]]), measurement(120, [[1.0, 2.0], [3.0, 2.0]])]
-    # Expected are 2 and 4 of the first network, 4 and 4 of the second.
+    # Expected are 5/3 and 10/3 of the first network, 11/3 and 10/3 of the second.
     found = above_standard(standard, measurement(60, [[1.0, 4.0], [4.0, 2.0]]), LOSS)
-    np.testing.assert_allclose(found, [0.5, 1.0])
+    np.testing.assert_allclose(found, [1 / 6, 1 / 3])
 
 
 def test_at_a_measured_ratio_it_is_the_plain_difference() -> None:

@@ -17,8 +17,8 @@ from qsearch.analysis.rate_distortion import (
 from qsearch.codecs.base import EncoderOptions
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.errors import InputError
-from qsearch.published import published_tables
 from qsearch.tables import QuantTables
+from qsearch.tables.published import published_tables
 
 
 def line(name: str, *points: tuple[float, float]) -> RateDistortion:

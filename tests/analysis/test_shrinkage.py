@@ -93,15 +93,3 @@ def test_intervals_of_the_pick_hold_the_truth_though_it_was_picked() -> None:
         best = int(found.mean.argmax())
         held.append(abs(found.mean[best] - truth[best]) < 1.96 * found.deviation[best])
     assert np.mean(held) >= 0.9
-
-
-def test_the_covariance_over_images_is_that_of_ledoit_and_wolf() -> None:
-    """Of one table alone it is the mean square; of several what scikit-learn has."""
-    from sklearn.covariance import ledoit_wolf
-
-    above = np.random.default_rng(7).normal(size=(6, 30)) * np.arange(1, 7)[:, np.newaxis]
-    above[5] += above[4]
-    found = shrunken(above, list("abcdef"))  # each of a kind of its own: nothing is known but the measurement
-    np.testing.assert_allclose(found.covariance, ledoit_wolf(above.T)[0] / 30, rtol=1e-6)
-    alone = shrunken(np.array([[1.0, 3.0] * 4]), ["a"])
-    assert alone.deviation[0] == pytest.approx(np.sqrt(1 / 8))

@@ -24,7 +24,7 @@ from qsearch.datasets.base import ImageIdentity
 from qsearch.errors import DiskError, InputError, QSearchError, RunError
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.tables import QuantTables
-from tests.test_tables import ANY_TABLES
+from tests.tables.test_quant import ANY_TABLES
 
 
 def done(number: int = 0, images: int = 30, **changes: Any) -> Trial:

@@ -16,11 +16,11 @@ from PIL import Image
 
 from qsearch.archive.store import Archive
 from qsearch.export.reading import read_tables
-from qsearch.published import published_names
 from qsearch.run.confirmation import confirmations, confirmed
 from qsearch.run.folder import ARCHIVE_FILE, SETTINGS_FILE, Run
 from qsearch.run.settings import save_settings
 from qsearch.tables import QuantTables
+from qsearch.tables.published import published_names
 from tests.cli.test_kill import finish, recorded, wait_until
 from tests.conftest import FAKE, Command, Finished
 from tests.fakes import fake_images

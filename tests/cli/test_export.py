@@ -44,7 +44,7 @@ def test_a_run_searched_by_loss_says_so_with_the_loss(call: Call, tmp_path: Path
     assert finished.returncode == 0, finished.stderr
     reason = "the best table of the frontier by cross-entropy at no lower ratio than standard quality 50's 20.00"
     assert f"demo:3, {reason}" in finished.stderr
-    assert "top-1 68.00 %, loss 0.7500 on the images of the search" in finished.stderr
+    assert "top-1 68.00 %, loss 0.7500 on the images of the search, which flatter it" in finished.stderr
     header = (tmp_path / "tables.txt").read_text()
     assert f"Chosen: {reason}" in " ".join(header.replace("#", " ").split())
     assert "top-1 68.00 %, loss 0.7500; standard quality 50:" in " ".join(header.replace("#", " ").split())

@@ -19,7 +19,7 @@ SAVED = 100 * (1 - 17.5 / 24)
 
 @pytest.fixture
 def two_seeds(tmp_path: Path) -> tuple[Path, Path]:
-    """Runs ``one`` and ``two`` of five trials, equal but for the seed; the first one's trial 3 is validated."""
+    """Runs ``one`` and ``two`` of five trials, equal but for the seed; the first one's trial 3 is validation."""
     one, two = (make_loss_run(tmp_path / "runs" / name, seed=seed) for seed, name in ((1, "one"), (2, "two")))
     again = replace(done(3, 20, 0.75, loss=0.875), number=0, strategy="listed", origin="3")
     make_loss_run(one / "validations" / "unseen", [again])
@@ -44,7 +44,7 @@ def test_in_words(call: Call, two_seeds: tuple[Path, Path]) -> None:
     assert text.endswith("qsearch validate one --dataset textures --name picks --tables one:1 --tables one:3\n")
     alone = printed(call, "two", "--by", "evaluations")
     assert "after so many images read by networks" in alone
-    assert "validated" not in alone
+    assert "validation" not in alone
     assert "median" not in alone
     assert ["two", "2", "5", "1000", "3", "800", "+27.1", "%", "+2.00", "800"] in [
         line.split() for line in alone.splitlines()
@@ -62,15 +62,15 @@ def test_as_json(call: Call, two_seeds: tuple[Path, Path]) -> None:
         ("3", 4, 800),
     ]
     assert one["picks"][1]["saving_percent"] == pytest.approx(SAVED, abs=0.05)
-    assert one["picks"][1]["validated_saving_percent"] == pytest.approx(100 * (1 - 18.75 / 20), abs=0.05)
-    assert one["picks"][0]["validated_saving_percent"] is None
-    assert "validated_saving_percent" not in two["picks"][0]
+    assert one["picks"][1]["validation_saving_percent"] == pytest.approx(100 * (1 - 18.75 / 20), abs=0.05)
+    assert one["picks"][0]["validation_saving_percent"] is None
+    assert "validation_saving_percent" not in two["picks"][0]
     (strategy,) = found["strategies"]
     assert (strategy["strategy"], strategy["runs"]) == ("sorted-random", ["one", "two"])
     assert strategy["evaluations"] == [200, 400, 800, 1000]
     assert strategy["saving_percent"]["median"][0] is None
     assert strategy["saving_percent"]["median"][2:] == pytest.approx([SAVED] * 2, abs=0.05)
-    assert strategy["validated_gain_points"]["median"] == [None] * 4
+    assert strategy["validation_gain_points"]["median"] == [None] * 4
 
 
 def test_as_a_row_per_trial(call: Call, two_seeds: tuple[Path, Path]) -> None:
@@ -83,7 +83,7 @@ def test_as_a_row_per_trial(call: Call, two_seeds: tuple[Path, Path]) -> None:
     assert [row["evaluations"] for row in rows[:5]] == ["200", "400", "600", "800", "1000"]
     assert rows[0]["saving_percent"] == ""
     assert float(rows[4]["saving_percent"]) == pytest.approx(SAVED, abs=0.05)
-    assert float(rows[9]["validated_gain_points"]) == pytest.approx(5, abs=0.05)
+    assert float(rows[9]["validation_gain_points"]) == pytest.approx(5, abs=0.05)
 
 
 @pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml")])

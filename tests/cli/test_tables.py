@@ -7,9 +7,9 @@ import pytest
 from qsearch.cli.tables import resolve_tables
 from qsearch.errors import InputError
 from qsearch.export.formats import export_tables
-from qsearch.published import published_tables
 from qsearch.run.settings import CodecSettings
 from qsearch.tables import QuantTables
+from qsearch.tables.published import published_tables
 from tests.made_up_runs import make_run, tables
 
 

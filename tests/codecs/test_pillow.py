@@ -15,7 +15,7 @@ from qsearch.codecs.pillow import PillowCodec
 from qsearch.errors import InputError
 from qsearch.tables import QuantTables
 from tests.fakes import fake_images
-from tests.test_tables import ANY_TABLES, quantization_segments
+from tests.tables.test_quant import ANY_TABLES, quantization_segments
 
 SOF0, SOF2 = b"\xff\xc0", b"\xff\xc2"
 

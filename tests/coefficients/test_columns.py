@@ -42,16 +42,14 @@ def test_every_step_costs_what_images_say(
     images = np.stack([made_up_image(kind, height, width, seed) for seed in (1, 2)])
     coefficients = Coefficients.of(images, subsampling)
     columns = columns_at(coefficients, component, tables)
-    weights = np.array([1.0, 0.25])
-    errors = columns.squared_error(weights)
     for entry in (0, 63, data.draw(st.integers(1, 62))):
         steps = [1, 2, 255, data.draw(st.integers(1, 255)), data.draw(st.integers(3, 60))]
         exact = [statistics(coefficients, [at_step(tables, component, entry, step)] * 2) for step in steps]
         bits = np.array([int(one.bits.sum()) for one in exact])
         found = columns.bits_by_step(entry)[steps]
         np.testing.assert_array_equal(found - found[0], bits - bits[0])
-        expected = [one.squared_error[:, component].reshape(2, 64)[:, entry] @ weights for one in exact]
-        np.testing.assert_allclose(errors[entry, steps], expected, rtol=1e-9, atol=1e-6)
+        expected = [one.squared_error[:, component].reshape(2, 64)[:, entry].sum() for one in exact]
+        np.testing.assert_allclose(columns.squared_error[entry, steps], expected, rtol=1e-9, atol=1e-6)
 
 
 def test_a_range_of_steps_costs_the_same() -> None:
@@ -80,13 +78,13 @@ def test_values_no_image_has_are_harmless(fill: int) -> None:
     """A damaged cache may hold anything: the numbers then mean nothing, and nothing else happens."""
     values = np.full((2, block_count(17, 30, "4:2:0"), 64), fill, dtype=np.int16)
     columns = columns_at(Coefficients(values, 17, 30, "4:2:0"), 1, QuantTables.standard(100))
-    assert np.isfinite(columns.squared_error()).all()
+    assert np.isfinite(columns.squared_error).all()
     assert all(columns.bits_by_step(entry).shape == (256,) for entry in range(64))
 
 
 def test_no_images_cost_nothing() -> None:
     columns = columns_at(Coefficients.of(np.zeros((0, 9, 9, 3), np.uint8), "4:2:0"), 2, QuantTables.standard(50))
-    assert not columns.squared_error().any()
+    assert not columns.squared_error.any()
     assert not any(columns.bits_by_step(entry)[1:].any() for entry in range(64))
 
 
@@ -110,14 +108,12 @@ class TestKernel:
             )
 
     def test_components_and_buffers(self) -> None:
-        values, bits = np.zeros((2, 3, 64), np.int16), np.zeros(256, np.int64)
+        values, errors, bits = np.zeros((2, 3, 64), np.int16), np.zeros((64, 256)), np.zeros(256, np.int64)
         with pytest.raises(ValueError, match="components are 0 to 2"):
-            _kernel.columns(2, 8, 8, 1, 3, values, np.zeros((64, 2), np.uint16), bits)
+            _kernel.columns(2, 8, 8, 1, 3, values, np.zeros((64, 2), np.uint16), errors, bits)
         with pytest.raises(ValueError, match="64 rows of all blocks have 256 bytes, got 128"):
-            _kernel.columns(2, 8, 8, 1, 0, values, np.zeros((64, 1), np.uint16), bits)
-        with pytest.raises(ValueError, match="weights: all images have 16 bytes, got 8"):
-            _kernel.errors(2, 1, np.zeros((64, 2), np.uint16), np.ones(1), np.zeros((64, 256)))
-        with pytest.raises(ValueError, match="at most"):
-            _kernel.errors(2**40, 2**40, np.zeros((64, 2), np.uint16), np.ones(1), np.zeros((64, 256)))
+            _kernel.columns(2, 8, 8, 1, 0, values, np.zeros((64, 1), np.uint16), errors, bits)
+        with pytest.raises(ValueError, match="squared errors: 64 rows of 256 steps have 131072 bytes, got 512"):
+            _kernel.columns(2, 8, 8, 1, 0, values, np.zeros((64, 2), np.uint16), np.zeros((64, 1)), bits)
         with pytest.raises(ValueError, match="sizes: 64 rows of all blocks have 128 bytes, got 64"):
             _kernel.set_step(3, 5, 2, np.zeros((64, 2), np.uint16), np.zeros((64, 1), np.uint8), np.zeros(2, np.uint64))

@@ -9,7 +9,7 @@ import pytest
 from qsearch.coefficients.arrays import Coefficients
 from qsearch.coefficients.statistics import rgb_weights, statistics
 from qsearch.errors import InputError
-from qsearch.learning.descent import Descent, Distortion, scaled_tables
+from qsearch.learning.descent import Descent, scaled_tables
 from qsearch.tables import ZIGZAG, QuantTables
 from tests.coefficients.matrix import made_up_image
 from tests.learning.images import waves
@@ -21,18 +21,10 @@ GROUPS: dict[str, list[tuple[str, ...]]] = {
 }
 
 
-def plain(coefficients: Coefficients) -> Distortion:
-    """The mean squared error over RGB."""
-    return Distortion(rgb_weights(coefficients.subsampling), np.ones(len(coefficients)))
-
-
-def cost_of(
-    coefficients: Coefficients, tables: QuantTables, trade_off: float, distortion: Distortion | None = None
-) -> float:
+def cost_of(coefficients: Coefficients, tables: QuantTables, trade_off: float) -> float:
+    """Mean squared error over RGB and bits per pixel."""
     found = statistics(coefficients, [tables] * len(coefficients))
-    distortion = distortion or plain(coefficients)
-    errors = found.distortion(distortion.weights) * distortion.image_weights
-    return float(errors.mean() + trade_off * found.bpp.mean())
+    return float(found.distortion().mean() + trade_off * found.bpp.mean())
 
 
 def changed(tables: QuantTables, names: tuple[str, ...], entry: int, factor: float) -> QuantTables:
@@ -49,7 +41,9 @@ def changed(tables: QuantTables, names: tuple[str, ...], entry: int, factor: flo
 def test_no_entry_alone_improves_the_end(subsampling: str, layout: str) -> None:
     coefficients = Coefficients.of(waves(2), subsampling)
     trade_off = 60.0
-    end = Descent(coefficients, layout).minimize([plain(coefficients)], trade_off, QuantTables.standard(50))
+    end = Descent(coefficients, layout).minimize(
+        rgb_weights(coefficients.subsampling), trade_off, QuantTables.standard(50)
+    )
     least = cost_of(coefficients, end.tables, trade_off)
     assert least < 0.98 * cost_of(coefficients, QuantTables.standard(50), trade_off)
     assert end.tables.layout == layout
@@ -63,7 +57,7 @@ def test_no_entry_alone_improves_the_end(subsampling: str, layout: str) -> None:
 def test_every_sweep_lowers_the_cost_by_what_it_says() -> None:
     coefficients = Coefficients.of(waves(2), "4:2:0")
     start = QuantTables.standard(30)
-    end = Descent(coefficients).minimize([plain(coefficients)], 30.0, start)
+    end = Descent(coefficients).minimize(rgb_weights(coefficients.subsampling), 30.0, start)
     assert list(end.costs) == sorted(end.costs, reverse=True)
     fallen = cost_of(coefficients, start, 30.0) - cost_of(coefficients, end.tables, 30.0)
     assert end.costs[0] - end.costs[-1] == pytest.approx(fallen)
@@ -76,8 +70,8 @@ def test_weights_decide_where_errors_go() -> None:
     weights[0, 0, 1] *= 100
     weights[0, 1, 1] = 0
     descent = Descent(coefficients)
-    even = descent.minimize([plain(coefficients)], 60.0, QuantTables.standard(50)).tables
-    uneven = descent.minimize([Distortion(weights, np.ones(2))], 60.0, QuantTables.standard(50)).tables
+    even = descent.minimize(rgb_weights(coefficients.subsampling), 60.0, QuantTables.standard(50)).tables
+    uneven = descent.minimize(weights, 60.0, QuantTables.standard(50)).tables
     assert uneven.luma[0, 1] < even.luma[0, 1] / 4
     (position,) = np.flatnonzero(ZIGZAG == 8 * 1 + 1)
     largest = np.abs(coefficients.values[:, :25, position]).max()  # of the 25 luma blocks of both images, times 8
@@ -85,27 +79,21 @@ def test_weights_decide_where_errors_go() -> None:
     assert largest > 4 * int(even.luma[1, 1])
 
 
-def test_images_count_by_their_weights() -> None:
-    """An image of weight 0 counts by its bits alone: the tables are coarser than those of both, finer than none."""
-    smooth, rough = made_up_image("waves", 40, 40, 1), made_up_image("noise", 40, 40, 2)
-    coefficients = Coefficients.of(np.stack([smooth, rough]), "4:4:4")
-    descent = Descent(coefficients)
-    both = descent.minimize([plain(coefficients)], 60.0, QuantTables.standard(50)).tables
-    one = descent.minimize(
-        [Distortion(rgb_weights("4:4:4"), np.array([1.0, 0.0]))], 60.0, QuantTables.standard(50)
-    ).tables
-    assert one.luma.astype(int).sum() > both.luma.astype(int).sum()
-    part = Distortion(rgb_weights("4:4:4"), np.array([0.5, 0.5]))
-    twice = descent.minimize([part, part], 60.0, QuantTables.standard(50)).tables
-    assert twice == both
+def test_an_entry_without_coefficients_keeps_its_place() -> None:
+    """Grey images have no chroma: whatever its steps are costs the same."""
+    coefficients = Coefficients.of(np.stack([made_up_image("grey", 24, 24, seed) for seed in (1, 2)]), "4:4:4")
+    start = QuantTables.standard(50)
+    end = Descent(coefficients).minimize(rgb_weights("4:4:4"), 60.0, start).tables
+    assert end.chroma.tolist() == start.chroma.tolist()
+    assert end.luma.tolist() != start.luma.tolist()
 
 
 def test_a_descent_does_not_remember_the_one_before() -> None:
     coefficients = Coefficients.of(waves(1), "4:2:0")
     descent = Descent(coefficients)
-    first = descent.minimize([plain(coefficients)], 40.0, QuantTables.standard(50))
-    descent.minimize([plain(coefficients)], 4000.0, QuantTables.standard(5))
-    assert descent.minimize([plain(coefficients)], 40.0, QuantTables.standard(50)) == first
+    first = descent.minimize(rgb_weights(coefficients.subsampling), 40.0, QuantTables.standard(50))
+    descent.minimize(rgb_weights(coefficients.subsampling), 4000.0, QuantTables.standard(5))
+    assert descent.minimize(rgb_weights(coefficients.subsampling), 40.0, QuantTables.standard(50)) == first
 
 
 def test_scaled_tables_stay_tables() -> None:
@@ -120,7 +108,7 @@ def test_scaled_tables_stay_tables() -> None:
 def test_a_trade_off_that_is_none(trade_off: float) -> None:
     coefficients = Coefficients.of(waves(1, 8), "4:2:0")
     with pytest.raises(InputError, match="trade-off \\(lambda\\) is finite and above 0"):
-        Descent(coefficients).minimize([plain(coefficients)], trade_off, QuantTables.standard(50))
+        Descent(coefficients).minimize(rgb_weights(coefficients.subsampling), trade_off, QuantTables.standard(50))
 
 
 def test_other_wrong_input() -> None:
@@ -129,6 +117,5 @@ def test_other_wrong_input() -> None:
         Descent(coefficients, "rgb")
     with pytest.raises(InputError, match="one image or more, got none"):
         Descent(coefficients[:0])
-    nothing = Distortion(np.full((3, 8, 8), np.nan), np.ones(1))
     with pytest.raises(InputError, match="that are not finite"):
-        Descent(coefficients).minimize([nothing], 1, QuantTables.standard(50))
+        Descent(coefficients).minimize(np.full((3, 8, 8), np.nan), 1, QuantTables.standard(50))

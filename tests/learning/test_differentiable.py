@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -28,16 +27,6 @@ from qsearch.tables import QuantTables
 from tests.coefficients.matrix import made_up_image
 
 SUBSAMPLINGS = ("4:2:0", "4:4:4")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # what is small only waits for others
-    yield
-    torch.set_num_threads(threads)
 
 
 @cache

@@ -12,7 +12,16 @@ import pytest
 from qsearch.datasets.base import identities
 from qsearch.errors import DiskError, InputError
 from qsearch.learning import files
-from qsearch.learning.ladder import Ladder, LearnedOn, LearningSettings, Rung, check_fits, read_ladder, write_ladder
+from qsearch.learning.ladder import (
+    Ladder,
+    LearnedOn,
+    LearningSettings,
+    Rung,
+    check_fits,
+    drawn,
+    read_ladder,
+    write_ladder,
+)
 from qsearch.run.settings import ClassifierSettings
 from qsearch.tables import QuantTables
 from tests.learning.images import dataset_of
@@ -152,3 +161,18 @@ def test_the_kind_of_a_file_is_told_by_its_beginning(path: Path) -> None:
     assert files.kind_of(path) == "ladder"
     path.write_text('{"luma": 1}')
     assert files.kind_of(path) is None
+
+
+def test_drawn_images_are_the_seeds() -> None:
+    dataset = dataset_of(8, 9)
+    some = drawn(dataset, LearningSettings(images=3, seed=1))
+    assert len(some) == 3
+    assert list(some.image_names) == sorted(some.image_names)
+    places = [dataset.image_names.index(name) for name in some.image_names]
+    np.testing.assert_array_equal(some.images, dataset.images[places])
+    np.testing.assert_array_equal(some.labels, dataset.labels[places])
+    assert drawn(dataset, LearningSettings(images=3, seed=1)).digest == some.digest
+    assert drawn(dataset, LearningSettings(images=3, seed=2)).image_names != some.image_names
+    assert drawn(dataset, LearningSettings(images=8)) is dataset
+    with pytest.raises(InputError, match="has 8 images, and 9 were to be drawn: ask for fewer"):
+        drawn(dataset, LearningSettings(images=9))

@@ -12,11 +12,11 @@ import pytest
 
 from qsearch.coefficients.arrays import Coefficients
 from qsearch.coefficients.statistics import statistics
-from qsearch.datasets.base import UNLABELLED, Dataset
+from qsearch.datasets.base import Dataset
 from qsearch.errors import InputError
 from qsearch.learning import learn
 from qsearch.learning.ladder import Ladder, LearningSettings, read_ladder
-from qsearch.learning.learn import check_settings, drawn, learn_ladder
+from qsearch.learning.learn import check_settings, learn_ladder
 from qsearch.tables import QuantTables
 from tests.fakes import FakeClassifier
 from tests.learning.images import dataset_of
@@ -141,27 +141,13 @@ def test_a_file_of_something_else_is_not_overwritten(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_drawn_images_are_the_seeds() -> None:
-    dataset = dataset_of(8, 9)
-    some = drawn(dataset, LearningSettings(images=3, seed=1))
-    assert len(some) == 3
-    assert list(some.image_names) == sorted(some.image_names)
-    places = [dataset.image_names.index(name) for name in some.image_names]
-    np.testing.assert_array_equal(some.images, dataset.images[places])
-    np.testing.assert_array_equal(some.labels, dataset.labels[places])
-    assert drawn(dataset, LearningSettings(images=3, seed=1)).digest == some.digest
-    assert drawn(dataset, LearningSettings(images=3, seed=2)).image_names != some.image_names
-    assert drawn(dataset, LearningSettings(images=8)) is dataset
-    with pytest.raises(InputError, match="has 8 images, and 9 were to be drawn: ask for fewer"):
-        drawn(dataset, LearningSettings(images=9))
-
-
 def test_accuracy_keeps_what_the_network_minds(network: list[dict[str, Any]], tmp_path: Path) -> None:
     dataset, path = dataset_of(2, 64), tmp_path / "ladder.json"
-    settings = msgspec.structs.replace(SETTINGS, objective="accuracy", label_free=True, seed=5)
+    settings = msgspec.structs.replace(SETTINGS, objective="accuracy", label_free=True, seed=5, sensitivity="noise")
     ladder = learn_ladder(dataset, settings, classifier=NETWORK, out=path)
     (asked,) = network
     assert (asked["images"], asked["subsampling"], asked["label_free"], asked["seed"]) == (2, "4:2:0", True, 5)
+    assert asked["method"] == "noise"
     luma = ladder.tables[1].luma.astype(float)
     assert luma[:2, :2].max() < luma[4:, 4:].min() / 3
     assert ladder.learned_on.classifier == {"name": NETWORK.name, "digest": NETWORK.digest}
@@ -188,9 +174,6 @@ def test_wrong_input(network: list[dict[str, Any]]) -> None:
     accuracy = msgspec.structs.replace(SETTINGS, objective="accuracy")
     with pytest.raises(InputError, match="needs a network: say which one with --classifier"):
         learn_ladder(dataset_of(2), accuracy)
-    unlabelled = replace(dataset_of(2), labels=np.zeros(2, np.int64), class_names=(UNLABELLED,))
-    with pytest.raises(InputError, match=r"have no labels: learn from the divergence .* with --label-free"):
-        learn_ladder(unlabelled, accuracy, classifier=NETWORK)
     with pytest.raises(InputError, match="too little detail"):
         learn_ladder(Dataset.from_arrays(np.full((1, 1, 1, 3), 9, np.uint8), [0]), SETTINGS)
 

@@ -10,6 +10,7 @@ from qsearch.errors import InputError
 from qsearch.run.folder import Run
 from qsearch.run.histories import traces
 from qsearch.run.settings import BoundsSettings, CodecSettings
+from qsearch.search.racing import RaceOptions
 from tests.made_up_runs import REFERENCE_WITH_LOSS, SEARCH_WITH_LOSS, make_loss_run, make_run
 from tests.made_up_runs import done as done_trial
 
@@ -32,6 +33,7 @@ def test_seeds_of_one_strategy_go_together_and_what_differs_names_the_others(tmp
         {"seed": 1, "options": {"draw": "uniform"}},
         {"seed": 1, "strategy": "bayesian", "warm_up": 2},
         {"seed": 1, "ratio": 20},
+        {"seed": 1, "race": RaceOptions(chance=0.05, elite=5, lag=16)},
     )
     found = traces(runs)
     assert [(each.name, [one.run.name for one in each.runs]) for each in found] == [
@@ -39,10 +41,11 @@ def test_seeds_of_one_strategy_go_together_and_what_differs_names_the_others(tmp
         ("sorted-random, draw uniform", ["run-2"]),
         ("bayesian", ["run-3"]),
         ("sorted-random, ratio 20.0", ["run-4"]),
+        ("sorted-random, race chance 0.05, race elite 5, race lag 16", ["run-5"]),
     ]
     targets = [each.runs[0].target for each in found]
-    assert [round(target.ratio, 1) for target in targets] == [20, 20, 20, 20]
-    assert (targets[-1].low, targets[-1].high) == pytest.approx((19.9, 20.1))
+    assert [round(target.ratio, 1) for target in targets] == [20, 20, 20, 20, 20]
+    assert (targets[3].low, targets[3].high) == pytest.approx((19.9, 20.1))
     assert found[0].band("trials").x[-1] == 5
 
 
@@ -118,5 +121,5 @@ def test_no_array_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     validated(runs[0], "unseen", search=[done_trial(3, 24, 0.7, loss=0.8)])
     monkeypatch.setattr(ArrayReader, "read", lambda *_: pytest.fail("an array was read"))
     (found,) = traces(runs)
-    assert found.runs[0].history.validated is not None
+    assert found.runs[0].history.validation is not None
     assert found.runs[0].history.labels[-1] == "3"

@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qsearch.errors import DiskError, InputError
+from qsearch.evaluation.objective import NAMES
 from qsearch.run.settings import (
+    BOXES,
     FORMAT,
     BoundsSettings,
     Change,
@@ -21,20 +23,29 @@ from qsearch.run.settings import (
     Recorded,
     RunSettings,
     SearchSettings,
+    SeedSettings,
     load_settings,
     save_settings,
+    search_settings_named,
 )
 
 WORDS = st.text(max_size=20)
 NUMBERS = st.floats(allow_nan=False, width=32)
 VALUES = st.none() | WORDS | st.booleans() | st.integers(-(2**63), 2**63 - 1) | NUMBERS
+SEEDS = st.builds(SeedSettings, label=WORDS, tables=WORDS, gap=st.none() | NUMBERS)
 BOUNDS = st.builds(
     BoundsSettings,
     sources=st.lists(WORDS, max_size=2).map(tuple),
     window=st.tuples(NUMBERS, NUMBERS),
     sigma=NUMBERS,
-    parabola=st.tuples(NUMBERS, NUMBERS, NUMBERS),
+    parabola=st.none() | st.tuples(NUMBERS, NUMBERS, NUMBERS),
     local_fit=st.none() | st.tuples(*[NUMBERS] * 6),
+    objective=st.sampled_from(NAMES),
+    box=st.sampled_from(BOXES),
+    origin=st.none() | NUMBERS,
+    step=st.none() | NUMBERS,
+    seeds=st.lists(SEEDS, max_size=2).map(tuple),
+    first=st.none() | st.integers(0),
     lower=st.lists(st.integers(1, 255), max_size=3).map(tuple),
     upper=st.just(()),
 )
@@ -45,6 +56,9 @@ SEARCHES = st.builds(
     trials=st.integers(1),
     seed=st.integers(0),
     window=st.none() | st.tuples(NUMBERS, NUMBERS),
+    objective=st.sampled_from(NAMES),
+    box=st.sampled_from(BOXES),
+    seeds=st.lists(SEEDS, max_size=2).map(tuple),
     bounds=st.none() | BOUNDS,
     qualities=st.lists(st.integers(1, 100), max_size=4).map(tuple),
 )
@@ -212,3 +226,15 @@ def test_a_setting_that_is_no_text_is_refused_and_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r'the setting spec = "folder:/photos\\xff" is not UTF-8'):
         save_settings(RunSettings(dataset=DatasetSettings(spec=spec)), tmp_path / "run.toml")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_file_leaves_open_is_told_from_what_it_chooses(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    for text, expected in (
+        ("", set()),
+        ("[search]\ntrials = 5\nbox = 'paper'", {"trials", "box"}),
+        ("format = 2\n[search]\ntrials = 5", {"trials", "box", "objective"}),
+        ("format = 3\n[search]\ntrials = 5", {"trials"}),
+    ):
+        path.write_text(text)
+        assert search_settings_named(path) == expected

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from qsearch.archive.store import Archive
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Part, Trial
-from qsearch.evaluation.objective import LOSS
 from qsearch.evaluation.parts import NestedOrder, nested_order
 from qsearch.executors.base import Outcome
 from qsearch.search import run_search
@@ -31,7 +30,7 @@ from tests.search.test_loop import Shuffled, trials
 IMAGES, TRIALS = 128, 45
 QUALITIES = (5, 20, 50, 80, 95)
 ORDER = nested_order(["a", "b"] * (IMAGES // 2), "0")
-OPTIONS = RaceOptions(chance=0.3, elite=6, lag=4)
+OPTIONS = RaceOptions(by="loss", chance=0.3, elite=6, lag=4)
 
 
 def evaluated(tables: QuantTables) -> Measurement:
@@ -87,7 +86,7 @@ def run(
     **how: Any,
 ) -> Archive:
     archive = archive or Archive.in_memory()
-    race = Race(OPTIONS, LOSS, order)
+    race = Race(OPTIONS, order)
     executor = executor or Shuffled(evaluate=failing)
     run_search(strategy, executor, archive, race=race, **{"trials": TRIALS, "qualities": QUALITIES, **how})
     return archive

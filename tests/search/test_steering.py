@@ -25,7 +25,7 @@ from qsearch.strategies.sorted_random import SortedRandom
 from qsearch.tables import QuantTables
 from tests import fakes
 from tests.conftest import FAKE
-from tests.test_tables import ANY_TABLES
+from tests.tables.test_quant import ANY_TABLES
 
 IMAGES = fakes.fake_images(60).repeat(3, axis=1).repeat(3, axis=2)
 """60 images of 72 pixels: more than steering looks at while it seeks the scale."""

@@ -8,11 +8,12 @@ from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.pareto.fitness import Parabola
 from qsearch.space import LAYOUTS, SearchSpace
+from qsearch.space.shapes import ShapeSpace, shape_of
 from qsearch.strategies import STRATEGIES, gaussian_process
 from qsearch.strategies.base import Strategy
 from qsearch.strategies.bayesian import Bayesian
 from qsearch.strategies.gaussian_process import GaussianProcess
-from qsearch.strategies.surrogate import kept_of, settled_at
+from qsearch.strategies.surrogate import Surrogate, kept_of, settled_at
 from qsearch.tables import QuantTables
 from qsearch.testing import StrategyContract, drive
 
@@ -175,3 +176,64 @@ def test_thinning_reaches_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_options_that_make_no_sense_are_refused(option: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="bayesian takes"):
         Bayesian(box(), 1, fitness=FITNESS, **option)
+
+
+SHAPES = ShapeSpace("shared", np.full(64, 1), np.full(64, 41), -0.8, 0.04)
+
+
+class ByShape:
+    """The gap is how near a table's shape is to a goal; measured to all digits."""
+
+    def __init__(self, goal: npt.NDArray[np.float64]) -> None:
+        self.goal = goal
+
+    def gap(self, measurement: Measurement) -> float:
+        return float(measurement["psnr"][0])
+
+    def measure(self, tables: QuantTables) -> Measurement:
+        distance = float(((shape_of(tables, "shared") - self.goal) ** 2).mean())
+        return Measurement.of([100], [[0]], 64, psnr_db=[-distance])
+
+
+def test_in_a_box_of_shapes_its_own_proposals_are_better_than_the_best_candidate() -> None:
+    fitness = ByShape(0.5 * np.sin(np.arange(64)))
+    found = {}
+    for sweeps in (0, 3):
+        strategy = Bayesian(SHAPES, 1, fitness=fitness, initial=40, candidates=2000, sweeps=sweeps)
+        trials = drive(strategy, 60, evaluate=fitness.measure)
+        found[sweeps] = [fitness.gap(trial.measurement) for trial in trials[40:] if trial.measurement]
+    assert np.mean(found[3]) > max(found[0])
+
+
+def test_in_the_papers_box_the_best_candidate_is_proposed() -> None:
+    proposals = []
+    for sweeps in (0, 3):
+        strategy = Bayesian(box(), 7, fitness=FITNESS, sweeps=sweeps, **QUICK)
+        proposals.append([trial.tables for trial in drive(strategy, 14)])
+    assert proposals[0] == proposals[1]
+
+
+def test_vectors_of_one_shape_are_one_point_to_the_process() -> None:
+    """A shape has many vectors; where they are thought different the unknown is sought where nothing is to be found."""
+    surrogate = Surrogate(SHAPES, 1)
+    levels = np.random.default_rng(0).integers(0, 31, (5, 64))
+    np.testing.assert_allclose(surrogate.points_of(levels), surrogate.points_of(levels + 9), atol=1e-12)
+    told = SHAPES.to_tables(SHAPES.lower + levels[0])
+    surrogate.tell(Trial("search", 0, "", told, "done", ByShape(np.zeros(64)).measure(told)), ByShape(np.zeros(64)))
+    np.testing.assert_allclose(surrogate.points[0], surrogate.points_of(levels[:1])[0], atol=0.03)
+
+
+def test_what_an_improvement_must_exceed_is_a_share_of_the_objectives_spread() -> None:
+    """So the same proposals come whatever the unit; a thousandth of a nat is not a thousandth of top-1."""
+
+    class InMillis(ByShape):
+        def gap(self, measurement: Measurement) -> float:
+            return 1024 * super().gap(measurement)
+
+    goal = 0.5 * np.sin(np.arange(64))
+    plain, scaled = ByShape(goal), InMillis(goal)
+    ours, theirs = (
+        drive(Bayesian(SHAPES, 1, fitness=each, initial=8, candidates=300, xi=0.2), 12, evaluate=plain.measure)
+        for each in (plain, scaled)
+    )
+    assert [trial.tables for trial in ours] == [trial.tables for trial in theirs]

@@ -16,6 +16,7 @@ import pytest
 
 from qsearch.evaluation.measurement import Measurement
 from qsearch.space import SearchSpace
+from qsearch.space.shapes import ShapeSpace, shape_of
 from qsearch.strategies.opentuner import OpenTuner
 from qsearch.strategies.uniform_random import UniformRandom
 from qsearch.tables import QuantTables
@@ -214,3 +215,60 @@ def test_a_gap_of_numpys_own_kind_leaves_the_bandit_at_work() -> None:
     space = SearchSpace.full()
     plain, numpys = (drive(opentuner(space, fitness=fitness), 300, look_ahead=4) for fitness in (None, OfNumpy()))
     assert [(trial.origin, trial.tables) for trial in numpys] == [(trial.origin, trial.tables) for trial in plain]
+
+
+class Noisy:
+    """A gap that falls with the distance from a shape, and noise of its own for every table, as large as the gap's
+    spread over random tables."""
+
+    goal = 0.5 * np.sin(np.arange(64))
+
+    def gap(self, measurement: Measurement) -> float:
+        return float(measurement["psnr"][0])
+
+    def truth(self, tables: QuantTables) -> float:
+        return -float(((shape_of(tables, "shared") - self.goal) ** 2).mean())
+
+    def measure(self, tables: QuantTables) -> Measurement:
+        luck = np.random.RandomState(int(tables.digest[:7], 16)).normal(0, 0.05)
+        return Measurement.of([100], [[0]], 64, psnr_db=[self.truth(tables) + luck])
+
+
+SHAPES = ShapeSpace("shared", np.full(64, 1), np.full(64, 41), -0.8, 0.04)
+
+
+def test_in_a_box_of_shapes_it_gets_on_under_noise() -> None:
+    """Arms that believe what was measured stay with the luckiest, and their last proposals are no better than the
+    first."""
+    fitness = Noisy()
+    trials = drive(OpenTuner(SHAPES, 1, fitness=fitness), 200, evaluate=fitness.measure)
+    truths = [fitness.truth(trial.tables) for trial in trials]
+    assert np.mean(truths[-50:]) > np.mean(truths[:50]) + np.std(truths[:50])
+
+
+def test_in_the_papers_box_the_arms_see_what_was_measured() -> None:
+    fitness = Noisy()
+    strategy = OpenTuner(SearchSpace("shared", np.full(64, 10), np.full(64, 60)), 1, fitness=fitness)
+    trials = drive(strategy, 60, evaluate=fitness.measure)
+    for trial in trials[strategy.told_before(59, 1) :]:
+        strategy.tell(trial)
+    luckiest = max(trials, key=lambda trial: fitness.gap(trial.measurement))  # type: ignore[arg-type]
+    best = strategy._driver.best_result
+    assert best is not None
+    assert strategy._tables(best.configuration.data) == luckiest.tables
+
+
+def test_a_revision_settles_anew_who_is_best() -> None:
+    opentuner(SearchSpace.full())  # imports OpenTuner without what that changes
+    from qsearch.strategies.opentuner_bandit import Driver
+
+    driver = Driver({"entry": (1, 9)})
+    one, two, failed = (driver.get_configuration({"entry": value}) for value in (1, 2, 3))
+    for configuration, time in ((one, 1.0), (two, 2.0), (failed, math.inf)):
+        driver.report(configuration, time)
+    for revised, best in (({one.hash: 3.0}, two), ({two.hash: 4.0}, one)):
+        driver.revise(revised)
+        assert driver.best_result is not None
+        assert driver.best_result.configuration is best
+        assert driver.objective.lt(best, failed)
+    assert driver.objective.lt(one, two)

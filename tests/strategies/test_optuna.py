@@ -12,8 +12,10 @@ import pytest
 
 from qsearch.errors import InputError, MissingDependencyError
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.objective import DIVERGENCE
 from qsearch.pareto.hypervolume import hypervolume
 from qsearch.space import SearchSpace
+from qsearch.space.shapes import ShapeSpace
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.optuna import OptunaCmaes, OptunaNsga2, OptunaStrategy, OptunaTpe
 from qsearch.strategies.uniform_random import UniformRandom
@@ -63,6 +65,7 @@ def test_replay_equals_going_on_after_many_generations(strategy_class: type[Optu
 SCRIPT = """
 import logging, warnings
 warnings.simplefilter("error")
+from qsearch.space.shapes import ShapeSpace
 from qsearch.space import SearchSpace
 from qsearch.strategies import STRATEGIES
 from qsearch.testing import LinearFitness, drive, synthetic_with_failures
@@ -126,12 +129,9 @@ def test_nan_counts_as_a_failure(strategy_class: type[OptunaStrategy]) -> None:
     assert tables_with(unclassified) == tables_with(None)
 
 
-@pytest.mark.parametrize("package", ["optuna", "cmaes"])
-def test_a_missing_extra_is_named(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(
-        MissingDependencyError, match=rf"needs the package {package}, .*pip install 'qsearch\[optuna\]'"
-    ):
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(MissingDependencyError, match=r"needs the package optuna, .*pip install 'qsearch\[optuna\]'"):
         STRATEGIES.get("optuna-tpe")(BOX, 1, fitness=LinearFitness())
 
 
@@ -147,3 +147,44 @@ def test_the_population_is_the_number_of_trials_before_the_first_offspring() -> 
 
     assert proposed(10)[:10] == proposed(30)[:10]
     assert proposed(10)[10:30] != proposed(30)[10:30]
+
+
+class ByDivergence:
+    """A fitness that says what it is of, and knows nothing but how far answers moved."""
+
+    objective = DIVERGENCE
+
+    def gap(self, measurement: Measurement) -> float:
+        return self.objective.value(measurement)
+
+
+def with_divergence(tables: QuantTables) -> Measurement:
+    """Answers move with the coarseness of the whole table; top-1 is always the same."""
+    entries = np.log(np.concatenate([tables.luma.ravel(), tables.cb.ravel()]).astype(float))
+    moved = np.full((1, 40), (entries - entries.mean()).var(), dtype=np.float16)
+    sizes = np.full(40, 1000)
+    return Measurement.of(sizes, np.zeros((1, 40), dtype=np.int32), 32 * 32, divergence=moved)
+
+
+@pytest.mark.parametrize("strategy_class", CLASSES)
+def test_in_a_box_of_shapes_every_sampler_learns_from_the_gap_of_the_objective(
+    strategy_class: type[OptunaStrategy],
+) -> None:
+    """What is searched for is a flat table: the largest gap is that of a shape without variance."""
+    box = ShapeSpace("shared", np.full(64, 1), np.full(64, 50), -1.0, 0.04)
+
+    def best(trials: list[Trial]) -> float:
+        return max(ByDivergence().gap(trial.measurement) for trial in trials if trial.measurement)
+
+    found = drive(strategy_class(box, 1, fitness=ByDivergence()), 120, evaluate=with_divergence)
+    by_chance = [drive(UniformRandom(box, seed), 120, evaluate=with_divergence) for seed in range(3)]
+    assert best(found) > max(map(best, by_chance))
+
+
+def test_in_the_papers_box_the_frontier_is_of_ratio_and_objective() -> None:
+    measured = with_divergence(QuantTables.standard(50))
+    for strategy_class in (OptunaTpe, OptunaNsga2):
+        by_divergence = strategy_class(BOX, 1, fitness=ByDivergence())
+        assert by_divergence.objectives(measured) == (measured.ratio, -measured.mean("divergence"))
+        of_top1 = strategy_class(BOX, 1, fitness=LinearFitness())
+        assert of_top1.objectives(measured) == (measured.ratio, measured.top1)

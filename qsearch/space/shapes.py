@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.errors import InputError
-from qsearch.space import LAYOUTS, SearchSpace, Vector
+from qsearch.space.entries import LAYOUTS, SearchSpace, Vector
 from qsearch.tables import QuantTables
 
 Floats = npt.NDArray[np.float64]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from qsearch.errors import InputError
-from qsearch.published import published_names, published_source, published_tables
+from qsearch.tables.published import published_names, published_source, published_tables
 
 
 def test_luo_2021_as_printed() -> None:

@@ -13,8 +13,8 @@ from hypothesis.extra.numpy import arrays
 from qsearch.errors import InputError
 from qsearch.pareto.bounds import FINEST_STEP, shape_bounds
 from qsearch.search.steering import scaled_by
-from qsearch.shape import ShapeSpace, in_layout, log_mean, shape_of, tables_of
 from qsearch.space import LAYOUTS, SearchSpace
+from qsearch.space.shapes import ShapeSpace, in_layout, log_mean, shape_of, tables_of
 from qsearch.strategies.sorted_random import SortedRandom
 from qsearch.tables import QuantTables
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from qsearch.errors import InputError
 from qsearch.registry import nearest_names
-from qsearch.tables import QuantTables, scale_table
+from qsearch.tables.quant import QuantTables, scale_table
 
 AS_PUBLISHED = 50
 """The quality at which libjpeg's formula leaves tables as they are."""
@@ -41,6 +41,6 @@ def _entry(name: str) -> dict[str, Any]:
 @cache
 def _published() -> dict[str, dict[str, Any]]:
     entries: dict[str, dict[str, Any]] = json.loads(
-        files("qsearch.published").joinpath("tables.json").read_text(encoding="utf-8")
+        files("qsearch.tables").joinpath("published_tables.json").read_text(encoding="utf-8")
     )
     return entries

@@ -1,0 +1,209 @@
+"""How much an error in each DCT coefficient costs a network: weights of the squared errors, by frequency.
+
+To second order, errors e of dequantised coefficients add sum(w e**2) / 2 nats to a network's loss where they are
+independent: w is the curvature. It is had from gradients, as Fisher information, or without them, by measuring what
+noise in bands of frequencies costs.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from qsearch.classifiers.base import Classifier
+from qsearch.classifiers.gradients import differentiable, has_gradients
+from qsearch.coefficients.arrays import Coefficients
+from qsearch.datasets.base import UNLABELLED, Dataset
+from qsearch.errors import EvaluationError, InputError
+from qsearch.evaluation.evaluator import checked_logits, truth_of
+from qsearch.evaluation.measures import cross_entropy, kullback_leibler, log_softmax
+from qsearch.learning.differentiable import Frame, decoded, transform
+from qsearch.tables import ZIGZAG, QuantTables
+
+if TYPE_CHECKING:
+    import torch
+
+Method = Literal["auto", "fisher", "noise"]
+METHODS: tuple[Method, ...] = get_args(Method)
+Floats = npt.NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+_BATCH = 16
+_PROBES = 2
+"""Backward passes per image where no label says which logit counts."""
+_BANDS = ((0, 0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 7), (0, 0.5, 1.5, 2.5, 4.5), (0, 0.5, 1.5, 2.5, 4.5))
+"""Of Y, Cb and Cr: where bands begin, as distances from DC; networks care more for luma, and it has more to lose."""
+_NOISE_QUALITY = 50
+_LEAST_NOISE = 1.0
+
+
+def frequency_weights(
+    classifier: Classifier,
+    dataset: Dataset,
+    subsampling: str,
+    *,
+    label_free: bool,
+    seed: int,
+    method: Method = "auto",
+    on_progress: Progress | None = None,
+) -> Floats:
+    """What an error in each coefficient costs ``classifier`` on the images of ``dataset``: float64 [3, 8, 8].
+
+    Of Y, Cb and Cr in raster order, in nats per squared level of a dequantised coefficient: the mean, over images and
+    blocks, of the squared gradient of the loss, at the uncompressed images. So the weighted sum of the squared errors
+    of all blocks is twice what the loss rises by.
+
+    label_free: the loss is the divergence from the network's answers on the uncompressed images, whose curvature is
+        the mean squared gradient of the log probability over its own answers; else the cross-entropy of the truth.
+    seed: of the random directions and of the noise.
+    method: ``fisher`` takes gradients; ``noise`` measures the loss under noise in bands of frequencies, each sign of it
+        once, and needs nothing but logits; ``auto`` takes gradients where the network has them.
+    on_progress: hears of images answered and in all.
+    InputError for images too small or without labels where they are needed, a network without gradients asked for
+    ``fisher``, and one that sees no difference between images. EvaluationError for answers or gradients that are not
+    numbers.
+    """
+    frame = Frame(dataset.height, dataset.width, subsampling)
+    if method not in METHODS:
+        raise InputError(f"weights are had by {', '.join(METHODS)}, got {method!r}.")
+    if not label_free and dataset.class_names == (UNLABELLED,) and dataset.truth != "predicted":
+        raise InputError(
+            f"{dataset.name} has no labels for the loss of {classifier.name}: take the divergence from its answers on "
+            "the uncompressed images instead, which needs none."
+        )
+    hear = on_progress or (lambda done, total: None)
+    if method == "fisher" or (method == "auto" and has_gradients(classifier)):
+        weights = _fisher(classifier, dataset, frame, label_free, seed, hear)
+    else:
+        weights = _measured(classifier, dataset, frame, label_free, seed, hear)
+    if not weights.any():
+        raise InputError(f"{classifier.name} answers the same whatever the images are: its tables cannot be learned.")
+    return weights
+
+
+def _fisher(
+    classifier: Classifier, dataset: Dataset, frame: Frame, label_free: bool, seed: int, hear: Progress
+) -> Floats:
+    import torch
+
+    network = differentiable(classifier)
+    truth = None if label_free else torch.from_numpy(np.ascontiguousarray(truth_of(dataset, classifier)))
+    generator = torch.Generator().manual_seed(seed)
+    sums = np.zeros((3, 64))
+    for part in _parts(len(dataset)):
+        pixels = torch.from_numpy(np.ascontiguousarray(dataset.images[part])).to(network.device)
+        coefficients = transform(pixels.permute(0, 3, 1, 2).float(), frame).requires_grad_()
+        log_probabilities = network(decoded(coefficients, frame)).log_softmax(dim=1)
+        if truth is None:
+            # A sum of the answers' scores with random signs: its square has the mean over the answers in its mean.
+            probes = _signs(log_probabilities, generator) * log_probabilities.detach().div(2).exp()
+        else:
+            chosen = torch.nn.functional.one_hot(truth[part], network.classes)
+            probes = chosen.to(log_probabilities)[None]
+        for probe in probes:
+            (gradient,) = torch.autograd.grad((probe * log_probabilities).sum(), coefficients, retain_graph=True)
+            _check_finite(gradient, dataset.image_names[part], classifier.name)
+            squares = torch.split(gradient.double().square() / len(probes), frame.blocks, dim=1)
+            sums += [component.sum(dim=(0, 1)).cpu().numpy() for component in squares]
+        hear(part.stop, len(dataset))
+    return np.asarray(sums / len(dataset) / np.array(frame.blocks)[:, None]).reshape(3, 8, 8)
+
+
+def _signs(log_probabilities: "torch.Tensor", generator: "torch.Generator") -> "torch.Tensor":
+    import torch
+
+    draws = torch.randint(0, 2, (_PROBES, *log_probabilities.shape), generator=generator)
+    return (2 * draws - 1).to(log_probabilities)
+
+
+def _check_finite(gradient: "torch.Tensor", names: tuple[str, ...], network: str) -> None:
+    finite = gradient.isfinite().all(dim=(1, 2)).tolist()
+    if not all(finite):
+        raise EvaluationError(
+            f"the gradient of {network} on {names[finite.index(False)]} is not a number: leave that image out, or "
+            "measure what noise in the images does instead."
+        )
+
+
+def _measured(
+    classifier: Classifier, dataset: Dataset, frame: Frame, label_free: bool, seed: int, hear: Progress
+) -> Floats:
+    """From the rise of the loss under noise in one band at a time; between the bands' centres along straight lines."""
+    truth = None if label_free else truth_of(dataset, classifier)
+    bands = list(_bands())
+    amplitudes = _noise_amplitudes(dataset, frame)
+    rises = np.zeros((len(bands), len(dataset)))
+    for part in _parts(len(dataset)):
+        images = dataset.images[part]
+        clean = Coefficients.of(np.ascontiguousarray(images), frame.subsampling)
+        signs = np.random.default_rng([seed, part.start]).choice(np.array([-1, 1]), size=clean.values.shape)
+        reference = _log_probabilities(classifier, clean)
+        for row, (component, within) in enumerate(bands):
+            noise = signs * _blockwise(frame, component, amplitudes[component] * within)
+            for noisy in (clean.values + noise, clean.values - noise):
+                changed = Coefficients(noisy.round().astype(np.int16), frame.height, frame.width, frame.subsampling)
+                answers = _log_probabilities(classifier, changed)
+                if truth is None:
+                    rises[row, part] += kullback_leibler(reference, answers) / 2
+                else:
+                    rise = cross_entropy(answers, truth[part]) - cross_entropy(reference, truth[part])
+                    rises[row, part] += rise / 2
+        hear(part.stop, len(dataset))
+    # What cannot be told from nothing counts as the error of its mean.
+    rise = np.maximum(rises.mean(axis=1), rises.std(axis=1) / np.sqrt(len(dataset)))
+    weights = np.empty((3, 64))
+    for component in range(3):
+        own = [row for row, (of, _) in enumerate(bands) if of == component]
+        power = [(amplitudes[component] ** 2 * bands[row][1]).sum() * frame.blocks[component] for row in own]
+        centres = [_DISTANCES[bands[row][1]].mean() for row in own]
+        levels = np.log(np.maximum(2 * rise[own] / power, np.finfo(np.float64).tiny))
+        weights[component] = np.exp(np.interp(_DISTANCES, centres, levels))
+    return weights.reshape(3, 8, 8) if rise.any() else np.zeros((3, 8, 8))
+
+
+def _noise_amplitudes(dataset: Dataset, frame: Frame) -> Floats:
+    """[3, 64], levels: the root mean square of what the standard tables at _NOISE_QUALITY do to each frequency."""
+    tables = QuantTables.standard(_NOISE_QUALITY)
+    sums = np.zeros((3, 64))
+    for part in _parts(len(dataset)):
+        values = Coefficients.of(np.ascontiguousarray(dataset.images[part]), frame.subsampling).values / 8.0
+        ends = np.cumsum(frame.blocks)[:-1]
+        for component, (blocks, table) in enumerate(
+            zip(np.split(values, ends, axis=1), (tables.luma, tables.cb, tables.cr), strict=True)
+        ):
+            steps = table.ravel()[ZIGZAG]
+            errors = blocks - steps * np.rint(blocks / steps)
+            sums[component, ZIGZAG] += np.square(errors).sum(axis=(0, 1))
+    means = sums / len(dataset) / np.array(frame.blocks)[:, None]
+    return np.asarray(np.maximum(np.sqrt(means), _LEAST_NOISE))
+
+
+def _blockwise(frame: Frame, component: int, amplitudes: Floats) -> Floats:
+    """[blocks, 64] as coefficients are kept: ``amplitudes`` [64] in the blocks of one component, 0 in the others."""
+    levels = np.zeros((sum(frame.blocks), 64))
+    start = sum(frame.blocks[:component])
+    levels[start : start + frame.blocks[component]] = 8 * amplitudes[ZIGZAG]
+    return levels
+
+
+def _log_probabilities(classifier: Classifier, coefficients: Coefficients) -> Floats:
+    """Of the answers on what a decoder makes of ``coefficients`` as they are."""
+    finest = QuantTables.shared(np.ones((8, 8), dtype=np.int64))
+    _, pixels = coefficients.encode([finest] * len(coefficients))
+    return log_softmax(checked_logits(classifier.logits(pixels), len(pixels), classifier.classes))
+
+
+_DISTANCES: Floats = np.hypot(*np.indices((8, 8))).ravel()
+"""[64] of each frequency from DC."""
+
+
+def _bands() -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
+    """The component and the frequencies [64] of each band."""
+    for component, starts in enumerate(_BANDS):
+        for start, end in zip(starts, (*starts[1:], np.inf), strict=True):
+            yield component, (start <= _DISTANCES) & (end > _DISTANCES)
+
+
+def _parts(count: int) -> Iterator[slice]:
+    return (slice(start, min(start + _BATCH, count)) for start in range(0, count, _BATCH))

@@ -1,0 +1,176 @@
+"""Weights of a network's loss: known for networks whose answers are known, by gradients and without."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from benchmarks.codec import made_up
+from qsearch.classifiers import load_classifier
+from qsearch.classifiers.function import FunctionClassifier
+from qsearch.datasets import load_dataset
+from qsearch.datasets.base import UNLABELLED, Dataset, DatasetOptions
+from qsearch.errors import EvaluationError, InputError
+from qsearch.learning.sensitivity import Method, frequency_weights
+from tests.learning.networks import CB, GAIN, LUMA, broken, in_numpy, in_torch
+
+SIDE = 24
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QSEARCH_CACHE", str(tmp_path / "cache"))
+
+
+def images(count: int = 48) -> npt.NDArray[np.uint8]:
+    """Grey on average, and never near black or white, so that nothing is clipped."""
+    draw = np.random.default_rng(2)
+    flat = draw.normal(128, 8, (count, 1, 1, 3))
+    return np.clip(flat + draw.normal(0, 10, (count, SIDE, SIDE, 3)), 0, 255).astype(np.uint8)
+
+
+def dataset(count: int = 48) -> Dataset:
+    return Dataset.from_arrays(images(count), np.arange(count) % 2)
+
+
+def unlabelled() -> Dataset:
+    return replace(
+        Dataset.from_arrays(images(4), np.zeros(4), (UNLABELLED,)),
+        truth="unknown",
+    )
+
+
+def expected_at_dc(mix: tuple[float, float, float], label_free: bool, subsampling: str) -> float:
+    """The mean squared slope of the loss by one DC coefficient: 64 samples each change by an eighth."""
+    mean = (images().mean(axis=(1, 2)) * mix).sum(axis=1) - 128 * sum(mix)
+    probability = 1 / (1 + np.exp(-2 * mean * GAIN / 255))
+    if label_free:
+        squared = probability * (1 - probability)
+    else:
+        squared = np.where(np.arange(len(mean)) % 2 == 0, 1 - probability, probability) ** 2
+    pixels_of_sample = 4 if mix == CB and subsampling == "4:2:0" else 1
+    by_coefficient = 2 * GAIN / 255 * 8 * pixels_of_sample / SIDE**2
+    return float(squared.mean() * by_coefficient**2)
+
+
+@pytest.mark.parametrize("label_free", [True, False])
+@pytest.mark.parametrize(("mix", "component", "subsampling"), [(LUMA, 0, "4:4:4"), (CB, 1, "4:4:4"), (CB, 1, "4:2:0")])
+class TestNetworkThatSeesOneMeanOnly:
+    def test_its_fisher_information(
+        self, mix: tuple[float, float, float], component: int, subsampling: str, label_free: bool
+    ) -> None:
+        weights = frequency_weights(in_torch(mix), dataset(), subsampling, label_free=label_free, seed=1)
+        assert weights.shape == (3, 8, 8)
+        # At 4:2:0 three chroma blocks of four reach over the edge of 24x24 pixels.
+        covered = 1.0 if subsampling == "4:4:4" else np.mean([1, 0.5**2, 0.5**2, 0.25**2])
+        expected = expected_at_dc(mix, label_free, subsampling)
+        # Where random signs stand for the answers, there is chance in it.
+        assert weights[component, 0, 0] / covered == pytest.approx(expected, rel=0.3 if label_free else 0.05)
+        rest = weights.copy()
+        rest[component] = 0
+        assert rest.max() < 1e-3 * weights[component, 0, 0]
+        if subsampling == "4:4:4":
+            assert np.delete(weights[component].ravel(), 0).max() < 1e-6 * weights[component, 0, 0]
+
+    def test_measured_by_noise(
+        self, mix: tuple[float, float, float], component: int, subsampling: str, label_free: bool
+    ) -> None:
+        weights = frequency_weights(in_numpy(mix), dataset(), subsampling, label_free=label_free, seed=1)
+        covered = 1.0 if subsampling == "4:4:4" else np.mean([1, 0.5**2, 0.5**2, 0.25**2])
+        if label_free:
+            expected = expected_at_dc(mix, label_free, subsampling)
+            assert weights[component, 0, 0] / covered == pytest.approx(expected, rel=0.4)
+        assert weights[component].argmax() == 0
+        assert np.delete(weights, component, axis=0).max() < 0.2 * weights[component, 0, 0]
+        assert (weights > 0).all()
+
+
+@pytest.mark.parametrize("method", ["fisher", "noise"])
+def test_a_seed_says_it_all_and_progress_ends_at_the_end(method: Method) -> None:
+    heard: list[tuple[int, int]] = []
+    weights = [
+        frequency_weights(
+            in_torch(),
+            dataset(20),
+            "4:4:4",
+            label_free=True,
+            seed=seed,
+            method=method,
+            on_progress=lambda done, total: heard.append((done, total)),
+        )
+        for seed in (3, 3, 4)
+    ]
+    np.testing.assert_array_equal(weights[0], weights[1])
+    assert not np.array_equal(weights[0], weights[2])
+    assert heard == [(16, 20), (20, 20)] * 3
+
+
+def test_gradients_are_taken_where_there_are_some() -> None:
+    by_default, by_fisher = (
+        frequency_weights(in_torch(), dataset(8), "4:4:4", label_free=True, seed=0, method=method)
+        for method in ("auto", "fisher")
+    )
+    np.testing.assert_array_equal(by_default, by_fisher)
+
+
+def test_predicted_labels_are_labels() -> None:
+    predicted = replace(unlabelled(), truth="predicted")
+    assert frequency_weights(in_torch(), predicted, "4:4:4", label_free=False, seed=0)[0, 0, 0] > 0
+
+
+class TestRefused:
+    def test_fisher_without_gradients(self) -> None:
+        with pytest.raises(InputError, match="two sides has no gradients by its pixels: measure what noise in its"):
+            frequency_weights(in_numpy(), dataset(4), "4:2:0", label_free=True, seed=0, method="fisher")
+
+    def test_a_loss_without_labels(self) -> None:
+        for classifier in (in_torch(), in_numpy()):
+            with pytest.raises(InputError, match="no labels for the loss of two sides: take the divergence"):
+                frequency_weights(classifier, unlabelled(), "4:2:0", label_free=False, seed=0)
+
+    def test_images_without_a_whole_block(self) -> None:
+        small = Dataset.from_arrays(np.zeros((2, 12, 40, 3), np.uint8), [0, 1])
+        with pytest.raises(InputError, match="40x12 pixels are too small to learn from at 4:2:0"):
+            frequency_weights(in_torch(), small, "4:2:0", label_free=True, seed=0)
+
+    def test_an_unknown_method(self) -> None:
+        with pytest.raises(InputError, match="auto, fisher, noise, got 'guess'"):
+            frequency_weights(in_torch(), dataset(2), "4:2:0", label_free=True, seed=0, method="guess")  # type: ignore[arg-type]
+
+    def test_a_gradient_that_is_none(self) -> None:
+        with pytest.raises(EvaluationError, match="gradient of broken on 000000 is not a number"):
+            frequency_weights(broken(), dataset(2), "4:2:0", label_free=True, seed=0)
+
+    def test_answers_that_are_none(self) -> None:
+        silent = FunctionClassifier(lambda pixels: np.full((len(pixels), 2), np.nan), 2, version="1")
+        with pytest.raises(EvaluationError, match="not finite"):
+            frequency_weights(silent, dataset(2), "4:2:0", label_free=True, seed=0)
+
+    def test_a_network_that_sees_nothing(self) -> None:
+        blind = FunctionClassifier(lambda pixels: np.zeros((len(pixels), 2)), 2, name="blind", version="1")
+        with pytest.raises(InputError, match="blind answers the same whatever"):
+            frequency_weights(blind, dataset(2), "4:2:0", label_free=True, seed=0)
+
+
+def test_the_embedded_network_has_weights_of_every_frequency() -> None:
+    images = np.ascontiguousarray(made_up(8)[:, :96, :96])
+    weights = frequency_weights(
+        load_classifier("textures-cnn"),
+        Dataset.from_arrays(images, np.zeros(8)),
+        "4:2:0",
+        label_free=True,
+        seed=0,
+    )
+    assert (weights > 0).all()
+    assert weights[0, :4, :4].mean() > 5 * weights[0, 4:, 4:].mean()
+
+
+def test_a_file_of_torch_and_the_same_in_onnx(shared: Path) -> None:
+    photographs = load_dataset(f"folder:{shared}/data/photos/search", DatasetOptions(size=224, fit="stretch"))
+    few = Dataset.from_arrays(photographs.images[:8], photographs.labels[:8], photographs.class_names)
+    for file in ("mobilenet_v2.pt2", "mobilenet_v2.onnx"):
+        weights = frequency_weights(load_classifier(f"{shared}/models/{file}"), few, "4:2:0", label_free=True, seed=0)
+        assert (weights > 0).all()
+        assert np.isfinite(weights).all()
