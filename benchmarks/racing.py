@@ -8,8 +8,8 @@ network's evaluations of images that saves, and how good the best tables that ar
 alone: tables are raced and picked on random halves of the images and judged by loss on the others.
 
 With --judge the picks of the default race, of one that is stricter, and those without a race are measured on
-photos/validate: the best table, and the log-mean of the best twelve, steered to the same ratio. Gains are cross-entropies in nats below the standard
-curve's at the table's own ratio, with normal 95 % intervals over the images.
+photos/validate: the best table, and the log-mean of the best twelve, steered to the same ratio. Gains are
+cross-entropies in nats below the standard curve's at the table's own ratio, with normal 95 % intervals over the images.
 
 The trials are kept in runs/racing, so that an interrupted benchmark goes on where it was. Writes racing.json into
 --out.
