@@ -41,7 +41,7 @@ def test_seeds_of_one_strategy_go_together_and_what_differs_names_the_others(tmp
         ("sorted-random, draw uniform", ["run-2"]),
         ("bayesian", ["run-3"]),
         ("sorted-random, ratio 20.0", ["run-4"]),
-        ("sorted-random, race chance 0.05, race elite 5, race lag 16", ["run-5"]),
+        ("sorted-random, race by divergence, race chance 0.05, race elite 5, race lag 16", ["run-5"]),
     ]
     targets = [each.runs[0].target for each in found]
     assert [round(target.ratio, 1) for target in targets] == [20, 20, 20, 20, 20]
