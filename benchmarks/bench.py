@@ -240,7 +240,7 @@ def decision_rows() -> Iterator[Row]:
 def decisions_s(strategy_class: type[Strategy], trials: int) -> list[float]:
     """Seconds of five proposals after ``trials``."""
     space = SearchSpace("shared", np.full(64, 5), np.full(64, 60))
-    fitness = LinearFitness() if strategy_class.informed else None
+    fitness = LinearFitness() if strategy_class.needs_bounds else None
     strategy = strategy_class(space, 1, fitness=fitness)
     if strategy.adaptive and not strategy.asking_changes_state:
         random = SortedRandom(space, 2)

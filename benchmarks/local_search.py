@@ -87,7 +87,7 @@ class TrustRegion(Strategy):
 
     name = "trust-region"
     adaptive = True
-    informed = True
+    needs_bounds = True
 
     def __init__(self, space: SearchSpace, seed: int, world: World, seeds: Sequence[Seed]) -> None:
         super().__init__(space, seed, fitness=world)

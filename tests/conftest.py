@@ -26,6 +26,10 @@ hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):
     hypothesis.settings.load_profile("ci")
 
+# In the background a shell has its children ignore Ctrl-C, and so would the commands that are to be interrupted.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 REPOSITORY = Path(__file__).parents[1]
 MAIN = "from qsearch.cli import main; main()"
 FAKE = ("--dataset", "fake", "--classifier", "fake", "--workers", "1", "--executor", "serial")

@@ -142,8 +142,8 @@ def search(
         layout=strategy.layouts[0],
         ratio=ratio,
         objective="loss",
-        box="shape" if strategy.informed else "paper",
-        warm_up=min(trials // 10, budget // 10) if strategy.informed else 0,
+        box="shape" if strategy.needs_bounds else "paper",
+        warm_up=min(trials // 10, budget // 10) if strategy.needs_bounds else 0,
         seeds=published_seeds(strategy.layouts[0]) if strategy.seeded else (),
         race=RaceOptions() if racing else None,
     )

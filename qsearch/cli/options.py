@@ -332,16 +332,16 @@ def _replaced(part: Any, given: Mapping[str, Any], **options: str) -> Any:
 
 def _with_box(search: SearchSettings, given: Mapping[str, Any], named: Collection[str]) -> SearchSettings:
     """Informed strategies search shapes unless somebody chose; others have no box, and no choice."""
-    informed = strategy_class(search.strategy).informed
-    if given["box"] is None and not (informed and "box" in named):
-        search = msgspec.structs.replace(search, box="shape" if informed else "paper")
+    needs_bounds = strategy_class(search.strategy).needs_bounds
+    if given["box"] is None and not (needs_bounds and "box" in named):
+        search = msgspec.structs.replace(search, box="shape" if needs_bounds else "paper")
     if search.box == "shape" and given["around"] is not None and given["ratio"] is None:
         return msgspec.structs.replace(search, ratio=None)
     return search
 
 
 def _with_warm_up(search: SearchSettings, given: Mapping[str, Any]) -> SearchSettings:
-    if not strategy_class(search.strategy).informed:
+    if not strategy_class(search.strategy).needs_bounds:
         useless = [f"--{option}".replace("_", "-") for option in ("from", "warm_up") if given[option]]
         if useless:
             raise click.UsageError(f"strategy {search.strategy} searches without bounds: leave {useless[0]} out.")

@@ -196,7 +196,7 @@ def check_search(wanted: SearchSettings) -> SearchSettings:
     """
     check_gate(wanted.ratio, wanted.ratio_window)
     if wanted.box == "shape":
-        if not strategy_class(wanted.strategy).informed:
+        if not strategy_class(wanted.strategy).needs_bounds:
             raise InputError(
                 f"strategy {wanted.strategy} searches without bounds, so it has no box: leave --box out; --ratio "
                 "steers its proposals."

@@ -81,7 +81,7 @@ class Strategy(ABC):
     """As registered."""
     adaptive: ClassVar[bool] = False
     """Whether what is told changes what is asked. Others may be asked any number at any time."""
-    informed: ClassVar[bool] = False
+    needs_bounds: ClassVar[bool] = False
     """Whether it searches the bounds and needs the fitness that an earlier search gave."""
     seeded: ClassVar[bool] = False
     """Whether it begins with known tables: its ``__init__`` then takes ``seeds``, a sequence of :class:`Seed`, too."""
@@ -97,7 +97,7 @@ class Strategy(ABC):
             )
         if seed < 0:
             raise InputError(f"a seed is an integer of 0 or more, got {seed}.")
-        if self.informed and fitness is None:
+        if self.needs_bounds and fitness is None:
             raise InputError(f"strategy {self.name} needs the fitness of an earlier search.")
         self.space = space
         self.seed = seed

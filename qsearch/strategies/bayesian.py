@@ -33,7 +33,7 @@ class Bayesian(Strategy):
 
     name: ClassVar[str] = "bayesian"
     adaptive: ClassVar[bool] = True
-    informed: ClassVar[bool] = True
+    needs_bounds: ClassVar[bool] = True
 
     def __init__(
         self,

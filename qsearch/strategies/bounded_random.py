@@ -9,4 +9,4 @@ class BoundedRandom(UniformRandom):
     """The uniform draw, in the bounds of an earlier search instead of every baseline table."""
 
     name: ClassVar[str] = "bounded-random"
-    informed: ClassVar[bool] = True
+    needs_bounds: ClassVar[bool] = True

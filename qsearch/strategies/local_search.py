@@ -42,7 +42,7 @@ class LocalSearch(Strategy):
 
     name: ClassVar[str] = "local-search"
     adaptive: ClassVar[bool] = True
-    informed: ClassVar[bool] = True
+    needs_bounds: ClassVar[bool] = True
     seeded: ClassVar[bool] = True
     asking_changes_state: ClassVar[bool] = True
 
@@ -94,7 +94,7 @@ class LocalSearch(Strategy):
 
     def tell(self, trial: Trial) -> None:
         """See :meth:`Strategy.tell`."""
-        assert self.fitness is not None  # an informed strategy is not made without
+        assert self.fitness is not None  # a strategy that needs bounds is not made without fitness
         gap = gap_of(self.fitness, trial)
         if trial.number < len(self._unmeasured):
             if math.isfinite(gap):

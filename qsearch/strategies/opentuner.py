@@ -39,7 +39,7 @@ class OpenTuner(Strategy):
 
     name = "opentuner"
     adaptive = True
-    informed = True
+    needs_bounds = True
     asking_changes_state = True
 
     def __init__(self, space: SearchSpace, seed: int, *, fitness: Fitness | None = None) -> None:
@@ -69,7 +69,7 @@ class OpenTuner(Strategy):
 
     def tell(self, trial: Trial) -> None:
         """See :meth:`Strategy.tell`."""
-        assert self.fitness is not None  # an informed strategy is not made without
+        assert self.fitness is not None  # a strategy that needs bounds is not made without fitness
         configuration, gap = self._configurations.pop(trial.number), gap_of(self.fitness, trial)
         if self._surrogate is not None and self._surrogate.tell(trial, self.fitness):
             self._believed.append(configuration.hash)

@@ -28,7 +28,7 @@ class OptunaStrategy(Strategy):
     """
 
     adaptive = True
-    informed = True
+    needs_bounds = True
     asking_changes_state = True
     several: ClassVar[bool]
     """Whether it looks for a frontier, where ratios differ."""
@@ -66,7 +66,7 @@ class OptunaStrategy(Strategy):
 
     def objectives(self, measurement: Measurement) -> tuple[float, ...]:
         """What is to be maximised: ratio and value of the objective, or the gap."""
-        assert self.fitness is not None  # an informed strategy is not made without
+        assert self.fitness is not None  # a strategy that needs bounds is not made without fitness
         if self._frontier_wanted:
             return measurement.ratio, objective_of(self.fitness).value(measurement)
         return (float(self.fitness.gap(measurement)),)

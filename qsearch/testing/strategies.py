@@ -91,14 +91,14 @@ class StrategyContract:
 
     def make(self, strategy_class: type[Strategy], options: dict[str, Any], space: SearchSpace, seed: int) -> Strategy:
         """A new strategy."""
-        fitness = LinearFitness() if strategy_class.informed else None
+        fitness = LinearFitness() if strategy_class.needs_bounds else None
         seeds = {"seeds": self.seeds(space)} if strategy_class.seeded else {}
         return strategy_class(space, seed, fitness=fitness, **seeds, **options)
 
     def spaces(self, strategy_class: type[Strategy], layout: str) -> list[SearchSpace]:
         """Boxes as an earlier search would give them, of entries and of shapes; every baseline table for strategies
         that need none."""
-        if not strategy_class.informed:
+        if not strategy_class.needs_bounds:
             return [SearchSpace.full(layout)]
         lower = np.tile(1 + np.arange(64) // 2, LAYOUTS[layout])
         return [SearchSpace(layout, lower, lower + 30), ShapeSpace(layout, lower, lower + 30, -1.3, 0.04)]
@@ -187,7 +187,7 @@ class StrategyContract:
 
     def test_boxes_may_be_flat(self, strategy_class: type[Strategy], options: dict[str, Any]) -> None:
         """Some entries fixed, or all of them."""
-        if not strategy_class.informed:
+        if not strategy_class.needs_bounds:
             return
         lower = np.arange(1, 65)
         for upper in (lower, np.where(lower % 3 == 0, lower + 9, lower)):
