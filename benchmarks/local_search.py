@@ -14,6 +14,7 @@ import argparse
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -164,11 +165,14 @@ def beginning(world: World, seed: int) -> Beginning:
 
 
 Make = Callable[[Beginning, World], Strategy]
+
+
+def _local_search(start: Beginning, world: World, *, reach: float) -> Strategy:
+    return LocalSearch(start.space, 0, fitness=world, seeds=start.seeds, reach=reach)
+
+
 SEARCHES: dict[str, Make] = {
-    f"local-search, reach {reach:g}": (
-        lambda start, world, reach=reach: LocalSearch(start.space, 0, fitness=world, seeds=start.seeds, reach=reach)  # type: ignore[misc]
-    )
-    for reach in (0.25, 0.5, 1.0)
+    f"local-search, reach {reach:g}": partial(_local_search, reach=reach) for reach in (0.25, 0.5, 1.0)
 }
 SEARCHES["trust region"] = lambda start, world: TrustRegion(start.space, 0, world, start.seeds)
 

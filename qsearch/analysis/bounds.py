@@ -9,7 +9,7 @@ import numpy.typing as npt
 from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
-from qsearch.evaluation.measurement import Trial
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.evaluation.objective import TOP1, Objective
 from qsearch.pareto.bounds import FEWEST_TABLES, SIGMA, bounds, shape_bounds, window_around
 from qsearch.pareto.fitness import LocalFit, Parabola
@@ -112,12 +112,7 @@ def shape_bounds_of(
     _check_measured(runs, objective)
     window = window or (ratio / NEAR, ratio * NEAR)
     standard = max((results.standard for results in runs), key=len)
-    fitness = LocalFit.fit(
-        [each.ratio for each in standard.values()],
-        [objective.value(each) for each in standard.values()],
-        window,
-        objective,
-    )
+    fitness = standard_fit(list(standard.values()), window, objective)
     ratios = np.concatenate([results.ratio for results in runs])
     gaps = fitness.above(ratios, np.concatenate([objective.of_trials(results.done) for results in runs]))
     near = np.flatnonzero((ratios >= window[0]) & (ratios <= window[1]))
@@ -141,6 +136,12 @@ def shape_bounds_of(
         sources=tuple(results.name for results in runs),
         seeds=(average, *(_seed(trial, fitness) for trial in best.values())),
     )
+
+
+def standard_fit(standard: Sequence[Measurement], window: tuple[float, float], objective: Objective) -> LocalFit:
+    """What the ``standard`` tables reach of ``objective`` about a ``window`` of ratios. InputError below two tables."""
+    values = [objective.value(point) for point in standard]
+    return LocalFit.fit([point.ratio for point in standard], values, window, objective)
 
 
 def _trials(runs: Sequence[Results], places: npt.NDArray[np.int64]) -> Iterator[Trial]:

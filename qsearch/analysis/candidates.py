@@ -7,9 +7,8 @@ from typing import Literal
 import numpy as np
 
 from qsearch.analysis.bootstrap import Floats
-from qsearch.analysis.bounds import BEST, NEAR
+from qsearch.analysis.bounds import BEST, NEAR, standard_fit
 from qsearch.analysis.results import Results
-from qsearch.pareto.fitness import LocalFit
 from qsearch.space.shapes import log_mean
 from qsearch.strategies.base import Seed
 from qsearch.tables import QuantTables
@@ -94,8 +93,5 @@ def _mean(tables: Sequence[QuantTables]) -> QuantTables:
 
 def gaps(results: Results, ratio: float) -> Floats:
     """[n], by how much each done trial is better by the objective than the standard tables about ``ratio``."""
-    objective, points = results.objective, list(results.standard.values())
-    window = (ratio / NEAR, ratio * NEAR)
-    values = [objective.value(point) for point in points]
-    standard = LocalFit.fit([point.ratio for point in points], values, window, objective)
+    standard = standard_fit(list(results.standard.values()), (ratio / NEAR, ratio * NEAR), results.objective)
     return np.asarray(standard.above(results.ratio, results.value))

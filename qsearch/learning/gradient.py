@@ -23,6 +23,7 @@ from qsearch.evaluation.measures import cross_entropy, kullback_leibler, log_sof
 from qsearch.learning.descent import COMPONENTS_OF
 from qsearch.learning.differentiable import ROUNDINGS, Frame, Rounding, coefficient_tensor, compressed
 from qsearch.learning.ladder import Objective
+from qsearch.learning.objectives import checked_loss_weights
 from qsearch.learning.rates import RateModel, rounded_tables, steps_of
 from qsearch.tables import QuantTables
 
@@ -172,12 +173,7 @@ def weights_at(
 
 def weights_of_loss(loss_weights: tuple[float, float, float], pixels: int) -> Weights:
     """Luo 2021: c_r bits + c_d squared error + c_c cross-entropy, summed over images of so many ``pixels``."""
-    c_r, c_d, c_c = loss_weights
-    if not (np.isfinite(loss_weights).all() and c_r > 0 and min(c_d, c_c) >= 0 and c_d + c_c > 0):
-        raise InputError(
-            "the weights of the loss are c_r above 0, and c_d and c_c of which one is above 0 and none below, got "
-            f"{c_r:g}, {c_d:g} and {c_c:g}."
-        )
+    c_r, c_d, c_c = checked_loss_weights(loss_weights)
     return Weights(bits=c_r * pixels, error=3 * c_d * pixels, network=c_c)
 
 

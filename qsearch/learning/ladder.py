@@ -30,7 +30,7 @@ QUALITIES = (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 88, 93, 97, 99)
 class LearningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything that decides what is learned, the images' pixels and the network's weights aside.
 
-    method, rate: how tables were found, and what told their bits; options: of the method alone.
+    method, rate: how tables were found, and what told their bits.
     qualities: the standard qualities whose trade-offs are made, a rung each; loss_weights: (c_r, c_d, c_c) of Luo 2021
         in their place, a rung each.
     images: how many of the dataset's images are learned from, drawn with ``seed``; None for all.
@@ -42,7 +42,6 @@ class LearningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     objective: Objective = "distortion"
     method: str = "descent"
     rate: str = "exact"
-    options: dict[str, Any] = {}
     qualities: tuple[Quality, ...] = QUALITIES
     loss_weights: tuple[tuple[float, float, float], ...] = ()
     subsampling: Subsampling = "4:2:0"

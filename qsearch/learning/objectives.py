@@ -77,16 +77,22 @@ def target_of_loss(
     is replaced by what errors of coefficients add to it in the second order, half their squares times
     ``network_weights``. InputError unless c_r is above 0, the others are at least 0, and one of them is above.
     """
+    c_r, c_d, c_c = checked_loss_weights(loss_weights)
+    weights = 3 * c_d * rgb_weights(subsampling)
+    if c_c > 0:
+        weights = weights + c_c / 2 * checked_network_weights("accuracy", network_weights, subsampling)
+    return Target(weights, c_r)
+
+
+def checked_loss_weights(loss_weights: tuple[float, float, float]) -> tuple[float, float, float]:
+    """(c_r, c_d, c_c) as they are. InputError unless c_r is above 0, the others at least 0, and one of them above."""
     c_r, c_d, c_c = loss_weights
     if not (np.isfinite(loss_weights).all() and c_r > 0 and c_d >= 0 and c_c >= 0 and c_d + c_c > 0):
         raise InputError(
             "the weights of the loss are c_r above 0, and c_d and c_c of which one is above 0 and none below, got "
             f"{c_r:g}, {c_d:g} and {c_c:g}."
         )
-    weights = 3 * c_d * rgb_weights(subsampling)
-    if c_c > 0:
-        weights = weights + c_c / 2 * checked_network_weights("accuracy", network_weights, subsampling)
-    return Target(weights, c_r)
+    return loss_weights
 
 
 def checked_network_weights(

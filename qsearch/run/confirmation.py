@@ -3,11 +3,12 @@
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import NormalDist
 
 import msgspec
 import numpy as np
 
-from qsearch.analysis.bootstrap import Estimate
+from qsearch.analysis.bootstrap import LEVEL, Estimate
 from qsearch.analysis.candidates import PUBLISHED, SCALED, STANDARD, Kind, candidates, kind_of
 from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.gains import Gains, bootstrap_gains, curve_points
@@ -31,8 +32,8 @@ from qsearch.tables import QuantTables
 FOLDER = "confirmations"
 TRIALS = "-trials"
 """Ends a confirmation's name, after how many done trials candidates were taken of."""
-Z = 1.959964
-"""Standard deviations that hold 95 % of a normal distribution around its mean."""
+Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+"""So many standard deviations to either side of its mean hold the share LEVEL of a normal distribution."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,13 @@ from qsearch.evaluation.measurement import Trial
 from qsearch.space import SearchSpace
 from qsearch.strategies.base import Fitness, Strategy, rng
 from qsearch.strategies.coordinate_ascent import climb
-from qsearch.strategies.gaussian_process import Floats, GaussianProcess, best_in_list, expected_improvement
+from qsearch.strategies.gaussian_process import (
+    Floats,
+    GaussianProcess,
+    best_in_list,
+    expected_improvement,
+    on_one_thread,
+)
 from qsearch.strategies.surrogate import Surrogate
 from qsearch.tables import QuantTables
 
@@ -65,14 +71,10 @@ class Bayesian(Strategy):
 
     def ask(self, number: int) -> QuantTables:
         """See :meth:`Strategy.ask`."""
-        import scipy.linalg  # noqa: F401 - the limit below reaches only libraries that are loaded
-        from threadpoolctl import threadpool_limits
-
         random = rng(self.seed, number)
         if number < self.initial or len(self.surrogate.gaps) < 2 or not self.surrogate.free.size:
             return self.space.to_tables(random.randint(self.space.lower, self.space.upper + 1))
-        # Sums depend on how many threads share them: one, and the proposal does not depend on the machine's cores.
-        with threadpool_limits(limits=1, user_api="blas"):
+        with on_one_thread():
             levels, _ = self._propose(self.surrogate.process(), random)
         vector = self.space.lower.copy()
         vector[self.surrogate.free] += levels

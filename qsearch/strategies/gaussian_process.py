@@ -1,7 +1,8 @@
 """A Gaussian process over table entries, and the search for its largest expected improvement in a list of points."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,6 +32,16 @@ class Prior:
     amplitude: float
     length: float
     noise: float
+
+
+@contextmanager
+def on_one_thread() -> Iterator[None]:
+    """Linear algebra of this block on one thread: sums depend on how many share them, and proposals would with them."""
+    import scipy.linalg  # noqa: F401 - the limit reaches only libraries that are loaded
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
 
 
 def fit_prior(points: Floats, values: Floats, random: np.random.RandomState) -> Prior:

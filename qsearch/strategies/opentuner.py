@@ -13,6 +13,7 @@ import numpy as np
 from qsearch.evaluation.measurement import Trial
 from qsearch.space import SearchSpace
 from qsearch.strategies.base import Fitness, Strategy, gap_of, rng
+from qsearch.strategies.gaussian_process import on_one_thread
 from qsearch.strategies.surrogate import Surrogate
 from qsearch.tables import QuantTables
 
@@ -79,13 +80,9 @@ class OpenTuner(Strategy):
 
     def _posterior_means(self, surrogate: Surrogate) -> list[float]:
         """Of every measured trial, in the order in which they were told."""
-        import scipy.linalg  # noqa: F401 - the limit below reaches only libraries that are loaded
-        from threadpoolctl import threadpool_limits
-
         if len(surrogate.gaps) < FEWEST or not surrogate.free.size:
             return list(surrogate.gaps)
-        # Sums depend on how many threads share them.
-        with threadpool_limits(limits=1, user_api="blas"):
+        with on_one_thread():
             process = surrogate.process()
             return [float(mean) for mean in process.mean(process.cross(np.array(surrogate.points)))]
 
