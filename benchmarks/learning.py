@@ -34,8 +34,9 @@ from qsearch.datasets.base import Dataset
 from qsearch.datasets.pixels import prepared_image
 from qsearch.evaluation.measures import psnr
 from qsearch.learning.dial import Dial, make_dial
-from qsearch.learning.ladder import Ladder, LearningSettings
+from qsearch.learning.ladder import Ladder
 from qsearch.learning.learn import learn_ladder
+from qsearch.learning.settings import LearningSettings
 from qsearch.run.building import usable_cores
 from qsearch.tables import QuantTables
 from qsearch.tables.published import published_tables

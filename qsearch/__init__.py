@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from qsearch.learning.dial import read_dial as read_dial
     from qsearch.learning.dial import write_dial as write_dial
     from qsearch.learning.ladder import Ladder as Ladder
-    from qsearch.learning.ladder import LearningSettings as LearningSettings
     from qsearch.learning.ladder import read_ladder as read_ladder
     from qsearch.learning.ladder import write_ladder as write_ladder
     from qsearch.learning.learn import learn_ladder as learn_ladder
+    from qsearch.learning.settings import LearningSettings as LearningSettings
     from qsearch.run.folder import Run as Run
     from qsearch.run.settings import RunSettings as RunSettings
     from qsearch.search import run_search as run_search
@@ -60,7 +60,7 @@ _HOMES = {
     "Evaluator": "qsearch.evaluation.evaluator",
     "FunctionClassifier": "qsearch.classifiers.function",
     "Ladder": "qsearch.learning.ladder",
-    "LearningSettings": "qsearch.learning.ladder",
+    "LearningSettings": "qsearch.learning.settings",
     "Measurement": "qsearch.evaluation.measurement",
     "PillowCodec": "qsearch.codecs.pillow",
     "QSearchError": "qsearch.errors",

@@ -10,7 +10,18 @@ import numpy as np
 from qsearch.cli import completion
 from qsearch.cli.options import dataset_options, network_options, settings_of_classifier, settings_of_dataset
 from qsearch.cli.progress import INTERRUPTED, Progress
-from qsearch.learning.ladder import OBJECTIVES, QUALITIES, SENSITIVITIES, SUBSAMPLINGS, Ladder, LearningSettings, Rung
+from qsearch.learning.differentiable import ROUNDINGS
+from qsearch.learning.ladder import Ladder, Rung, read_ladder
+from qsearch.learning.rates import RATES
+from qsearch.learning.settings import (
+    METHODS,
+    OBJECTIVES,
+    QUALITIES,
+    SENSITIVITIES,
+    SUBSAMPLINGS,
+    Adam,
+    LearningSettings,
+)
 from qsearch.run.building import build_classifier, build_dataset, usable_cores
 from qsearch.space import LAYOUTS
 
@@ -18,6 +29,47 @@ if TYPE_CHECKING:
     from qsearch.classifiers.base import Classifier
 
 DEFAULTS = LearningSettings()
+ADAM = Adam()
+
+
+def gradient_options(command: Any) -> Any:
+    """What the method gradient is told; None where it is not given."""
+    for option in reversed(
+        (
+            click.option(
+                "--rate",
+                type=click.Choice(RATES),
+                help="gradient: what tells bits: libjpeg's own, the four densities of Luo 2021, a Laplacian for each "
+                f"frequency, or four fitted numbers.  [default: {DEFAULTS.rate}]",
+            ),
+            click.option(
+                "--rounding",
+                type=click.Choice(ROUNDINGS),
+                help="gradient: what stands for the derivative of rounding; cubic is that of Luo 2021.  "
+                f"[default: {ADAM.rounding}]",
+            ),
+            click.option(
+                "--start",
+                type=click.Path(path_type=Path, dir_okay=False),
+                metavar="LADDER",
+                help="gradient: each rung starts at that of this ladder.  [default: the standard tables]",
+            ),
+            click.option(
+                "--steps", type=click.IntRange(min=1), help=f"gradient: of Adam, a rung.  [default: {ADAM.steps}]"
+            ),
+            click.option(
+                "--batch", type=click.IntRange(min=1), help=f"gradient: images a step.  [default: {ADAM.batch}]"
+            ),
+            click.option(
+                "--learning-rate",
+                type=click.FloatRange(0, 1, min_open=True),
+                help="gradient: of the logarithms of the entries; falls to 0 along half a cosine.  "
+                f"[default: {ADAM.learning_rate:g}]",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
 
 
 @click.command()
@@ -32,6 +84,15 @@ DEFAULTS = LearningSettings()
     help="accuracy and mix: the network, as 'qsearch run' takes it.",
 )
 @network_options
+@click.option(
+    "--method",
+    type=click.Choice(METHODS),
+    default=DEFAULTS.method,
+    show_default=True,
+    help="descent counts bits and squared errors exactly, entry by entry; gradient is Adam through JPEG, as in Luo "
+    "2021, and through the network itself.",
+)
+@gradient_options
 @click.option(
     "--label-free",
     is_flag=True,
@@ -99,6 +160,9 @@ def learn(
     plot: Path | None,
     json_: bool,
     trust_pickle: bool,
+    method: Any,
+    rate: Any,
+    start: Path | None,
     subsampling: Any,
     layout: str,
     per_image: bool,
@@ -111,8 +175,9 @@ def learn(
     """Learn quantization tables, a rung for each trade-off between bits and errors, and write them as a LADDER.
 
     distortion makes the error of the pixels small, accuracy the loss of a network, mix both. Nothing is tried: every
-    table entry takes the step that is best by exact counts of bits, until none changes. LADDER works where tables are
-    named: LADDER:0 is the coarsest. Interrupted or killed, the same command goes on where it stopped.
+    table entry takes the step that is best by exact counts of bits, until none changes (or, with --method gradient,
+    follows gradients). LADDER works where tables are named: LADDER:0 is the coarsest. Interrupted or killed, the same
+    command goes on where it stopped.
     """
     from qsearch.learning.learn import check_settings, learn_ladder
 
@@ -124,9 +189,20 @@ def learn(
         raise click.UsageError("--plot draws tables for all images, and --per-image learns others: leave one out.")
     if qualities and loss_weights:
         raise click.UsageError("--quality and --loss-weights both say what the rungs are: give one of them.")
+    adam = {name: given.pop(name) for name in ADAM.__struct_fields__}
+    adam = {name: value for name, value in adam.items() if value is not None}
+    if method == "descent" and (adam or rate is not None or start is not None):
+        options = ["--rate"] * (rate is not None) + ["--start"] * (start is not None)
+        options += [f"--{name.replace('_', '-')}" for name in adam]
+        raise click.UsageError(f"the descent has no {', '.join(options)}: say --method gradient too, or leave it out.")
+    begin = None if start is None else read_ladder(start)
     network = None if classifier is None else settings_of_classifier(classifier, given)
     settings = LearningSettings(
         objective=objective,
+        method=method,
+        rate=rate or DEFAULTS.rate,
+        adam=None if method == "descent" else Adam(**adam),
+        start="" if begin is None else begin.digest,
         qualities=() if loss_weights else tuple(sorted(set(qualities))) or QUALITIES,
         loss_weights=loss_weights,
         subsampling=subsampling,
@@ -149,7 +225,9 @@ def learn(
         click.echo(note, err=True)
     try:
         with Progress() as progress:
-            ladder = learn_ladder(dataset, settings, classifier=built, out=out, workers=cores, on_progress=progress)
+            ladder = learn_ladder(
+                dataset, settings, classifier=built, start=begin, out=out, workers=cores, on_progress=progress
+            )
     except KeyboardInterrupt:
         click.echo("interrupted; the same command goes on where it stopped.", err=True)
         ctx.exit(INTERRUPTED)

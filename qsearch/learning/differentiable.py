@@ -5,6 +5,7 @@ has none that are of use. Coefficients are real numbers in units of one dequanti
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -31,6 +32,14 @@ Half a step is the widest, where lines meet and a secant is straight-through."""
 _FACTORS = {"4:2:0": 2, "4:4:4": 1}
 _TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
 _TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+
+
+_AT_A_TIME = 16
+
+
+def some_at_a_time(count: int) -> Iterator[slice]:
+    """``count`` images in parts that are small enough to be held with all that torch makes of them."""
+    return (slice(start, min(start + _AT_A_TIME, count)) for start in range(0, count, _AT_A_TIME))
 
 
 @dataclass(frozen=True)

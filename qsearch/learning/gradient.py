@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -21,10 +20,10 @@ from qsearch.errors import EvaluationError, InputError
 from qsearch.evaluation.evaluator import checked_logits, truth_of
 from qsearch.evaluation.measures import cross_entropy, kullback_leibler, log_softmax
 from qsearch.learning.descent import COMPONENTS_OF
-from qsearch.learning.differentiable import ROUNDINGS, Frame, Rounding, coefficient_tensor, compressed
-from qsearch.learning.ladder import Objective
+from qsearch.learning.differentiable import Frame, coefficient_tensor, compressed, some_at_a_time
 from qsearch.learning.objectives import checked_loss_weights
 from qsearch.learning.rates import RateModel, rounded_tables, steps_of
+from qsearch.learning.settings import Adam, Objective
 from qsearch.tables import QuantTables
 
 if TYPE_CHECKING:
@@ -32,34 +31,9 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 LARGEST = math.log(255)
-_AT_A_TIME = 16
 _NEIGHBOURS = 6
 """Standard qualities to either side between which the standard curve's slope is taken."""
 _LEAST_ERROR = 1 / 12
-
-
-class Adam(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How tables are learned. steps: of Adam; batch: images in each; learning_rate: of the logarithms, falls to 0.
-
-    rounding: see :data:`~qsearch.learning.differentiable.Rounding`.
-    """
-
-    steps: int = 60
-    batch: int = 32
-    learning_rate: float = 0.03
-    rounding: Rounding = "secant"
-
-    def __post_init__(self) -> None:
-        if self.steps < 1 or self.batch < 1 or not 0 < self.learning_rate <= 1:
-            raise InputError(
-                "learning takes one step and one image a step or more, and a rate above 0 and up to 1, got "
-                f"{self.steps}, {self.batch} and {self.learning_rate:g}."
-            )
-        if self.rounding not in ROUNDINGS:
-            raise InputError(f"rounding is one of {', '.join(ROUNDINGS)}, got {self.rounding!r}.")
-
-
-DEFAULT_ADAM = Adam()
 
 
 @dataclass(frozen=True)
@@ -73,6 +47,11 @@ class Weights:
     log_error: float = 0.0
     error: float = 0.0
     network: float = 0.0
+
+    @property
+    def trade_off(self) -> float:
+        """What a bit per pixel is worth, in units of ln D and L."""
+        return self.bits / (self.log_error + self.error + self.network)
 
 
 @dataclass(frozen=True)
@@ -125,7 +104,7 @@ class NetworkLoss:
     def _log_probabilities(self, images: npt.NDArray[np.uint8]) -> Floats:
         parts = [
             checked_logits(self._classifier.logits(images[part]), len(images[part]), self._classifier.classes)
-            for part in _parts(len(images))
+            for part in some_at_a_time(len(images))
         ]
         return log_softmax(np.concatenate(parts))
 
@@ -185,7 +164,7 @@ def learn_by_gradient(
     start: QuantTables,
     *,
     layout: str = "luma-chroma",
-    adam: Adam = DEFAULT_ADAM,
+    adam: Adam,
     seed: int,
     network_loss: NetworkLoss | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
@@ -246,7 +225,7 @@ def _slope(
     frame = Frame(coefficients.height, coefficients.width, coefficients.subsampling)
     device = network_loss.device if network_loss else torch.device("cpu")
     cost, gradient = 0.0, np.zeros((3, 64))
-    for part in _parts(len(batch)):
+    for part in some_at_a_time(len(batch)):
         which = batch[part]
         chosen = coefficients[which]
         rate = rate_model.rate(chosen, steps)
@@ -260,7 +239,7 @@ def _slope(
         total = weights.log_error * error.clamp(min=_LEAST_ERROR).log() + weights.error * error
         if weights.network > 0 and network_loss is not None:
             total = total + weights.network * network_loss(decoded, which)
-        cost += float(total.sum())
+        cost += float(total.detach().sum())
         (by_steps,) = torch.autograd.grad(total.sum(), variable)
         gradient += by_steps.double().cpu().numpy()
     return cost / len(batch), gradient / len(batch)
@@ -274,10 +253,6 @@ def _batches(count: int, batch: int, seed: int) -> Iterator[npt.NDArray[np.int64
             waiting = np.concatenate([waiting, draw.permutation(count)])
         yield np.sort(waiting[:batch])
         waiting = waiting[batch:]
-
-
-def _parts(count: int) -> Iterator[slice]:
-    return (slice(start, min(start + _AT_A_TIME, count)) for start in range(0, count, _AT_A_TIME))
 
 
 def _squared_error(images: npt.NDArray[np.uint8], decoded: npt.NDArray[np.uint8]) -> Floats:

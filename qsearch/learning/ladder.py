@@ -3,61 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from qsearch.codecs.base import Subsampling
 from qsearch.datasets.base import Dataset, ImageIdentity, digest_of
 from qsearch.errors import InputError
 from qsearch.learning.files import read_content, write_content
-from qsearch.run.settings import ClassifierSettings, DatasetSettings, Quality
+from qsearch.learning.settings import SUBSAMPLINGS, LearningSettings
+from qsearch.run.settings import Quality
 from qsearch.space import LAYOUTS
 from qsearch.tables import QuantTables
-
-Objective = Literal["distortion", "accuracy", "mix"]
-OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
-Sensitivity = Literal["auto", "fisher", "noise"]
-SENSITIVITIES: tuple[Sensitivity, ...] = get_args(Sensitivity)
-SUBSAMPLINGS = ("4:2:0", "4:4:4")
-"""Those whose coefficients tables are learned from."""
-QUALITIES = (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 88, 93, 97, 99)
-"""Standard qualities whose trade-offs a ladder makes unless told otherwise."""
-
-
-class LearningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Everything that decides what is learned, the images' pixels and the network's weights aside.
-
-    method, rate: how tables were found, and what told their bits.
-    qualities: the standard qualities whose trade-offs are made, a rung each; loss_weights: (c_r, c_d, c_c) of Luo 2021
-        in their place, a rung each.
-    images: how many of the dataset's images are learned from, drawn with ``seed``; None for all.
-    label_free: the network's divergence from its own answer on the uncompressed image stands for its loss.
-    sensitivity: how that is learned of the network: by its gradients (``fisher``), by ``noise`` in the images, or
-        ``auto``, gradients where it has them.
-    """
-
-    objective: Objective = "distortion"
-    method: str = "descent"
-    rate: str = "exact"
-    qualities: tuple[Quality, ...] = QUALITIES
-    loss_weights: tuple[tuple[float, float, float], ...] = ()
-    subsampling: Subsampling = "4:2:0"
-    layout: str = "luma-chroma"
-    per_image: bool = False
-    images: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
-    label_free: bool = False
-    sensitivity: Sensitivity = "auto"
-    dataset: DatasetSettings = DatasetSettings()
-    classifier: ClassifierSettings | None = None
-
-    @property
-    def rungs(self) -> int:
-        """How many there are to be."""
-        return len(self.loss_weights or self.qualities)
 
 
 class LearnedOn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,10 @@ from qsearch.coefficients.cache import cached_coefficients
 from qsearch.datasets.base import Dataset, identities
 from qsearch.errors import InputError
 from qsearch.learning.descent import Descent, scaled_tables
-from qsearch.learning.ladder import Ladder, LearnedOn, LearningSettings, Rung, drawn, read_ladder, write_ladder
+from qsearch.learning.ladder import Ladder, LearnedOn, Rung, check_fits, drawn, read_ladder, write_ladder
 from qsearch.learning.objectives import Target, target_at, target_of_loss
+from qsearch.learning.rates import rate_model
+from qsearch.learning.settings import LearningSettings
 from qsearch.tables import QuantTables
 
 OnProgress = Callable[[str, int, int], None]
@@ -37,6 +40,7 @@ def learn_ladder(
     settings: LearningSettings,
     *,
     classifier: Classifier | None = None,
+    start: Ladder | None = None,
     out: Path | None = None,
     workers: int = 1,
     on_progress: OnProgress = _nobody,
@@ -44,10 +48,13 @@ def learn_ladder(
     """The ladder that ``settings`` ask for, learned from ``dataset``.
 
     With ``out`` it is written there as it grows, and goes on from what is there already. classifier: what the
-    objectives ``accuracy`` and ``mix`` are for. workers: processes, for a ladder per image; others are learned in one.
-    InputError where settings contradict one another or the images, and where ``out`` holds something else.
+    objectives ``accuracy`` and ``mix`` are for. start: the ladder whose digest is ``settings.start``. workers:
+    processes, for a ladder per image; others are learned in one.
+    InputError where settings contradict one another, the images or ``start``, and where ``out`` holds something else.
+    EvaluationError where a gradient is not a number.
     """
     check_settings(settings)
+    _check_start(settings, start)
     dataset = drawn(dataset, settings)
     if settings.objective == "distortion":
         classifier = None
@@ -64,7 +71,7 @@ def learn_ladder(
     ladder = _begun(settings, learned_on, out)
     if ladder.is_complete:
         return ladder
-    if classifier is not None and ladder.network_weights is None:
+    if classifier is not None and settings.method == "descent" and ladder.network_weights is None:
         from qsearch.learning.sensitivity import frequency_weights
 
         weights = frequency_weights(
@@ -79,8 +86,15 @@ def learn_ladder(
         ladder = replace(ladder, network_weights=weights)
     ladder = replace(ladder, images=tuple(identities(dataset)))
     coefficients = cached_coefficients(dataset.images, dataset.digest, settings.subsampling)
-    grown = _per_image if settings.per_image else _universal
-    for larger in grown(ladder, coefficients, workers, on_progress):
+    if settings.per_image:
+        grown = _per_image(ladder, coefficients, workers, on_progress)
+    elif settings.method == "descent":
+        lesson = _ByDescent(settings, coefficients, ladder.network_weights)
+        grown = _universal(ladder, coefficients, lesson, on_progress)
+    else:
+        by_gradient = _ByGradient(settings, dataset, coefficients, classifier, start, on_progress)
+        grown = _universal(ladder, coefficients, by_gradient, on_progress)
+    for larger in grown:
         ladder = larger
         if out is not None:
             write_ladder(ladder, out)
@@ -98,6 +112,30 @@ def check_settings(settings: LearningSettings) -> None:
         raise InputError("the objective accuracy has no c_d: give 0 for it, or learn mix.")
     if settings.loss_weights and settings.objective == "distortion" and any(each[2] for each in settings.loss_weights):
         raise InputError("the objective distortion has no c_c: give 0 for it, or learn mix.")
+    if settings.method == "gradient":
+        if settings.adam is None:
+            raise InputError("the method gradient is told its steps, batch, learning rate and rounding, got none.")
+        if settings.per_image:
+            raise InputError("tables of each image are learned by descent: leave the method gradient out.")
+        if settings.sensitivity != "auto":
+            raise InputError("the method gradient asks the network itself: a sensitivity is what the descent takes.")
+    elif settings.adam is not None or settings.start or settings.rate != "exact":
+        raise InputError(
+            "the descent counts bits exactly, takes no steps of Adam and starts where it likes: a rate, steps and a "
+            "start are for the method gradient."
+        )
+
+
+def _check_start(settings: LearningSettings, start: Ladder | None) -> None:
+    if settings.start != ("" if start is None else start.digest):
+        raise InputError("the gradient was to start at another ladder: give the one whose digest the settings hold.")
+    if start is None:
+        return
+    check_fits(start, settings.subsampling, settings.layout)
+    if len(start.tables) != settings.rungs or start.settings.qualities != settings.qualities:
+        raise InputError(
+            "the ladder to start at has other rungs than those to be learned: give the qualities of both alike."
+        )
 
 
 def _begun(settings: LearningSettings, learned_on: LearnedOn, out: Path | None) -> Ladder:
@@ -111,15 +149,22 @@ def _begun(settings: LearningSettings, learned_on: LearnedOn, out: Path | None) 
     return Ladder(settings, learned_on, (), qsearch=version("qsearch"), created=now)
 
 
-def _universal(ladder: Ladder, coefficients: Coefficients, workers: int, on_progress: OnProgress) -> Iterator[Ladder]:
+class _Lesson(Protocol):
+    def rung(self, index: int, before: QuantTables | None) -> tuple[float, QuantTables]:
+        """Trade-off and tables of rung ``index``; ``before`` are those of the rung before, where there is one."""
+        ...
+
+
+def _universal(
+    ladder: Ladder, coefficients: Coefficients, lesson: _Lesson, on_progress: OnProgress
+) -> Iterator[Ladder]:
     """``ladder`` with one rung more each time."""
     total = ladder.settings.rungs
     on_progress("rungs", len(ladder.rungs), total)
-    lesson = _Lesson(ladder.settings, coefficients, ladder.network_weights)
     for index in range(len(ladder.rungs), total):
-        target, tables = lesson.rung(index, ladder.rungs[-1].tables[0] if index else None)
+        trade_off, tables = lesson.rung(index, ladder.rungs[-1].tables[0] if index else None)
         size_bytes = coefficients.size_bytes([tables] * len(coefficients))
-        rung = _rung(ladder.settings, index, target.trade_off, _bpp(size_bytes, coefficients), (tables,))
+        rung = _rung(ladder.settings, index, trade_off, _bpp(size_bytes, coefficients), (tables,))
         ladder = replace(ladder, rungs=(*ladder.rungs, rung))
         on_progress("rungs", index + 1, total)
         yield ladder
@@ -159,11 +204,11 @@ def _learn_image(
     network_weights: npt.NDArray[np.float64] | None,
 ) -> list[tuple[float, float, QuantTables]]:
     """Trade-off, bits per pixel and tables of one image at every rung."""
-    lesson = _Lesson(settings, coefficients, network_weights)
+    lesson = _ByDescent(settings, coefficients, network_weights)
     found: list[tuple[float, float, QuantTables]] = []
     for index in range(settings.rungs):
-        target, tables = lesson.rung(index, found[-1][2] if found else None)
-        found.append((target.trade_off, _bpp(coefficients.size_bytes([tables]), coefficients), tables))
+        trade_off, tables = lesson.rung(index, found[-1][2] if found else None)
+        found.append((trade_off, _bpp(coefficients.size_bytes([tables]), coefficients), tables))
     return found
 
 
@@ -187,7 +232,7 @@ class _Grown:
         self.bpp += share * (bpp - self.bpp)
 
 
-class _Lesson:
+class _ByDescent:
     """Images laid out for all rungs of a ladder."""
 
     def __init__(
@@ -202,8 +247,8 @@ class _Lesson:
         self._descent = Descent(coefficients, settings.layout)
         self._last: tuple[int, Target] | None = None
 
-    def rung(self, index: int, before: QuantTables | None) -> tuple[Target, QuantTables]:
-        """What rung ``index`` aims at, and its tables; ``before`` are those of the rung before, where there is one."""
+    def rung(self, index: int, before: QuantTables | None) -> tuple[float, QuantTables]:
+        """See :class:`_Lesson`."""
         target = self._target(index)
         if before is None:
             quality = _START_QUALITY if self._settings.loss_weights else self._settings.qualities[0]
@@ -212,7 +257,7 @@ class _Lesson:
             # In the limit of fine steps the best ones grow with the root of the trade-off.
             start = scaled_tables(before, float(np.sqrt(target.steepness / self._target(index - 1).steepness)))
         self._last = index, target
-        return target, self._descent.minimize(target.weights, target.trade_off, start).tables
+        return target.trade_off, self._descent.minimize(target.weights, target.trade_off, start).tables
 
     def _target(self, index: int) -> Target:
         if self._last is not None and self._last[0] == index:
@@ -227,6 +272,57 @@ class _Lesson:
             self._settings.qualities[index],
             self._network_weights,
         )
+
+
+class _ByGradient:
+    """Images, what tells their bits and what their tables are learned for, for all rungs of a ladder."""
+
+    def __init__(
+        self,
+        settings: LearningSettings,
+        dataset: Dataset,
+        coefficients: Coefficients,
+        classifier: Classifier | None,
+        start: Ladder | None,
+        on_progress: OnProgress,
+    ) -> None:
+        from qsearch.learning.gradient import NetworkLoss
+
+        self._settings = settings
+        self._images = dataset.images
+        self._coefficients = coefficients
+        self._start = start
+        self._on_progress = on_progress
+        self._network_loss = None if classifier is None else NetworkLoss(classifier, dataset, settings.label_free)
+        self._rate_model = rate_model(
+            settings.rate, coefficients, seed=settings.seed, on_progress=partial(on_progress, "densities")
+        )
+
+    def rung(self, index: int, before: QuantTables | None) -> tuple[float, QuantTables]:
+        """See :class:`_Lesson`; ``before`` is not looked at."""
+        from qsearch.learning.gradient import learn_by_gradient, weights_at, weights_of_loss
+
+        settings, coefficients = self._settings, self._coefficients
+        assert settings.adam is not None
+        if settings.loss_weights:
+            quality = _START_QUALITY
+            weights = weights_of_loss(settings.loss_weights[index], coefficients.height * coefficients.width)
+        else:
+            quality = settings.qualities[index]
+            weights = weights_at(settings.objective, quality, self._images, coefficients, self._network_loss)
+        learned = learn_by_gradient(
+            self._images,
+            coefficients,
+            weights,
+            self._rate_model,
+            QuantTables.standard(quality) if self._start is None else self._start.tables[index],
+            layout=settings.layout,
+            adam=settings.adam,
+            seed=settings.seed,
+            network_loss=self._network_loss,
+            on_progress=lambda done, total: self._on_progress(f"steps of rung {index}", done, total),
+        )
+        return weights.trade_off, learned.tables
 
 
 def _rung(

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from qsearch.coefficients.arrays import Coefficients
 from qsearch.coefficients.statistics import checked_weights, rgb_weights, statistics
 from qsearch.errors import InputError
-from qsearch.learning.ladder import Objective
+from qsearch.learning.settings import Objective
 from qsearch.tables import QuantTables
 
 

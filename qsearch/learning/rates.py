@@ -10,7 +10,7 @@ import numpy.typing as npt
 from qsearch.coefficients.arrays import Coefficients
 from qsearch.errors import InputError
 from qsearch.learning.densities import Densities, train_densities
-from qsearch.learning.differentiable import Frame
+from qsearch.learning.differentiable import Frame, some_at_a_time
 from qsearch.tables import ZIGZAG, QuantTables
 
 Floats = npt.NDArray[np.float64]
@@ -22,7 +22,6 @@ FIT_QUALITIES = (10, 30, 50, 70, 90)
 """Of the standard tables that numbers are fitted at."""
 HEADER_BITS = 5000
 """Of a file with two tables and the standard Huffman tables: what no rate model counts."""
-_AT_A_TIME = 16
 
 
 class Rate(NamedTuple):
@@ -229,8 +228,7 @@ def components_of(coefficients: Coefficients) -> Iterator[tuple[slice, int, Floa
     frame = Frame(coefficients.height, coefficients.width, coefficients.subsampling)
     ends = np.cumsum(frame.blocks)[:-1]
     position = np.argsort(ZIGZAG)
-    for start in range(0, len(coefficients), _AT_A_TIME):
-        part = slice(start, min(start + _AT_A_TIME, len(coefficients)))
+    for part in some_at_a_time(len(coefficients)):
         values = coefficients.values[part][:, :, position] / np.float32(8)
         for component, own in enumerate(np.split(values, ends, axis=1)):
             yield part, component, own

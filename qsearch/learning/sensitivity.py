@@ -6,7 +6,7 @@ noise in bands of frequencies costs.
 """
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,18 +18,16 @@ from qsearch.datasets.base import UNLABELLED, Dataset
 from qsearch.errors import EvaluationError, InputError
 from qsearch.evaluation.evaluator import checked_logits, truth_of
 from qsearch.evaluation.measures import cross_entropy, kullback_leibler, log_softmax
-from qsearch.learning.differentiable import Frame, decoded, transform
+from qsearch.learning.differentiable import Frame, decoded, some_at_a_time, transform
+from qsearch.learning.settings import SENSITIVITIES, Sensitivity
 from qsearch.tables import ZIGZAG, QuantTables
 
 if TYPE_CHECKING:
     import torch
 
-Method = Literal["auto", "fisher", "noise"]
-METHODS: tuple[Method, ...] = get_args(Method)
 Floats = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
-_BATCH = 16
 _PROBES = 2
 """Backward passes per image where no label says which logit counts."""
 _BANDS = ((0, 0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 7), (0, 0.5, 1.5, 2.5, 4.5), (0, 0.5, 1.5, 2.5, 4.5))
@@ -45,7 +43,7 @@ def frequency_weights(
     *,
     label_free: bool,
     seed: int,
-    method: Method = "auto",
+    method: Sensitivity = "auto",
     on_progress: Progress | None = None,
 ) -> Floats:
     """What an error in each coefficient costs ``classifier`` on the images of ``dataset``: float64 [3, 8, 8].
@@ -65,8 +63,8 @@ def frequency_weights(
     numbers.
     """
     frame = Frame(dataset.height, dataset.width, subsampling)
-    if method not in METHODS:
-        raise InputError(f"weights are had by {', '.join(METHODS)}, got {method!r}.")
+    if method not in SENSITIVITIES:
+        raise InputError(f"weights are had by {', '.join(SENSITIVITIES)}, got {method!r}.")
     if not label_free and dataset.class_names == (UNLABELLED,) and dataset.truth != "predicted":
         raise InputError(
             f"{dataset.name} has no labels for the loss of {classifier.name}: take the divergence from its answers on "
@@ -91,7 +89,7 @@ def _fisher(
     truth = None if label_free else torch.from_numpy(np.ascontiguousarray(truth_of(dataset, classifier)))
     generator = torch.Generator().manual_seed(seed)
     sums = np.zeros((3, 64))
-    for part in _parts(len(dataset)):
+    for part in some_at_a_time(len(dataset)):
         pixels = torch.from_numpy(np.ascontiguousarray(dataset.images[part])).to(network.device)
         coefficients = transform(pixels.permute(0, 3, 1, 2).float(), frame).requires_grad_()
         log_probabilities = network(decoded(coefficients, frame)).log_softmax(dim=1)
@@ -134,7 +132,7 @@ def _measured(
     bands = list(_bands())
     amplitudes = _noise_amplitudes(dataset, frame)
     rises = np.zeros((len(bands), len(dataset)))
-    for part in _parts(len(dataset)):
+    for part in some_at_a_time(len(dataset)):
         images = dataset.images[part]
         clean = Coefficients.of(np.ascontiguousarray(images), frame.subsampling)
         signs = np.random.default_rng([seed, part.start]).choice(np.array([-1, 1]), size=clean.values.shape)
@@ -166,7 +164,7 @@ def _noise_amplitudes(dataset: Dataset, frame: Frame) -> Floats:
     """[3, 64], levels: the root mean square of what the standard tables at _NOISE_QUALITY do to each frequency."""
     tables = QuantTables.standard(_NOISE_QUALITY)
     sums = np.zeros((3, 64))
-    for part in _parts(len(dataset)):
+    for part in some_at_a_time(len(dataset)):
         values = Coefficients.of(np.ascontiguousarray(dataset.images[part]), frame.subsampling).values / 8.0
         ends = np.cumsum(frame.blocks)[:-1]
         for component, (blocks, table) in enumerate(
@@ -203,7 +201,3 @@ def _bands() -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
     for component, starts in enumerate(_BANDS):
         for start, end in zip(starts, (*starts[1:], np.inf), strict=True):
             yield component, (start <= _DISTANCES) & (end > _DISTANCES)
-
-
-def _parts(count: int) -> Iterator[slice]:
-    return (slice(start, min(start + _BATCH, count)) for start in range(0, count, _BATCH))

@@ -29,10 +29,12 @@ def ladder_sheet(ladder: Ladder, path: Path, rung: int) -> TableSheet:
 def ladder_origin(ladder: Ladder) -> tuple[str, ...]:
     """Sentences that say what a ladder is."""
     learned_on, settings = ladder.learned_on, ladder.settings
+    adam = settings.adam
+    steps = "" if adam is None else f", {adam.steps} steps of Adam, rounding {adam.rounding}"
     network = "" if learned_on.classifier is None else f" and {short_name(str(learned_on.classifier['name']))}"
     return (
         f"Learned by qsearch {ladder.qsearch} on {ladder.created}: {settings.objective}, {settings.method}, bits "
-        f"{settings.rate}, seed {settings.seed}.",
+        f"{settings.rate}{steps}, seed {settings.seed}.",
         f"Learned from {learned_on.images} images {learned_on.width}x{learned_on.height} of "
         f"{short_name(learned_on.dataset)}{network}, JPEG {settings.subsampling}.",
     )

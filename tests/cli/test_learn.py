@@ -12,6 +12,7 @@ from qsearch.export.markers import read_frame
 from qsearch.export.reading import read_tables
 from qsearch.learning.dial import read_dial, write_dial
 from qsearch.learning.ladder import read_ladder, write_ladder
+from qsearch.learning.settings import Adam
 from qsearch.run.folder import Run
 from qsearch.run.validation import validations
 from qsearch.tables import QuantTables
@@ -92,6 +93,23 @@ def test_options_decide_what_is_learned(cli: Cli, tmp_path: Path) -> None:
     weighted = cli("learn", "distortion", "--dataset", "fake", "--loss-weights", "9", "1", "0", "--out", "paper.json")
     assert weighted.status == 0, weighted.stderr
     assert read_ladder(tmp_path / "paper.json").rungs[0].trade_off == 9
+
+
+def test_gradients_with_every_option_of_theirs(cli: Cli, ladder: Path) -> None:
+    options = ("--rate", "laplace", "--rounding", "straight-through", "--steps", "3", "--batch", "5",
+               "--learning-rate", "0.1", "--start", "ladder.json")  # fmt: skip
+    command = ("learn", "distortion", "--dataset", "fake", *RUNGS, "--method", "gradient", *options)
+    finished = cli(*command, "--out", "gradient.json")
+    assert finished.status == 0, finished.stderr
+    found = read_ladder("gradient.json")
+    assert found.settings.adam == Adam(steps=3, batch=5, learning_rate=0.1, rounding="straight-through")
+    assert found.settings.start == read_ladder(ladder).digest
+    assert found.tables != read_ladder(ladder).tables
+    assert cli("export", "gradient.json:0", "--format", "cjpeg", "--out", "table.txt").status == 0
+    assert (
+        "distortion, gradient, bits laplace, 3 steps of Adam, rounding straight-through"
+        in Path("table.txt").read_text()
+    )
 
 
 def test_every_command_takes_what_was_learned(cli: Cli, dial: Path, photo: Path, tmp_path: Path) -> None:
@@ -184,6 +202,40 @@ def test_a_dial_of_a_run_has_its_images_and_encoder(cli: Cli, demo: Path, tmp_pa
         (("learn", "distortion", "--dataset", "fake", "--quality", "20", "--out", "dial.json"), "holds a dial"),
         (("learn", "distortion", "--dataset", "fake", "--quality", "20", "--out", "no/x.json"), "cannot be written"),
         (("learn", "distortion", "--dataset", "fake", "--images", "99", "--out", "x.json"), "ask for fewer"),
+        (
+            ("learn", "distortion", "--dataset", "fake", "--rate", "luo", "--batch", "2", "--out", "x.json"),
+            "the descent has no --rate, --batch: say --method gradient too",
+        ),
+        (
+            (
+                "learn",
+                "distortion",
+                "--dataset",
+                "fake",
+                "--method",
+                "gradient",
+                "--start",
+                "ladder.json",
+                "--out",
+                "x.json",
+            ),
+            "has other rungs",
+        ),
+        (
+            (
+                "learn",
+                "accuracy",
+                "--dataset",
+                "fake",
+                "--classifier",
+                "fake",
+                "--method",
+                "gradient",
+                "--out",
+                "x.json",
+            ),
+            "has no gradients",
+        ),
         (("dial", "dial.json", "--out", "x.json"), "is a dial already"),
         (("dial", "ladder.json:1", "--out", "x.json"), "made of all rungs"),
         (("dial", "nothing", "--out", "x.json"), "nothing is neither"),

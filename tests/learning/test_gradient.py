@@ -14,7 +14,6 @@ from qsearch.datasets.base import Dataset
 from qsearch.errors import EvaluationError, InputError
 from qsearch.learning.differentiable import Rounding
 from qsearch.learning.gradient import (
-    Adam,
     NetworkLoss,
     Weights,
     learn_by_gradient,
@@ -22,6 +21,7 @@ from qsearch.learning.gradient import (
     weights_of_loss,
 )
 from qsearch.learning.rates import RateModel, RateName, rate_model
+from qsearch.learning.settings import Adam
 from qsearch.tables import QuantTables
 from tests.learning.networks import broken, in_numpy, in_torch
 
@@ -171,7 +171,7 @@ class TestRefused:
         with pytest.raises(InputError, match="objective accuracy needs a network"):
             weights_at("accuracy", 50, images(), coefficients())
         with pytest.raises(InputError, match="say of which network"):
-            learn_by_gradient(images(), coefficients(), Weights(1, network=1), rate(), START, seed=0)
+            learn_by_gradient(images(), coefficients(), Weights(1, network=1), rate(), START, adam=FAST, seed=0)
 
     def test_images_without_detail(self) -> None:
         flat = np.full((2, 32, 32, 3), 77, np.uint8)
@@ -190,7 +190,9 @@ class TestRefused:
     def test_a_gradient_that_is_none(self) -> None:
         loss = NetworkLoss(broken(), dataset(), label_free=True)
         with pytest.raises(EvaluationError, match="gradient of broken by the tables is not a number in step 1"):
-            learn_by_gradient(images(), coefficients(), Weights(1, network=1), rate(), START, seed=0, network_loss=loss)
+            learn_by_gradient(
+                images(), coefficients(), Weights(1, network=1), rate(), START, adam=FAST, seed=0, network_loss=loss
+            )
 
     @pytest.mark.parametrize("wrong", [{"steps": 0}, {"batch": 0}, {"learning_rate": 0.0}, {"learning_rate": 2.0}])
     def test_steps_that_are_none(self, wrong: dict[str, float]) -> None:
@@ -204,6 +206,6 @@ class TestRefused:
 
     def test_an_unknown_layout_and_rounding(self) -> None:
         with pytest.raises(InputError, match="layout"):
-            learn_by_gradient(images(), coefficients(), Weights(1), rate(), START, layout="four", seed=0)
+            learn_by_gradient(images(), coefficients(), Weights(1), rate(), START, layout="four", adam=FAST, seed=0)
         with pytest.raises(InputError, match="rounding is one of"):
             Adam(rounding="stochastic")  # type: ignore[arg-type]

@@ -15,13 +15,13 @@ from qsearch.learning import files
 from qsearch.learning.ladder import (
     Ladder,
     LearnedOn,
-    LearningSettings,
     Rung,
     check_fits,
     drawn,
     read_ladder,
     write_ladder,
 )
+from qsearch.learning.settings import LearningSettings
 from qsearch.run.settings import ClassifierSettings
 from qsearch.tables import QuantTables
 from tests.learning.images import dataset_of

@@ -15,11 +15,13 @@ from qsearch.coefficients.statistics import statistics
 from qsearch.datasets.base import Dataset
 from qsearch.errors import InputError
 from qsearch.learning import learn
-from qsearch.learning.ladder import Ladder, LearningSettings, read_ladder
+from qsearch.learning.ladder import Ladder, read_ladder
 from qsearch.learning.learn import check_settings, learn_ladder
+from qsearch.learning.settings import Adam, LearningSettings, Objective
 from qsearch.tables import QuantTables
 from tests.fakes import FakeClassifier
 from tests.learning.images import dataset_of
+from tests.learning.networks import in_torch
 
 NETWORK = FakeClassifier("fake", {})
 SETTINGS = LearningSettings(qualities=(20, 50, 80))
@@ -170,6 +172,59 @@ def test_the_papers_weights_make_a_rung_each(network: list[dict[str, Any]]) -> N
     assert coarse.bpp < fine.bpp < minded.bpp
 
 
+GRADIENT = msgspec.structs.replace(
+    SETTINGS, qualities=(20, 70), method="gradient", adam=Adam(steps=20, batch=4, learning_rate=0.1)
+)
+
+
+def test_gradients_save_bits_too_and_from_a_ladder_go_on_where_it_ended(tmp_path: Path) -> None:
+    dataset = dataset_of(4, 64)
+    ladder = learn_ladder(dataset, GRADIENT)
+    for quality in GRADIENT.qualities:
+        assert bits_at_equal_error(ladder, dataset, quality) < 0.97
+    begun = learn_ladder(
+        dataset, msgspec.structs.replace(SETTINGS, qualities=(20, 70)), out=tmp_path / "descended.json"
+    )
+    still = msgspec.structs.replace(GRADIENT, start=begun.digest, adam=Adam(steps=1, batch=4, learning_rate=1e-6))
+    assert learn_ladder(dataset, still, start=begun).tables == begun.tables
+
+
+@pytest.mark.parametrize("objective", ["accuracy", "mix"])
+def test_gradients_of_a_network_are_gone_on_with(objective: Objective, tmp_path: Path) -> None:
+    dataset, path = dataset_of(4, 64), tmp_path / "ladder.json"
+    settings = msgspec.structs.replace(
+        GRADIENT, objective=objective, qualities=(), loss_weights=((1.0, 0.0, 9e6), (1.0, 0.0, 2e7)), label_free=True
+    )
+
+    def interrupting(stage: str, done: int, total: int) -> None:
+        if (stage, done) == ("rungs", 1):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        learn_ladder(dataset, settings, classifier=in_torch(), out=path, on_progress=interrupting)
+    ended = learn_ladder(dataset, settings, classifier=in_torch(), out=path)
+    whole = learn_ladder(dataset, settings, classifier=in_torch())
+    assert ended.tables == whole.tables
+    # The network sees the mean alone.
+    change = ended.tables[1].luma.astype(float) / QuantTables.standard(50).luma
+    assert change[0, 0] < 1 < np.delete(change.ravel(), 0).mean()
+    assert ended.network_weights is None
+
+
+def test_a_start_of_another_kind_is_refused(tmp_path: Path) -> None:
+    dataset = dataset_of(2)
+    for settings, sentence in (
+        (msgspec.structs.replace(SETTINGS, subsampling="4:4:4"), "learned for JPEG 4:4:4, and 4:2:0 is wanted"),
+        (msgspec.structs.replace(SETTINGS, layout="ycbcr"), "learned for the layout ycbcr"),
+        (SETTINGS, "has other rungs"),
+    ):
+        start = learn_ladder(dataset, settings, out=tmp_path / f"{settings.layout}-{settings.subsampling[2]}.json")
+        with pytest.raises(InputError, match=sentence):
+            learn_ladder(dataset, msgspec.structs.replace(GRADIENT, start=start.digest), start=start)
+        with pytest.raises(InputError, match="give the one whose digest"):
+            learn_ladder(dataset, GRADIENT, start=start)
+
+
 def test_wrong_input(network: list[dict[str, Any]]) -> None:
     accuracy = msgspec.structs.replace(SETTINGS, objective="accuracy")
     with pytest.raises(InputError, match="needs a network: say which one with --classifier"):
@@ -186,6 +241,11 @@ def test_wrong_input(network: list[dict[str, Any]]) -> None:
         (LearningSettings(qualities=(0, 20)), "from 1 to 100"),
         (LearningSettings(loss_weights=((1, 1, 1),)), "distortion has no c_c"),
         (LearningSettings(objective="accuracy", loss_weights=((1, 1, 1),)), "accuracy has no c_d"),
+        (LearningSettings(method="gradient"), "told its steps"),
+        (LearningSettings(method="gradient", adam=Adam(), per_image=True), "each image are learned by descent"),
+        (LearningSettings(method="gradient", adam=Adam(), sensitivity="noise"), "asks the network itself"),
+        (LearningSettings(rate="luo"), "the descent counts bits exactly"),
+        (LearningSettings(adam=Adam()), "the descent counts bits exactly"),
     ],
 )
 def test_settings_that_contradict_themselves(settings: LearningSettings, sentence: str) -> None:

@@ -6,8 +6,8 @@ import pytest
 from qsearch.coefficients.arrays import Coefficients
 from qsearch.coefficients.statistics import rgb_weights, statistics
 from qsearch.errors import InputError
-from qsearch.learning.ladder import OBJECTIVES, Objective
 from qsearch.learning.objectives import target_at, target_of_loss
+from qsearch.learning.settings import OBJECTIVES, Objective
 from qsearch.tables import QuantTables
 from tests.learning.images import waves
 

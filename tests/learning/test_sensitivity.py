@@ -13,7 +13,8 @@ from qsearch.classifiers.function import FunctionClassifier
 from qsearch.datasets import load_dataset
 from qsearch.datasets.base import UNLABELLED, Dataset, DatasetOptions
 from qsearch.errors import EvaluationError, InputError
-from qsearch.learning.sensitivity import Method, frequency_weights
+from qsearch.learning.sensitivity import frequency_weights
+from qsearch.learning.settings import Sensitivity
 from tests.learning.networks import CB, GAIN, LUMA, broken, in_numpy, in_torch
 
 SIDE = 24
@@ -88,7 +89,7 @@ class TestNetworkThatSeesOneMeanOnly:
 
 
 @pytest.mark.parametrize("method", ["fisher", "noise"])
-def test_a_seed_says_it_all_and_progress_ends_at_the_end(method: Method) -> None:
+def test_a_seed_says_it_all_and_progress_ends_at_the_end(method: Sensitivity) -> None:
     heard: list[tuple[int, int]] = []
     weights = [
         frequency_weights(
