@@ -128,17 +128,6 @@ class Confirmed:
         return max(0, math.ceil(self.images * ((Z / self.standard_errors) ** 2 - 1)))
 
 
-def target_ratio(wanted: SearchSettings, evaluator: Evaluator) -> float:
-    """The ratio that a pick is for: what the search is steered to, else that of the standard tables it is about.
-
-    Where that lies outside the window of ratios that the search admits, the window's middle.
-    """
-    if wanted.ratio is not None:
-        return wanted.ratio
-    ratio, window = sizes_of(evaluator, QuantTables.standard(wanted.around)).ratio, wanted.ratio_window
-    return ratio if window is None or window[0] <= ratio <= window[1] else math.sqrt(window[0] * window[1])
-
-
 def open_confirmation(run: Run, evaluator: Evaluator) -> tuple[Run, Evaluator]:
     """The confirmation of ``run`` as far as it is, made where there is none, and what measures it.
 
@@ -172,7 +161,7 @@ def _candidates(run: Run, results: Results, evaluator: Evaluator) -> dict[str, Q
     """By label the tables to measure, all of one ratio and the standard ones first; of equal ones the first."""
     wanted = run.settings.search
     ratios = [point.ratio for point in curve_points(results)]
-    ratio = target_ratio(wanted, evaluator)
+    ratio = wanted.ratio_of_picks(sizes_of(evaluator, QuantTables.standard(wanted.around)).ratio)
     if not min(ratios) <= ratio <= max(ratios):
         raise InputError(
             f"a pick at ratio {ratio:.2f} cannot be confirmed: it lies outside the standard curve of run {run.name}, "

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.history import Axis, Band, History, Target, band, history
 from qsearch.analysis.results import Results
 from qsearch.analysis.summary import NEAR
@@ -71,18 +70,21 @@ def traces(
     return _grouped(traced)
 
 
-def target_of(run: Run, results: Results) -> Target:
-    """Where ``run`` picks: at the ratio it is steered to, else at no lower ratio than standard quality 50.
+def _target_of(run: Run, results: Results) -> Target:
+    """Where ``run`` picks: about the ratio it is steered to, else at no lower ratio than that of its picks.
 
-    InputError where that quality was not measured.
+    InputError where the standard quality that this is the ratio of was not measured.
     """
-    steered = run.settings.search.ratio
-    if steered is not None:
-        return Target(steered, steered * (1 - TOLERANCE), steered * (1 + TOLERANCE))
-    standard = results.standard.get(QUALITY)
+    search = run.settings.search
+    if search.ratio is not None:
+        return Target(search.ratio, search.ratio * (1 - TOLERANCE), search.ratio * (1 + TOLERANCE))
+    standard = results.standard.get(search.around)
     if standard is None:
-        raise InputError(f"run {run.name} has not measured standard quality {QUALITY}, where it picks: resume it.")
-    return Target(standard.ratio, standard.ratio, inf)
+        raise InputError(
+            f"run {run.name} has not measured standard quality {search.around}, where it picks: resume it."
+        )
+    ratio = search.ratio_of_picks(standard.ratio)
+    return Target(ratio, ratio, inf)
 
 
 def _judge(run: Run, name: str | None, on_note: Callable[[str], None]) -> Run | None:
@@ -102,7 +104,7 @@ def _judge(run: Run, name: str | None, on_note: Callable[[str], None]) -> Run | 
 
 def _traced(run: Run, judge: Run | None) -> Traced:
     results = run.results()
-    target = target_of(run, results)
+    target = _target_of(run, results)
     return Traced(run, target, history(results, target, None if judge is None else judge.results()), judge)
 
 

@@ -1,5 +1,6 @@
 """Settings of a run: all that decides what it measures, read from and written to TOML."""
 
+import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -108,6 +109,17 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     qualities: tuple[Quality, ...] = REFERENCE_QUALITIES
     objective: ObjectiveName = "top1"
     hypervolume_reference: tuple[float, float] = REFERENCE_POINT
+
+    def ratio_of_picks(self, standard: float) -> float:
+        """The ratio that picks are for: what the search is steered to, else ``standard``, that of the standard tables.
+
+        ``standard`` is of the tables at quality ``around``. Where it lies outside the window of ratios that the search
+        admits, the window's middle.
+        """
+        if self.ratio is not None:
+            return self.ratio
+        window = self.ratio_window
+        return standard if window is None or window[0] <= standard <= window[1] else math.sqrt(window[0] * window[1])
 
 
 class DatasetSettings(DatasetOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
