@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     import torch
 
 
-WITHOUT_GRADIENTS = "measure what noise in its images does instead, or give a network that torch runs (FILE.pt2)"
+WITHOUT_GRADIENTS = (
+    "measure what noise in its images does instead (--sensitivity noise), or give a network that torch runs (FILE.pt2)"
+)
 """What to do without them."""
 
 

@@ -23,7 +23,7 @@ from qsearch.cli.options import (
 from qsearch.cli.progress import measure
 from qsearch.cli.run_names import find_run, runs_option
 from qsearch.cli.summary import as_json, as_text
-from qsearch.cli.tables import TABLES_HELP, resolve_tables
+from qsearch.cli.tables import TABLES_HELP, learned_tables, resolve_all
 from qsearch.disk import check_folder_name
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
@@ -42,10 +42,11 @@ from qsearch.run.confirmation import kept_aside, open_confirmation, picks_on_oth
 from qsearch.run.findings import Found, found_by
 from qsearch.run.folder import Run, with_bounds_from
 from qsearch.run.real_files import check_files
-from qsearch.run.settings import RunSettings, load_settings, search_settings_named
+from qsearch.run.settings import RunSettings, SearchSettings, load_settings, search_settings_named
 from qsearch.search.steering import sizes_of
 from qsearch.space.shapes import in_layout
 from qsearch.strategies.base import Seed
+from qsearch.strategies.listed import Listed
 from qsearch.tables import QuantTables
 from qsearch.tables.published import published_names
 
@@ -62,8 +63,9 @@ CONFIRM_IMAGES = 50
     shell_complete=completion.tables,
     metavar="TABLES",
     multiple=True,
-    help=f"Tables that a strategy like local-search begins with, beside the best of earlier trials: {TABLES_HELP}; "
-    "repeatable.  [default: all published ones]",
+    help=f"Tables to begin with, beside the best of earlier trials: {TABLES_HELP}; repeatable. A whole LADDER or DIAL "
+    "stands for all its tables. local-search measures them first, in a box of shapes other strategies search around "
+    "them, and listed measures nothing else.  [default: of local-search, all published ones]",
 )
 @measuring_options
 @workers_option
@@ -175,20 +177,39 @@ def resume(
 
 def _with_seeds(settings: RunSettings, specs: Sequence[str], named: Collection[str], runs: Path) -> RunSettings:
     """``settings`` with the tables that its strategy begins with, beside those of earlier trials."""
-    search = settings.search
-    if not strategy_class(search.strategy).seeded:
+    search, strategy = settings.search, strategy_class(settings.search.strategy)
+    if specs and strategy is Listed:
+        return msgspec.structs.replace(settings, search=_listed(search, _resolved(specs, settings, runs)))
+    if not (strategy.seeded or (strategy.needs_bounds and search.box == "shape")):
         if specs:
             raise click.UsageError(f"strategy {search.strategy} begins without seeds: leave --seeds out.")
         return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, seeds=()))
     if "seeds" in named and not specs:
         return settings
+    published = [f"published:{name}" for name in published_names()] if strategy.seeded else []
     seeds = []
-    for spec in specs or [f"published:{name}" for name in published_names()]:
-        tables = resolve_tables(spec, runs).tables
+    for name, tables in _resolved(specs or published, settings, runs).items():
         fitting = in_layout(tables, search.layout)
-        label = spec if fitting == tables else f"{spec}, as {search.layout}"
+        label = name if fitting == tables else f"{name}, as {search.layout}"
         seeds.append(seed_settings(Seed(label, fitting)))
     return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, seeds=tuple(seeds)))
+
+
+def _resolved(specs: Sequence[str], settings: RunSettings, runs: Path) -> dict[str, QuantTables]:
+    """The tables called ``specs``, by their names. InputError where a ladder or dial is for another subsampling."""
+    found: dict[str, QuantTables] = {}
+    for spec in specs:
+        learned = learned_tables(spec)
+        if learned is not None:
+            learned.check_subsampling(settings.codec.subsampling)
+        sheets = resolve_all(spec, runs, settings.search.qualities)
+        found.update({name: sheet.tables for name, sheet in sheets.items()})
+    return found
+
+
+def _listed(search: SearchSettings, tables: Mapping[str, QuantTables]) -> SearchSettings:
+    options = {"tables": [one.to_bytes().hex() for one in tables.values()], "labels": list(tables)}
+    return msgspec.structs.replace(search, layout=Listed.layouts[0], options=search.options | options)
 
 
 def _search(

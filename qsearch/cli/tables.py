@@ -15,7 +15,7 @@ from qsearch.export.provenance import sheet_of
 from qsearch.export.reading import read_tables
 from qsearch.learning.dial import Dial, read_dial
 from qsearch.learning.files import kind_of
-from qsearch.learning.ladder import Ladder, read_ladder
+from qsearch.learning.ladder import Ladder, check_fits, read_ladder
 from qsearch.learning.sheets import dial_sheet, ladder_sheet
 from qsearch.registry import nearest_names
 from qsearch.run.confirmation import Confirmed, confirmed
@@ -102,6 +102,17 @@ class Learned:
                 f"{self.path} has tables for every quality: say which one, {self.path}:85 or --quality 85."
             )
         return dial_sheet(self.content, self.path, _quality(chosen, f"{self.path}:{chosen}"))
+
+    def check_subsampling(self, subsampling: str) -> None:
+        """InputError where its tables were learned or made for another."""
+        if isinstance(self.content, Ladder):
+            check_fits(self.content, subsampling)
+        elif self.content.encoder.subsampling != subsampling:
+            made_for = self.content.encoder.subsampling
+            raise InputError(
+                f"{self.path} is a dial for JPEG {made_for}, and {subsampling} is wanted: give --subsampling "
+                f"{made_for}, or make another dial."
+            )
 
     def sheets(self, qualities: Sequence[int]) -> dict[str, TableSheet]:
         """What was named; where nothing was, every rung, or the tables at each of ``qualities``, by their names."""

@@ -18,8 +18,9 @@ from qsearch.coefficients.cache import cached_coefficients
 from qsearch.datasets.base import Dataset, identities
 from qsearch.errors import InputError
 from qsearch.learning.descent import Descent, scaled_tables
+from qsearch.learning.differentiable import Frame
 from qsearch.learning.ladder import Ladder, LearnedOn, Rung, check_fits, drawn, read_ladder, write_ladder
-from qsearch.learning.objectives import Target, target_at, target_of_loss
+from qsearch.learning.objectives import Target, checked_loss_weights, target_at, target_of_loss
 from qsearch.learning.rates import rate_model
 from qsearch.learning.settings import LearningSettings
 from qsearch.tables import QuantTables
@@ -56,6 +57,7 @@ def learn_ladder(
     check_settings(settings)
     _check_start(settings, start)
     dataset = drawn(dataset, settings)
+    Frame(dataset.height, dataset.width, settings.subsampling)  # refuses images of less than a block of each component
     if settings.objective == "distortion":
         classifier = None
     elif classifier is None:
@@ -108,6 +110,8 @@ def check_settings(settings: LearningSettings) -> None:
         raise InputError("a ladder has one rung or more: name one standard quality at least.")
     if list(qualities) != sorted(set(qualities)) or (qualities and not 1 <= qualities[0] <= qualities[-1] <= 100):
         raise InputError(f"qualities are from 1 to 100, each once and rising, got {', '.join(map(str, qualities))}.")
+    for weights in settings.loss_weights:
+        checked_loss_weights(weights)
     if settings.loss_weights and settings.objective == "accuracy" and any(each[1] for each in settings.loss_weights):
         raise InputError("the objective accuracy has no c_d: give 0 for it, or learn mix.")
     if settings.loss_weights and settings.objective == "distortion" and any(each[2] for each in settings.loss_weights):

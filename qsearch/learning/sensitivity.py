@@ -68,7 +68,7 @@ def frequency_weights(
     if not label_free and dataset.class_names == (UNLABELLED,) and dataset.truth != "predicted":
         raise InputError(
             f"{dataset.name} has no labels for the loss of {classifier.name}: take the divergence from its answers on "
-            "the uncompressed images instead, which needs none."
+            "the uncompressed images instead (--label-free), which needs none."
         )
     hear = on_progress or (lambda done, total: None)
     if method == "fisher" or (method == "auto" and has_gradients(classifier)):

@@ -11,10 +11,15 @@ import pytest
 from PIL import Image
 
 from qsearch.export.formats import TableSheet
+from qsearch.learning.dial import write_dial
+from qsearch.learning.ladder import write_ladder
 from qsearch.run.folder import Run
+from qsearch.space.shapes import ShapeSpace
 from qsearch.tables import QuantTables
 from tests.conftest import FAKE, Finished
 from tests.fakes import fake_images
+from tests.learning.test_dial import made_dial
+from tests.learning.test_ladder import made_ladder
 
 Cli = Callable[..., Finished]
 LEARNING = ("--strategy", "bounded-random", "--warm-up", "14", "--trials", "20")
@@ -88,7 +93,11 @@ def test_a_config_of_an_older_version_is_searched_as_it_was(cli: Cli) -> None:
         ((*LEARNING, "--ratio-window", "2", "3"), "give --ratio in place of --ratio-window, or --box paper"),
         (("--box", "shape"), "sorted-random searches without bounds, so it has no box"),
         ((*LEARNING, "--ratio", "99"), "99 lies outside: choose another --ratio"),
-        ((*LEARNING, "--seeds", "published:flat"), "bounded-random begins without seeds: leave --seeds out"),
+        (("--seeds", "published:flat"), "sorted-random begins without seeds: leave --seeds out"),
+        (
+            (*LEARNING, "--box", "paper", "--seeds", "published:flat"),
+            "bounded-random begins without seeds: leave --seeds out",
+        ),
         (("--strategy", "local-search", "--seeds", "published:flt"), "no published tables are called 'flt'"),
     ],
 )
@@ -97,6 +106,41 @@ def test_what_cannot_be_searched_is_one_sentence(cli: Cli, options: tuple[str, .
     assert finished.status == 2
     assert sentence in finished.sentence
     assert not Path("runs/a").exists()
+
+
+def test_a_whole_ladder_is_measured_as_it_is_or_begun_with_or_searched_around(cli: Cli) -> None:
+    write_ladder(made_ladder(), Path("ladder.json"))
+    rungs = list(made_ladder().tables)
+    names = [f"ladder.json:{rung}" for rung in range(len(rungs))]
+    succeed(cli, "--name", "listed", "--strategy", "listed", "--seeds", "ladder.json", "--seeds", "standard:75", *FAKE)
+    listed = Run.open("runs/listed").results().search
+    assert [trial.tables for trial in listed] == [*rungs, QuantTables.standard(75)]
+    assert [trial.origin for trial in listed] == [*names, "standard:75"]
+
+    for strategy in ("local-search", "bounded-random"):
+        seeded = ("--strategy", strategy, "--seeds", "ladder.json", "--layout", "luma-chroma")
+        succeed(cli, "--name", strategy, *seeded, "--warm-up", "14", "--trials", "20", *FAKE)
+        settings = search_settings(strategy)
+        assert [(seed["label"], seed["tables"]) for seed in settings["seeds"]] == [
+            (name, tables.to_bytes().hex()) for name, tables in zip(names, rungs, strict=True)
+        ]
+        bounds = settings["bounds"]
+        lower, upper = np.array(bounds["lower"]), np.array(bounds["upper"])
+        space = ShapeSpace("luma-chroma", lower, upper, bounds["origin"], bounds["step"])
+        for tables in rungs:
+            np.testing.assert_array_equal(
+                space.to_vector(tables), np.clip(space.to_vector(tables), space.lower, space.upper)
+            )
+    other = ("--name", "a", "--subsampling", "4:4:4", *FAKE)
+    finished = cli("run", "--strategy", "local-search", "--seeds", "ladder.json", "--trials", "20", *other)
+    assert finished.status == 2
+    assert "learned for JPEG 4:2:0, and 4:4:4 is wanted" in finished.sentence
+    write_dial(made_dial(), Path("dial.json"))
+    finished = cli(
+        "run", "--name", "a", "--strategy", "listed", "--seeds", "dial.json", "--subsampling", "4:4:4", *FAKE
+    )
+    assert finished.status == 2
+    assert "is a dial for JPEG 4:2:0, and 4:4:4 is wanted" in finished.sentence
 
 
 def test_sources_of_different_objectives_are_refused(cli: Cli) -> None:

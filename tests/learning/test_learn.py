@@ -230,7 +230,9 @@ def test_wrong_input(network: list[dict[str, Any]]) -> None:
     with pytest.raises(InputError, match="needs a network: say which one with --classifier"):
         learn_ladder(dataset_of(2), accuracy)
     with pytest.raises(InputError, match="too little detail"):
-        learn_ladder(Dataset.from_arrays(np.full((1, 1, 1, 3), 9, np.uint8), [0]), SETTINGS)
+        learn_ladder(Dataset.from_arrays(np.full((1, 16, 16, 3), 9, np.uint8), [0]), SETTINGS)
+    with pytest.raises(InputError, match="images of 8x8 pixels are too small to learn from at 4:2:0"):
+        learn_ladder(dataset_of(1, 8), SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -240,6 +242,7 @@ def test_wrong_input(network: list[dict[str, Any]]) -> None:
         (LearningSettings(qualities=(50, 20)), "each once and rising, got 50, 20"),
         (LearningSettings(qualities=(0, 20)), "from 1 to 100"),
         (LearningSettings(loss_weights=((1, 1, 1),)), "distortion has no c_c"),
+        (LearningSettings(loss_weights=((1, 1, 0), (0, 1, 0))), "c_r above 0"),
         (LearningSettings(objective="accuracy", loss_weights=((1, 1, 1),)), "accuracy has no c_d"),
         (LearningSettings(method="gradient"), "told its steps"),
         (LearningSettings(method="gradient", adam=Adam(), per_image=True), "each image are learned by descent"),
