@@ -247,7 +247,9 @@ def against_best_control(frame: pd.DataFrame, judge: Judge) -> pd.DataFrame:
     known = judge.known
     standard = [measured(trial) for trial in judge.reference]
     for _, group in frame.groupby("ratio"):
-        control = group[group["choice"] == "control"].sort_values("saving_at_loss_percent").iloc[-1]
+        # Where some resamples lie beyond the standard curve there is no interval, and nothing to be compared with.
+        known_ends = group[(group["choice"] == "control") & group["low"].notna()]
+        control = known_ends.sort_values("saving_at_loss_percent").iloc[-1]
         baseline = measured(known[control["digest"]])
         for row in group[group["choice"] != "control"].index:
             smooth = compare(baseline, [measured(known[frame.loc[row, "digest"]])], standard)[0].loss
@@ -276,11 +278,13 @@ def summary_table(frame: pd.DataFrame) -> pd.DataFrame:
             "what": name if choice == "control" else f"{name}: {choice}",
             "seeds": len(group),
             "bytes saved at equal loss, %": spread(group["saving_at_loss_percent"]),
-            "median interval (95 %)": f"{group['low'].median():+.1f} to {group['high'].median():+.1f}",
+            "median interval (95 %)": ""
+            if group["low"].isna().all()
+            else f"{group['low'].median():+.1f} to {group['high'].median():+.1f}",
             "over the best control, %": spread(group["over_control_percent"]),
             "not told below it": ""
             if choice == "control"
-            else f"{int((group['over_control_high'] >= 0).sum())} of {len(group)}",
+            else f"{int((group['over_control_high'] >= 0).sum())} of {group['over_control_high'].count()}",
             "points": spread(group["gain_points"]),
             "_order": -group["saving_at_loss_percent"].median(),
         }
