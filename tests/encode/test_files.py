@@ -275,9 +275,7 @@ def links_to_few_images(folder: Path) -> list[str]:
     return [name for name in names if name != "00001.png"]
 
 
-def test_ten_thousand_links_take_little_memory_and_are_resumed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ten_thousand_links_take_little_memory_and_are_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # disks that take their time are of no interest here
     source, out = tmp_path / "in", tmp_path / "out"
     names = links_to_few_images(source)
