@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -50,16 +51,23 @@ def install(folder: Path) -> Path:
 
 def fake_images(count: int | None = None, seed: int = 0) -> npt.NDArray[np.uint8]:
     """Smooth images with noise of different strengths, so that coarser tables lose some before others."""
-    count = count or int(os.environ.get("FAKE_DATASET_IMAGES", "15"))
+    return _images(count or int(os.environ.get("FAKE_DATASET_IMAGES", "15")), seed).copy()
+
+
+@cache
+def _images(count: int, seed: int) -> npt.NDArray[np.uint8]:
     random = np.random.RandomState(seed)
     coarse = random.randint(0, 256, (count, 3, 3, 3)).repeat(SIDE // 3, axis=1).repeat(SIDE // 3, axis=2)
     noise = random.normal(0, 1, (count, SIDE, SIDE, 3)) * np.linspace(4, 60, count)[:, None, None, None]
     return np.clip(coarse + noise, 0, 255).astype(np.uint8)
 
 
+@cache
 def fake_weights() -> npt.NDArray[np.int64]:
     """Integers, so that logits are exact whatever the batch."""
-    return np.random.RandomState(1).randint(-9, 10, (SIDE * SIDE * 3, CLASSES))
+    weights = np.random.RandomState(1).randint(-9, 10, (SIDE * SIDE * 3, CLASSES))
+    weights.flags.writeable = False
+    return weights
 
 
 def load_dataset(argument: str, options: DatasetOptions) -> Dataset:

@@ -45,16 +45,19 @@ from tests.fakes import BySmoothness, fake_images
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "listed": {"tables": [QuantTables.shared(np.full((8, 8), entry)).to_bytes().hex() for entry in range(1, 70)]},
-    "bayesian": {"initial": 10, "candidates": 200, "sweeps": 1},
+    "bayesian": {"initial": 10, "candidates": 200, "sweeps": 2},
     "bayesian-grid": {"initial": 10, "candidates": 200, "rounds": 2, "entries": 2, "combinations": 50},
 }
 """What a strategy needs, or what makes it quick; those that model what they were told propose from the model in most of
 the contract's trials."""
+TRIALS = {"bayesian": 40, "bayesian-grid": 40, "optuna-tpe": 40}
+"""Of those that model from their eleventh trial on and take long over each: three quarters of them are modelled."""
 
 
 class TestStrategies(StrategyContract):
     @pytest.fixture(params=STRATEGIES.names())
-    def strategy_class(self, request: pytest.FixtureRequest) -> type[Strategy]:
+    def strategy_class(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> type[Strategy]:
+        monkeypatch.setattr(type(self), "trials", TRIALS.get(request.param, self.trials))
         return STRATEGIES.get(request.param)
 
     @pytest.fixture

@@ -83,7 +83,8 @@ def test_the_plug_in_keeps_the_contract(installed_plug_in: Path, tmp_path: Path)
 
 
 def test_the_python_example_finds_a_frontier(tmp_path: Path) -> None:
-    example = next(block for block in PYTHON if "run_search" in block).replace("trials=50", "trials=2")
+    example = next(block for block in PYTHON if "run_search" in block)
+    example = example.replace("trials=50", "trials=2, qualities=(90, 50, 10)")
     (tmp_path / "example.py").write_text(example)
     finished = subprocess.run([sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr

@@ -9,11 +9,12 @@ import numpy.typing as npt
 
 from qsearch.analysis.bootstrap import Estimate, Floats, resample_weights, weighted_points
 from qsearch.analysis.choice import QUALITY, Rule, place_of_pick, total_worth, totals_of
-from qsearch.analysis.gains import bootstrap_gains, curve_points, gains_of_first
+from qsearch.analysis.gains import bootstrap_gains, curve_points, gain_points_over, saving_percent_over
 from qsearch.analysis.results import Results, measured
 from qsearch.evaluation.measurement import Measurement
 from qsearch.evaluation.objective import TOP1, Objective
 from qsearch.evaluation.trials import Trials
+from qsearch.pareto.curve import StandardCurve
 
 RESAMPLES = 500
 """Selections repeated: the optimism's own Monte-Carlo error is then about a tenth of the gain's standard error."""
@@ -276,14 +277,17 @@ def _out_of_bag_loss(
     judged = np.flatnonzero((picks >= 0) & unseen.any(axis=1))
     loss = np.full(len(picks), np.nan)
     if len(judged):
-        loss[judged] = _gain(results, rule, objective, picked, unseen[judged])
-    for pick in np.unique(picks[judged]).tolist():
-        rows = judged[picks[judged] == pick]
-        loss[rows] -= loss[rows] if pick == picked else _gain(results, rule, objective, pick, unseen[rows])
+        unseen, picks = unseen[judged], picks[judged]
+        curve = StandardCurve(*weighted_points(curve_points(results), unseen, objective))
+
+        def points(place: int, weights: Floats) -> Floats:
+            """Ratio and value of the done trial at ``place``, [2, b]."""
+            return np.stack(weighted_points([measured(results.done[place])], weights, objective))[..., 0]
+
+        ours = points(picked, unseen)
+        theirs = ours.copy()
+        for pick in np.unique(picks[picks != picked]).tolist():
+            theirs[:, picks == pick] = points(pick, unseen[picks == pick])
+        over_curve = gain_points_over if rule == "ratio" else saving_percent_over
+        loss[judged] = over_curve(curve, *ours) - over_curve(curve, *theirs)
     return loss
-
-
-def _gain(results: Results, rule: Rule, objective: Objective, place: int, weights: Floats) -> Floats:
-    points = [measured(results.done[place]), *curve_points(results)]
-    gain_points, saving_percent = gains_of_first(*weighted_points(points, weights, objective))
-    return gain_points if rule == "ratio" else saving_percent

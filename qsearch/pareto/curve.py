@@ -83,18 +83,18 @@ class StandardCurve:
         if points < NEIGHBOURS:
             return self.value
         place = np.log(self.ratio)
-        smoothed = np.empty_like(self.value)
-        for point in range(points):
-            distance = place - place[..., point : point + 1]
-            nearest = np.argsort(np.abs(distance), axis=-1, kind="stable")[..., :NEIGHBOURS]
-            away = np.take_along_axis(distance, nearest, -1)
-            away = away / np.maximum(np.abs(away).max(axis=-1, keepdims=True), 1e-300)
-            powers = np.stack([np.ones_like(away), away, away**2], axis=-1)
-            # The value at the point itself is the constant term; a pseudo-inverse, for ratios may coincide.
-            inverse = np.linalg.pinv(np.swapaxes(powers, -1, -2) @ powers, rcond=1e-10, hermitian=True)
-            weights = (inverse[..., :1, :] @ np.swapaxes(powers, -1, -2))[..., 0, :]
-            smoothed[..., point] = (weights * np.take_along_axis(self.value, nearest, -1)).sum(axis=-1)
-        return smoothed
+        distance = place[..., np.newaxis, :] - place[..., np.newaxis]  # [..., m, m]: of all points from each
+        nearest = np.argsort(np.abs(distance), axis=-1, kind="stable")[..., :NEIGHBOURS]
+        away = np.take_along_axis(distance, nearest, -1)
+        away /= np.maximum(np.abs(away).max(axis=-1, keepdims=True), 1e-300)
+        # The value at the point itself is the constant term: what the values have in common with the part of a constant
+        # that a line and a parabola do not explain (Frisch 1933). That part is 1 at the point, where both are 0.
+        parabola = _beside(away**2, away)
+        constant = _beside(_beside(np.ones_like(away), away), parabola)
+        weights = constant / constant.sum(axis=-1, keepdims=True)
+        values = np.take_along_axis(np.broadcast_to(self.value[..., np.newaxis, :], distance.shape), nearest, -1)
+        values -= self.value[..., np.newaxis]  # differences, for less is rounded away
+        return self.value + np.asarray((weights * values).sum(axis=-1))
 
     def _broadcast(self, question: npt.ArrayLike, value: Floats) -> tuple[Floats, Floats, Floats]:
         """The question as [..., 1] and the curve as [..., m] over common leading axes."""
@@ -106,3 +106,10 @@ class StandardCurve:
             np.broadcast_to(self.ratio, points),
             np.broadcast_to(value, points),
         )
+
+
+def _beside(vector: Floats, other: Floats) -> Floats:
+    """``vector`` [..., k] less what lies along ``other``; where that has no length, itself."""
+    length = (other**2).sum(axis=-1, keepdims=True)
+    along = (vector * other).sum(axis=-1, keepdims=True) / np.where(length > 1e-10, length, np.inf)
+    return np.asarray(vector - along * other)

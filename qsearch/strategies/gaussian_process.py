@@ -4,10 +4,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -37,11 +41,17 @@ class Prior:
 @contextmanager
 def on_one_thread() -> Iterator[None]:
     """Linear algebra of this block on one thread: sums depend on how many share them, and proposals would with them."""
-    import scipy.linalg  # noqa: F401 - the limit reaches only libraries that are loaded
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1, user_api="blas"):
+    with _linear_algebra().limit(limits=1, user_api="blas"):
         yield
+
+
+@cache
+def _linear_algebra() -> "ThreadpoolController":
+    """The libraries of NumPy and SciPy; to look for them among all that are loaded takes milliseconds."""
+    import scipy.linalg  # noqa: F401 - only libraries that are loaded are found
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def fit_prior(points: Floats, values: Floats, random: np.random.RandomState) -> Prior:

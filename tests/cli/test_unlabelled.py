@@ -13,33 +13,48 @@ from PIL import Image
 
 from qsearch.report.pictures import gallery
 from qsearch.run.folder import Run
-from tests.conftest import Finished
+from tests.conftest import Command, Finished
 from tests.fakes import FakeClassifier, fake_images
 
 Cli = Callable[..., Finished]
 AGREEMENT = "agreement with the network's answer on the uncompressed image"
 
 
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
+NETWORK = ("--dataset", "images:photos", "--classifier", "fake", "--workers", "1")
+
+
+def save_photos(folder: Path) -> Path:
     """Fifteen images, which the fake network can tell apart, and fifteen others."""
     for seed, name in enumerate(("photos", "others")):
-        (tmp_path / name).mkdir()
+        (folder / name).mkdir()
         for index, pixels in enumerate(fake_images(seed=seed)):
-            Image.fromarray(pixels).save(tmp_path / name / f"{index}.png")
-    return tmp_path / "photos"
+            Image.fromarray(pixels).save(folder / name / f"{index}.png")
+    return folder / "photos"
 
 
 @pytest.fixture
-def agreed(cli: Cli, photos: Path, tmp_path: Path) -> Path:
-    """A finished run on predicted labels."""
-    finished = run(cli, "agreed", "--labels", "predicted", "--trials", "6")
-    assert finished.status == 0, finished.stderr
-    return tmp_path / "runs" / "agreed"
+def photos(tmp_path: Path) -> Path:
+    return save_photos(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> Path:
+    """The folder of a finished run on predicted labels; nobody changes it."""
+    command = Command(tmp_path_factory.mktemp("made"), plugin_folder)
+    save_photos(command.folder)
+    finished = command("run", "--name", "agreed", *NETWORK, "--labels", "predicted", "--trials", "6")
+    assert finished.returncode == 0, finished.stderr
+    return command.folder / "runs" / "agreed"
+
+
+@pytest.fixture
+def agreed(cli: Cli, photos: Path, made: Path, tmp_path: Path) -> Path:
+    """A copy of that run, beside its images."""
+    return Path(shutil.copytree(made, tmp_path / "runs" / "agreed"))
 
 
 def run(cli: Cli, name: str, *options: str) -> Finished:
-    return cli("run", "--name", name, "--dataset", "images:photos", "--classifier", "fake", "--workers", "1", *options)
+    return cli("run", "--name", name, *NETWORK, *options)
 
 
 def test_without_labels_there_is_no_accuracy(cli: Cli, photos: Path) -> None:

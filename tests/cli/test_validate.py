@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,17 +11,25 @@ import pytest
 from qsearch.analysis.choice import pick
 from qsearch.run.folder import Run
 from qsearch.run.validation import uses, validations
-from tests.conftest import FAKE, Finished
+from tests.conftest import FAKE, Command, Finished
 
 Cli = Callable[..., Finished]
 OTHERS = ("--dataset", "fake:7", "--workers", "1")
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> Path:
+    """The folder of a run of eight trials; nobody changes it."""
+    command = Command(tmp_path_factory.mktemp("made"), plugin_folder)
+    finished = command("run", "--name", "demo", "--trials", "8", *FAKE)
+    assert finished.returncode == 0, finished.stderr
+    return command.folder / "runs" / "demo"
+
+
 @pytest.fixture
-def demo(cli: Cli, tmp_path: Path) -> Path:
-    made = cli("run", "--name", "demo", "--trials", "8", *FAKE)
-    assert made.status == 0, made.stderr
-    return tmp_path / "runs" / "demo"
+def demo(cli: Cli, made: Path, tmp_path: Path) -> Path:
+    """A copy of that run."""
+    return Path(shutil.copytree(made, tmp_path / "runs" / "demo"))
 
 
 def test_the_frontier_is_measured_and_kept_with_the_run(cli: Cli, demo: Path) -> None:

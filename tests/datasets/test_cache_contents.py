@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -25,16 +26,24 @@ def prepared() -> PreparedImages:
     return PreparedImages(np.zeros((2, 8, 8, 3), np.uint8), np.arange(2), ("cat", "dog"), ("x", "y"))
 
 
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of prepared images that another process has used and left; nobody changes it."""
+    folder = tmp_path_factory.mktemp("images") / "cache"
+    subprocess.run(
+        [sys.executable, "-c", USING],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "QSEARCH_CACHE": str(folder)},
+        check=True,
+    )
+    return folder
+
+
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One entry of each kind, 100 bytes each but for the images, and files of others."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("QSEARCH_CACHE", str(folder))
-    subprocess.run(
-        [sys.executable, "-c", USING],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        check=True,
-    )
+    shutil.copytree(images, folder)
     for name in (
         f"networks/{NETWORK}/model.xml",
         "downloads/imagenetv2-top-images.tar.gz",

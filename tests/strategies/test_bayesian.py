@@ -15,24 +15,10 @@ from qsearch.strategies.bayesian import Bayesian
 from qsearch.strategies.gaussian_process import GaussianProcess
 from qsearch.strategies.surrogate import Surrogate, kept_of, settled_at
 from qsearch.tables import QuantTables
-from qsearch.testing import StrategyContract, drive
+from qsearch.testing import drive
 
 FITNESS = Parabola(0.0, -0.01, 0.8)
 QUICK: dict[str, Any] = {"initial": 10, "candidates": 200}
-
-
-class TestContract(StrategyContract):
-    """The suite again, with settings that reach the model and stay quick."""
-
-    trials = 40
-
-    @pytest.fixture
-    def strategy_class(self) -> type[Strategy]:
-        return STRATEGIES.get("bayesian")
-
-    @pytest.fixture
-    def options(self) -> dict[str, Any]:
-        return QUICK
 
 
 def box(width: int = 30, layout: str = "shared") -> SearchSpace:

@@ -9,27 +9,12 @@ from qsearch.errors import InputError
 from qsearch.pareto.fitness import Parabola
 from qsearch.space import LAYOUTS, SearchSpace
 from qsearch.strategies import STRATEGIES
-from qsearch.strategies.base import Strategy
 from qsearch.strategies.bayesian import Bayesian
 from qsearch.strategies.bayesian_grid import AREA_OF_INTEREST, BayesianGrid, thinned
-from qsearch.testing import StrategyContract, drive
+from qsearch.testing import drive
 
 FITNESS = Parabola(0.0, -0.01, 0.8)
 QUICK: dict[str, Any] = {"initial": 10, "candidates": 100, "rounds": 2, "combinations": 500}
-
-
-class TestContract(StrategyContract):
-    """The suite again, with settings that reach the model and stay quick."""
-
-    trials = 40
-
-    @pytest.fixture
-    def strategy_class(self) -> type[Strategy]:
-        return STRATEGIES.get("bayesian-grid")
-
-    @pytest.fixture
-    def options(self) -> dict[str, Any]:
-        return QUICK
 
 
 def box(layout: str = "shared") -> SearchSpace:
