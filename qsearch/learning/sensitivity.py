@@ -90,7 +90,7 @@ def _fisher(
     generator = torch.Generator().manual_seed(seed)
     sums = np.zeros((3, 64))
     for part in some_at_a_time(len(dataset)):
-        pixels = torch.from_numpy(np.ascontiguousarray(dataset.images[part])).to(network.device)
+        pixels = torch.tensor(dataset.images[part]).to(network.device)
         coefficients = transform(pixels.permute(0, 3, 1, 2).float(), frame).requires_grad_()
         log_probabilities = network(decoded(coefficients, frame)).log_softmax(dim=1)
         if truth is None:
