@@ -59,7 +59,9 @@ def draw_network_curves(curves: Sequence[Curve], subtitle: str) -> "Figure":
 
 def draw_gains(frame: pd.DataFrame, subtitle: str) -> "Figure":
     """PSNR of each photograph's own tables above others at equal bytes: a mark per photograph and rung."""
-    figure, axes = new_figure("Tables of each photograph's own", f"{subtitle}; at equal bytes", 1, 2, PANEL)
+    figure, axes = new_figure(
+        "Tables of each photograph's own, as an adaptive encoder has them", f"{subtitle}; at equal bytes", 1, 2, PANEL
+    )
     for each, column in zip(axes, ("dB over the dial", "dB over standard"), strict=True):
         for index, (quality, group) in enumerate(frame.groupby("trade-off of quality")):
             colour, marker = style_of(index)
