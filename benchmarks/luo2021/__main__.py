@@ -12,7 +12,8 @@ Tables are learned on the 300 photographs of photos/search in ../shared and judg
 on the 24 of Kodak, at 4:2:0 unless said otherwise. Each comparison prints a table and writes NAME.csv and NAME.png into
 --out. What was learned or measured is kept in runs/luo2021: an interrupted command goes on.
 
-Intervals are 95 % paired bootstraps over images; gains in PSNR have none. random-search takes the runs of benchmarks.methods from --searches.
+Intervals are 95 % paired bootstraps over images; gains in PSNR have none. random-search takes the runs of
+benchmarks.methods from --searches.
 """
 
 import argparse
