@@ -94,7 +94,7 @@ class StandardCurve:
         weights = constant / constant.sum(axis=-1, keepdims=True)
         values = np.take_along_axis(np.broadcast_to(self.value[..., np.newaxis, :], distance.shape), nearest, -1)
         values -= self.value[..., np.newaxis]  # differences, for less is rounded away
-        return self.value + np.asarray((weights * values).sum(axis=-1))
+        return np.asarray(self.value + (weights * values).sum(axis=-1))
 
     def _broadcast(self, question: npt.ArrayLike, value: Floats) -> tuple[Floats, Floats, Floats]:
         """The question as [..., 1] and the curve as [..., m] over common leading axes."""
