@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -52,18 +53,37 @@ def plugin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fakes.install(tmp_path_factory.mktemp("plugins"))
 
 
+REGISTRIES = (CLASSIFIERS, CODECS, DATASETS, EXECUTORS, MEASURES, STRATEGIES)
+
+
+@pytest.fixture(scope="session")
+def entry_points(plugin_folder: Path) -> dict[str, dict[str, EntryPoint]]:
+    """By kind, what the registries find with the fake plug-ins: to look through all packages takes longer than most
+    tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(plugin_folder))
+        forget_entry_points()
+        found = {registry.kind: dict(registry._entry_points) for registry in REGISTRIES}
+    forget_entry_points()
+    return found
+
+
 @pytest.fixture
-def plugins(plugin_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def plugins(
+    plugin_folder: Path, entry_points: dict[str, dict[str, EntryPoint]], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """The fake plug-ins, installed in this process."""
     monkeypatch.syspath_prepend(str(plugin_folder))
     forget_entry_points()
+    for registry in REGISTRIES:
+        vars(registry)["_entry_points"] = dict(entry_points[registry.kind])
     yield
     forget_entry_points()
 
 
 def forget_entry_points() -> None:
     """Has the registries look again for what is installed."""
-    for registry in (CLASSIFIERS, CODECS, DATASETS, EXECUTORS, MEASURES, STRATEGIES):
+    for registry in REGISTRIES:
         vars(registry).pop("_entry_points", None)
         vars(registry).pop("_loaded", None)
 

@@ -4,6 +4,7 @@ import hashlib
 import platform
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import version
 from typing import Any, TypeVar
 
@@ -318,7 +319,6 @@ def record(evaluator: Evaluator) -> Recorded:
         with failures_explained(f"what {part.name} says of itself"):
             said.append(checked_settings(part.name, described(part) if isinstance(part, Codec) else part.settings()))
     *classifiers, codec = said
-    packages = ("qsearch", "numpy", "pillow", "torch", "torchvision", "openvino")
     return Recorded(
         dataset={
             "name": dataset.name,
@@ -331,8 +331,13 @@ def record(evaluator: Evaluator) -> Recorded:
         },
         classifiers=classifiers,
         codec=codec,
-        versions={"python": platform.python_version(), **{name: version(name) for name in packages}},
+        versions={"python": platform.python_version(), **_versions_of_packages()},
     )
+
+
+@cache
+def _versions_of_packages() -> dict[str, str]:
+    return {name: version(name) for name in ("qsearch", "numpy", "pillow", "torch", "torchvision", "openvino")}
 
 
 def _labels(evaluator: Evaluator) -> dict[str, str]:
