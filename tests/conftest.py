@@ -18,6 +18,7 @@ from qsearch.codecs import CODECS
 from qsearch.datasets import DATASETS
 from qsearch.evaluation.measures import MEASURES
 from qsearch.executors import EXECUTORS
+from qsearch.models import MODELS
 from qsearch.strategies import STRATEGIES
 from tests import fakes
 
@@ -62,7 +63,7 @@ def plugins(plugin_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 def forget_entry_points() -> None:
     """Has the registries look again for what is installed."""
-    for registry in (CLASSIFIERS, CODECS, DATASETS, EXECUTORS, MEASURES, STRATEGIES):
+    for registry in (CLASSIFIERS, CODECS, DATASETS, EXECUTORS, MEASURES, MODELS, STRATEGIES):
         vars(registry).pop("_entry_points", None)
         vars(registry).pop("_loaded", None)
 
