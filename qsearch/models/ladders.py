@@ -69,6 +69,7 @@ class LadderModel(TableModel):
     def __init__(self, ladder: Ladder) -> None:
         """InputError for a ladder whose rungs are no strengths."""
         self.ladder = ladder
+        self.images = ladder.images
         self.rungs = Rungs(ladder)
 
     @property

@@ -29,6 +29,7 @@ class NetworkModel(TableModel):
         """InputError where the weights are not those of the architecture, or of no strength."""
         self._file = file
         self._title = title
+        self.images = file.about.images
         self._networks  # noqa: B018 - wrong weights are to be told now
 
     @classmethod

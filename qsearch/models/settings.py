@@ -15,6 +15,8 @@ NetworkRounding = Literal["secant", "straight-through"]
 ROUNDINGS: tuple[NetworkRounding, ...] = get_args(NetworkRounding)
 NetworkRate = Literal["exact", "taqn"]
 RATES: tuple[NetworkRate, ...] = get_args(NetworkRate)
+Price = Literal["own", "shared"]
+PRICES: tuple[Price, ...] = get_args(Price)
 OF_NETWORKS: tuple[NetworkTask, ...] = ("accuracy", "features")
 """Tasks that ask a classifier."""
 SMALLEST_MS_SSIM = 22
@@ -65,6 +67,8 @@ class NetworkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 
     strengths: standard qualities, a network each. ladder: SHA-256 (hexadecimal) of the ladder whose tables training
     starts at, where its layers say nothing. code_length: of the file of the predictor that the rate ``taqn`` takes.
+    price: what a bit is worth: ``shared`` by all images, so that bytes move to those that gain most of them, or each
+        image's ``own`` at the ladder's tables (distortion alone), so that only the shape of tables is learned.
     label_free: accuracy: the divergence from the answers on the uncompressed images stands for the loss.
     """
 
@@ -74,6 +78,7 @@ class NetworkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     rate: NetworkRate = "exact"
     rounding: Rounding = "secant"
     code_length: str = ""
+    price: Price = "shared"
     label_free: bool = False
     architecture: Architecture = Architecture()
     training: Training = Training()
@@ -98,6 +103,8 @@ class NetworkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
             raise InputError(
                 "the rate taqn, and no other, takes a predictor of code lengths: give --code-length with --rate taqn."
             )
+        if self.price == "own" and self.task != "distortion":
+            raise InputError(f"an image's own price is of its squared error, and {self.task} was asked for: share one.")
         if self.label_free and self.task != "accuracy":
             raise InputError(f"only accuracy can be learned with or without labels, and {self.task} was asked for.")
         if self.training.crop and self.task in OF_NETWORKS:

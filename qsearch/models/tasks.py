@@ -165,8 +165,15 @@ class Costs:
     """
 
     def __init__(
-        self, settings: NetworkSettings, error: Criterion, price: float, code_length: "CodeLength | None" = None
+        self,
+        settings: NetworkSettings,
+        error: Criterion,
+        price: float,
+        start: QuantTables,
+        code_length: "CodeLength | None" = None,
     ) -> None:
+        """price: shared by all images, and of those whose own cannot be told at the tables ``start``."""
+        self._start = start if settings.price == "own" else None
         self._rounding = settings.rounding
         self._error = error
         self._price = price
@@ -186,13 +193,14 @@ class Costs:
         gradient = np.zeros((len(tables), 3, 64))
         costs = np.zeros(len(tables))
         total = steps.new_zeros(())
+        prices = self._prices(batch.coefficients) / pixels
         if self._code_length is None:
-            costs += self._price * found.bpp
-            gradient += self._price / pixels * found.bits_gradient.reshape(-1, 3, 64)
+            costs += prices * found.bits
+            gradient += prices[:, None, None] * found.bits_gradient.reshape(-1, 3, 64)
         else:
             bits = self._code_length.bits(batch.coefficients, components + (rounded - components).detach())
-            costs += self._price / pixels * bits.detach().double().cpu().numpy()
-            total = total + self._price / pixels * bits.mean()
+            costs += prices * bits.detach().double().cpu().numpy()
+            total = total + (torch.from_numpy(prices).to(bits) * bits).mean()
         if self._counted:
             distortion = found.distortion() + _LEAST_ERROR
             costs += np.log(distortion)
@@ -210,6 +218,18 @@ class Costs:
             total = total + errors.mean().to(total.device)
         counted = torch.from_numpy(gradient).to(components)
         return costs, total + (counted * components).sum() / len(tables)
+
+    def _prices(self, coefficients: Coefficients) -> Floats:
+        """[n], of a bit per pixel: shared, or where ln error and bits trade if all entries are scaled together."""
+        prices = np.full(len(coefficients), self._price)
+        if self._start is not None:
+            found = statistics(coefficients, [self._start] * len(coefficients))
+            entries = np.stack([self._start.luma, self._start.cb, self._start.cr]).astype(np.float64)
+            lost = (found.distortion_gradient() * entries).sum(axis=(1, 2, 3)) / (found.distortion() + _LEAST_ERROR)
+            saved = -(found.bits_gradient * entries).sum(axis=(1, 2, 3)) / found.pixels
+            known = (lost > 0) & (saved > 0)
+            prices[known] = lost[known] / saved[known]
+        return prices
 
 
 def _planes(images: Images, device: "torch.device") -> "torch.Tensor":

@@ -185,7 +185,7 @@ class _Lesson:
             price = price_at(self._error, self._strength, self._dataset.images, self._coefficients)
         else:
             price = state.about.progress[index].price
-        costs = Costs(settings, self._error, price, self._code_length)
+        costs = Costs(settings, self._error, price, start_tables(network), self._code_length)
         optimiser = torch.optim.Adam(network.parameters(), lr=how.learning_rate)
         if len(state.about.progress) <= index:
             held_out = self._held_out(network.to(self._error.device), costs)
