@@ -111,3 +111,51 @@ class TableNetwork(nn.Module):
         """In steps, as the logarithm of their magnitude with their sign."""
         ratio = coefficients / self.steps[table][:, None, None]
         return ratio.sign() * torch.log1p(ratio.abs())
+
+
+RUNS = 17
+"""Zero runs 0 to 15, and where no symbol is coded."""
+NO_SYMBOL = 16
+_HIDDEN = 16
+_LENGTH_HIDDEN = 32
+
+
+class CodeLengthNetwork(nn.Module):
+    """Bits of quantized blocks (Choi 2020): what symbol a coefficient is coded with, and how long it then is.
+
+    A bidirectional LSTM reads the magnitudes of the 63 AC levels in zig-zag order and says each one's zero run; layers
+    tell the bits from run and magnitude, others those of a DC difference. Luma and chroma have Huffman tables of their
+    own, and so layers of their own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reader = nn.LSTM(1, _HIDDEN, batch_first=True, bidirectional=True)
+        self.run = nn.Linear(2 * _HIDDEN, RUNS)
+        self.ac = nn.ModuleList(_length(1 + RUNS) for _ in range(2))
+        self.dc = nn.ModuleList(_length(1) for _ in range(2))
+
+    def runs(self, magnitudes: torch.Tensor) -> torch.Tensor:
+        """Logits [n, 63, RUNS] of ``magnitudes`` [n, 63], log2(1 + |level|) of the AC."""
+        return self.run(self.reader(magnitudes[..., None])[0])
+
+    def lengths(self, magnitudes: torch.Tensor, chosen: torch.Tensor, table: int) -> torch.Tensor:
+        """Bits [n, 64] of a block's ``magnitudes`` [n, 64], DC first, with ``chosen`` [n, 63, RUNS] shares of each run.
+
+        table: 0 of luma, 1 of chroma.
+        """
+        told = torch.cat([magnitudes[:, 1:, None], chosen], dim=2)
+        # Where nothing is coded there are no bits, of which 63 small errors would be many.
+        ac = self.ac[table](told)[..., 0] * (1 - chosen[..., NO_SYMBOL])
+        return torch.cat([self.dc[table](magnitudes[:, :1]), ac], dim=1)
+
+
+def _length(inputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(inputs, _LENGTH_HIDDEN),
+        nn.ReLU(),
+        nn.Linear(_LENGTH_HIDDEN, _LENGTH_HIDDEN),
+        nn.ReLU(),
+        nn.Linear(_LENGTH_HIDDEN, 1),
+        nn.Softplus(),
+    )
