@@ -20,6 +20,7 @@ from qsearch.codecs import CODECS
 from qsearch.datasets import DATASETS
 from qsearch.evaluation.measures import MEASURES
 from qsearch.executors import EXECUTORS
+from qsearch.models import MODELS
 from qsearch.strategies import STRATEGIES
 from tests import fakes
 
@@ -53,7 +54,7 @@ def plugin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fakes.install(tmp_path_factory.mktemp("plugins"))
 
 
-REGISTRIES = (CLASSIFIERS, CODECS, DATASETS, EXECUTORS, MEASURES, STRATEGIES)
+REGISTRIES = (CLASSIFIERS, CODECS, DATASETS, EXECUTORS, MEASURES, MODELS, STRATEGIES)
 
 
 @pytest.fixture(scope="session")

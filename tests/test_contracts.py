@@ -23,7 +23,8 @@ from qsearch.datasets.splits import half_of
 from qsearch.evaluation.measures import MEASURES, Measure
 from qsearch.executors import EXECUTORS
 from qsearch.executors.base import Executor
-from qsearch.quantizer import Quantizer
+from qsearch.models import MODELS
+from qsearch.quantizer import Quantizer, TableModel
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.base import Strategy
 from qsearch.strategies.local_search import LocalSearch
@@ -38,10 +39,12 @@ from qsearch.testing import (
     MeasureContract,
     QuantizerContract,
     StrategyContract,
+    TableModelContract,
     drive,
 )
 from tests.classifiers import test_exported, test_timm, test_torchvision
 from tests.fakes import BySmoothness, fake_images
+from tests.models import made_up
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "listed": {"tables": [QuantTables.shared(np.full((8, 8), entry)).to_bytes().hex() for entry in range(1, 70)]},
@@ -123,6 +126,20 @@ class TestQuantizers(QuantizerContract):
     @pytest.fixture
     def images(self) -> npt.NDArray[np.uint8]:
         return fake_images()
+
+
+class TestTableModels(TableModelContract):
+    @pytest.fixture(params=MODELS.names())
+    def model(self, request: pytest.FixtureRequest) -> TableModel:
+        return made_up.model(request.param)
+
+    @pytest.fixture
+    def quantizer(self, model: TableModel) -> Quantizer:
+        return model.at(model.strengths[0])
+
+    @pytest.fixture
+    def images(self) -> npt.NDArray[np.uint8]:
+        return fake_images(6)
 
 
 class TestCodecs(CodecContract):

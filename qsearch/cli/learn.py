@@ -1,5 +1,8 @@
-"""``qsearch learn``: a ladder of tables, learned from images and, for accuracy, from what a network makes of them."""
+"""``qsearch learn``: a ladder of tables, learned from images and, for accuracy, from what a network makes of them; and,
+in modules of their own, networks that say tables of each image's own."""
 
+import copy
+import importlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +76,6 @@ def gradient_options(command: Any) -> Any:
 
 
 @click.command()
-@click.argument("objective", type=click.Choice(OBJECTIVES))
 @dataset_options
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="LADDER", help="The file to write."
@@ -148,10 +150,9 @@ def gradient_options(command: Any) -> Any:
 )
 @click.option("--json", "json_", is_flag=True, help="Print the rungs as JSON.")
 @click.pass_context
-def learn(
+def learn_tables(
     ctx: click.Context,
     /,
-    objective: Any,
     out: Path,
     classifier: str | None,
     qualities: tuple[int, ...],
@@ -181,6 +182,7 @@ def learn(
     """
     from qsearch.learning.learn import check_settings, learn_ladder
 
+    objective: Any = ctx.info_name
     if given["dataset"] is None:
         raise click.UsageError("say which images to learn from: --dataset D.")
     if objective == "distortion" and (classifier is not None or label_free):
@@ -237,6 +239,47 @@ def learn(
         click.echo(json.dumps([_as_json(rung) for rung in ladder.rungs], indent=2))
     else:
         click.echo("\n".join(_lines(ladder, out)))
+
+
+class LearnGroup(click.Group):
+    """A command for each objective of a ladder, and those that are imported when they are named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Ladders first."""
+        return [*OBJECTIVES, *LATER]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The subcommand, or None where there is none."""
+        if cmd_name in LATER:
+            module, _, attribute = LATER[cmd_name].partition(":")
+            later: click.Command = getattr(importlib.import_module(module), attribute)
+            return later
+        if cmd_name not in OBJECTIVES:
+            return None
+        command = copy.copy(learn_tables)
+        command.short_help = PURPOSES[cmd_name]
+        return command
+
+
+LATER = {
+    "network": "qsearch.cli.learn_network:network",
+    "code-length": "qsearch.cli.learn_network:code_length",
+}
+PURPOSES = {
+    "distortion": "A ladder of tables that make the error of the pixels small.",
+    "accuracy": "A ladder of tables that make the loss of a network small.",
+    "mix": "A ladder of tables for both.",
+}
+
+
+@click.group(cls=LearnGroup)
+def learn() -> None:
+    """Learn quantization tables: a ladder of them, or a network that says those of each image.
+
+    \b
+    qsearch learn distortion --dataset folder:PHOTOS --out photos.ladder.json
+    qsearch learn network --task distortion --ladder photos.ladder.json --strength 30 --dataset folder:PHOTOS ...
+    """
 
 
 def _draw(ladder: Ladder, plot: Path) -> None:

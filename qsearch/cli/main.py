@@ -31,6 +31,7 @@ COMMANDS = {
     "curve": "qsearch.cli.curve:curve",
     "bounds": "qsearch.cli.bounds:bounds",
     "export": "qsearch.cli.export:export",
+    "evaluate": "qsearch.cli.evaluate:evaluate",
     "encode": "qsearch.cli.encode:encode",
     "learn": "qsearch.cli.learn:learn",
     "dial": "qsearch.cli.dial:dial",

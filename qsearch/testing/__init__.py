@@ -11,6 +11,7 @@ from qsearch.testing.codecs import CodecContract
 from qsearch.testing.datasets import DatasetContract
 from qsearch.testing.executors import ExecutorContract, Misbehaving
 from qsearch.testing.measures import MeasureContract
+from qsearch.testing.models import TableModelContract
 from qsearch.testing.quantizers import QuantizerContract
 from qsearch.testing.strategies import (
     Evaluate,
@@ -32,6 +33,7 @@ __all__ = [
     "Misbehaving",
     "QuantizerContract",
     "StrategyContract",
+    "TableModelContract",
     "drive",
     "synthetic_measurement",
     "synthetic_with_failures",
