@@ -61,7 +61,7 @@ QUALITIES = (10, 15, 20, 30, 40, 50, 60, 70, 80, 88)
 WINDOWS = ((0.65, 1.0), (1.0, 1.4))
 RIVALS = {10.0: "luo-2021", 16.0: "luo-2021", 22.0: "robidoux", 30.0: "standard"}
 """What is best of published tables at a ratio, known beforehand; above 26 the standard ones."""
-PSNR_QUALITIES = range(5, 100, 6)
+PSNR_QUALITIES = {"Kodak": range(3, 100, 2), "photos/validate": range(3, 100, 6)}
 PSNR_BPP = (0.5, 1.0, 2.0, 3.0)
 OWN_QUALITIES = (15, 20, 30, 50, 70, 80, 90)
 
@@ -107,7 +107,7 @@ def universal_psnr(bench: Bench) -> Made:
         }
         for images, paths in (("Kodak", bench.kodak), ("photos/validate", validate)):
             curves = measure_rate_distortion(
-                paths, codec_of(subsampling), families, qualities=PSNR_QUALITIES, workers=usable_cores()
+                paths, codec_of(subsampling), families, qualities=PSNR_QUALITIES[images], workers=usable_cores()
             )
             panels[f"{len(paths)} images of {images}, {subsampling}"] = curves
             standard, *others = curves
@@ -209,7 +209,7 @@ def per_image(bench: Bench) -> Made:
 def _psnr_curve(
     codec: CoefficientCodec, images: Any, tables: Callable[[int], QuantTables]
 ) -> tuple[Sequence[float], Sequence[float]]:
-    bytes_, psnr_db = zip(*(_place(codec, images, tables(quality)) for quality in PSNR_QUALITIES), strict=True)
+    bytes_, psnr_db = zip(*(_place(codec, images, tables(quality)) for quality in PSNR_QUALITIES["Kodak"]), strict=True)
     return bytes_, psnr_db
 
 

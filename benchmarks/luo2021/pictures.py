@@ -9,7 +9,7 @@ import pandas as pd
 from benchmarks.luo2021.curves import Curve
 from qsearch.analysis.rate_distortion import RateDistortion
 from qsearch.evaluation.objective import LOSS, TOP1
-from qsearch.report.axes import INK, PSNR_LABEL, new_figure, style_of
+from qsearch.report.axes import INK, new_figure, style_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,7 +70,7 @@ def draw_gains(frame: pd.DataFrame, subtitle: str) -> "Figure":
             )
         each.axhline(0, color=INK, linewidth=0.8, linestyle="--")
         each.set_xlabel("bits per pixel of the photograph's file")
-        each.set_ylabel(f"{PSNR_LABEL.split(',')[0]} gained {column.removeprefix('dB ')}, dB")
+        each.set_ylabel(f"PSNR gained {column.removeprefix('dB ')}, dB")
     axes[0].legend(frameon=False, fontsize=7)
     return figure
 
@@ -95,5 +95,6 @@ def draw_savings(frame: pd.DataFrame, panel: str, title: str) -> "Figure":
         each.set_title(f"{panel}: {name}" if panel != "tables" else str(name), loc="left", fontsize=9)
         each.set_xlabel("compression ratio")
         each.set_ylabel("bytes saved, %")
-    axes[0].legend(frameon=False, fontsize=8)
+        each.sharey(axes[0])
+    figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower center", ncols=5)
     return figure

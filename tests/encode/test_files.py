@@ -254,9 +254,9 @@ def test_a_folder_that_may_not_be_listed_is_named_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-LINKS = 10_000
-DONE_BEFORE = 8_000
-MOST_BYTES = 2 << 20
+LINKS = 20_000
+DONE_BEFORE = 17_000
+MOST_BYTES = 4 << 20
 
 
 def links_to_few_images(folder: Path) -> list[str]:
@@ -275,7 +275,9 @@ def links_to_few_images(folder: Path) -> list[str]:
     return [name for name in names if name != "00001.png"]
 
 
-def test_ten_thousand_links_take_little_memory_and_are_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_twenty_thousand_links_take_little_memory_and_are_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # disks that take their time are of no interest here
     source, out = tmp_path / "in", tmp_path / "out"
     names = links_to_few_images(source)
