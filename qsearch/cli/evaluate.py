@@ -68,7 +68,7 @@ Gains = dict[float, dict[str, dict[str, "EqualBytes"]]]
     type=click.Choice(SUBSAMPLINGS),
     help="That of the files, which is to be the model's.  [default: the model's]",
 )
-@click.option("--measure", "measures", multiple=True, metavar="NAME", help="Measure this too, such as ms-ssim.")
+@click.option("--measure", "measures", multiple=True, metavar="NAME", help="Measure this too, such as ms_ssim.")
 @click.option("--workers", type=click.IntRange(min=1), help="Tables at once.  [default: the cores, or one per GPU]")
 @click.option(
     "--executor", type=click.Choice(EXECUTORS.names()), default=DEFAULT_EXECUTOR, show_default=True,

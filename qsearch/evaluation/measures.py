@@ -232,8 +232,11 @@ PSNR = Measure(
 MEASURES: Registry[Measure] = Registry(
     "measures",
     {
-        measure.name: f"qsearch.evaluation.measures:{measure.name.upper()}"
-        for measure in (BYTES, RANK, LOSS, DIVERGENCE, PSNR)
+        **{
+            measure.name: f"qsearch.evaluation.measures:{measure.name.upper()}"
+            for measure in (BYTES, RANK, LOSS, DIVERGENCE, PSNR)
+        },
+        "ms_ssim": "qsearch.evaluation.ms_ssim:MS_SSIM",
     },
 )
 ALWAYS = tuple(measure.name for measure in (BYTES, RANK, LOSS, DIVERGENCE, PSNR) if measure.always)

@@ -19,8 +19,6 @@ Price = Literal["own", "shared"]
 PRICES: tuple[Price, ...] = get_args(Price)
 OF_NETWORKS: tuple[NetworkTask, ...] = ("accuracy", "features")
 """Tasks that ask a classifier."""
-SMALLEST_MS_SSIM = 22
-"""Pixels: two scales of an 11x11 window."""
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 

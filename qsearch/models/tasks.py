@@ -16,7 +16,7 @@ from qsearch.errors import InputError
 from qsearch.learning.differentiable import Frame, coefficient_tensor, compressed, some_at_a_time
 from qsearch.learning.gradient import NetworkLoss
 from qsearch.learning.rates import rounded_tables
-from qsearch.models.settings import SMALLEST_MS_SSIM, NetworkSettings
+from qsearch.models.settings import NetworkSettings
 from qsearch.tables import QuantTables
 
 if TYPE_CHECKING:
@@ -101,15 +101,10 @@ class LastLayer(Criterion):
 
 
 def criterion_of(settings: NetworkSettings, dataset: Dataset, classifier: Classifier | None) -> Criterion:
-    """What the settings ask for. InputError where images are too small for it, or the classifier has no gradients."""
+    """What the settings ask for. InputError where it needs a classifier, or one with gradients."""
     if settings.task == "distortion":
         return SquaredError()
     if settings.task == "ms-ssim":
-        side = settings.training.crop or min(dataset.height, dataset.width)
-        if side < SMALLEST_MS_SSIM:
-            raise InputError(
-                f"MS-SSIM compares images of at least {SMALLEST_MS_SSIM}x{SMALLEST_MS_SSIM} pixels, got {side}."
-            )
         return Dissimilarity()
     if classifier is None:
         raise InputError(f"the task {settings.task} asks a network: say which one with --classifier.")
