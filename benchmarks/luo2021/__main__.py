@@ -19,10 +19,11 @@ benchmarks.methods from --searches.
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -35,6 +36,7 @@ from qsearch.analysis.comparison import compare
 from qsearch.analysis.gains import bootstrap_gains
 from qsearch.analysis.rate_distortion import Family, gain_db, measure_rate_distortion, saving_percent
 from qsearch.analysis.results import Results, measured
+from qsearch.codecs.base import Subsampling
 from qsearch.codecs.coefficient import CoefficientCodec
 from qsearch.datasets.base import Dataset
 from qsearch.datasets.pixels import prepared_image
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HERE = Path(__file__).parent
+SUBSAMPLINGS: tuple[Subsampling, ...] = ("4:2:0", "4:4:4")
 NETWORK, OTHER_NETWORK = "mobilenet_v2", "squeezenet1_0"
 FOR_NETWORKS: Objective = "mix"
 """What is learned for a network, unless said otherwise: chosen on photos/search alone (README.md)."""
@@ -78,11 +81,14 @@ class Bench:
         """Ladders and dials."""
         return Lessons(self.runs)
 
-    def judge(self, network: str) -> Judge:
+    def judge(self, network: str, subsampling: Subsampling = "4:2:0") -> Judge:
         """photos/validate, read by ``network``."""
         self.runs.mkdir(parents=True, exist_ok=True)
         unseen = problem("photos", network).unseen
-        return Judge(build_evaluator(unseen, usable_cores()), self.runs / f"validate-{network}.sqlite")
+        codec = msgspec.structs.replace(unseen.codec, subsampling=subsampling)
+        evaluator = build_evaluator(msgspec.structs.replace(unseen, codec=codec), usable_cores())
+        name = network if subsampling == "4:2:0" else f"{network}-{subsampling.replace(':', '')}"
+        return Judge(evaluator, self.runs / f"validate-{name}.sqlite")
 
     @cached_property
     def kodak(self) -> list[Path]:
@@ -98,7 +104,7 @@ def universal_psnr(bench: Bench) -> Made:
     """PSNR at equal bits per pixel on Kodak and photos/validate, 4:2:0 and 4:4:4."""
     validate = sorted(path for path in (SHARED / "data/photos/validate").rglob("*") if path.is_file())
     rows, panels = [], {}
-    for subsampling in ("4:2:0", "4:4:4"):
+    for subsampling in SUBSAMPLINGS:
         families: dict[str, Family] = {
             "standard": QuantTables.standard,
             "learned (dial)": bench.lessons.dial("distortion", subsampling=subsampling, size=None).tables,
@@ -120,38 +126,47 @@ def universal_psnr(bench: Bench) -> Made:
 
 def universal_accuracy(bench: Bench) -> Made:
     """What MobileNetV2 makes of tables at equal bits per pixel, and the bytes a dial saves over the best known."""
-    judge = bench.judge(NETWORK)
-    dials = {
-        "distortion dial": bench.lessons.dial("distortion"),
-        "network dial": bench.lessons.dial(FOR_NETWORKS, NETWORK),
-        "accuracy dial": bench.lessons.dial("accuracy", NETWORK),
-    }
-    families: dict[str, Callable[[int], QuantTables]] = {name: dial.tables for name, dial in dials.items()}
-    for name in ("luo-2021", "robidoux"):
-        families[f"published:{name}"] = lambda quality, name=name: published_tables(name, quality)  # type: ignore[misc]
-    standard = Curve.of("standard", [measured(trial) for trial in judge.reference])
-    curves, rows = [standard], []
-    for name, tables in families.items():
-        trials = judge.results([tables(quality) for quality in QUALITIES])
-        curves.append(Curve.of(name, [measured(trial) for trial in trials]))
-        for window in WINDOWS:
-            for objective in (LOSS, DIVERGENCE, TOP1):
-                found = difference_at_equal_bpp(curves[-1], standard, objective, window)
-                sign, unit = (100, "points of top-1") if objective is TOP1 else (-1, f"nats of {objective.name}")
-                what = f"against standard at {window[0]:g} to {window[1]:g} bpp, {unit}"
-                rows.append({"tables": name, "what": what, **_ends(found, sign)})
-    rows += [row for name, dial in dials.items() for row in _against_rivals(bench, judge, name, dial)]
-    return rows, draw_network_curves(curves, f"300 images of photos/validate, {NETWORK}")
+    rows: list[Row] = []
+    panels: dict[str, Sequence[Curve]] = {}
+    for subsampling in SUBSAMPLINGS:
+        judge = bench.judge(NETWORK, subsampling)
+        dials = {
+            "distortion dial": bench.lessons.dial("distortion", subsampling=subsampling),
+            "network dial": bench.lessons.dial(FOR_NETWORKS, NETWORK, subsampling),
+            "accuracy dial": bench.lessons.dial("accuracy", NETWORK, subsampling),
+        }
+        families: dict[str, Callable[[int], QuantTables]] = {name: dial.tables for name, dial in dials.items()}
+        families |= {f"published:{name}": partial(published_tables, name) for name in ("luo-2021", "robidoux")}
+        curves = [Curve.of("standard", [measured(trial) for trial in judge.reference])]
+        for name, tables in families.items():
+            trials = judge.results([tables(quality) for quality in QUALITIES])
+            curves.append(Curve.of(name, [measured(trial) for trial in trials]))
+            found = _at_equal_bpp(curves[-1], curves[0])
+            rows += [{"subsampling": subsampling, "tables": name, **row} for row in found]
+        if subsampling == "4:2:0":
+            for name, dial in dials.items():
+                found = _against_rivals(judge, dial)
+                rows += [{"subsampling": subsampling, "tables": name, **row} for row in found]
+        panels[subsampling] = curves
+    return rows, draw_network_curves(panels, f"300 images of photos/validate, {NETWORK}")
 
 
-def _against_rivals(bench: Bench, judge: Judge, name: str, dial: Dial) -> Iterator[Row]:
+def _at_equal_bpp(curve: Curve, standard: Curve) -> Iterator[Row]:
+    for low, high in WINDOWS:
+        for objective in (LOSS, DIVERGENCE, TOP1):
+            found = difference_at_equal_bpp(curve, standard, objective, (low, high))
+            sign, unit = (100, "points of top-1") if objective is TOP1 else (-1, f"nats of {objective.name}")
+            yield {"what": f"against standard at {low:g} to {high:g} bpp, {unit}", **_ends(found, sign)}
+
+
+def _against_rivals(judge: Judge, dial: Dial) -> Iterator[Row]:
     searching = build_evaluator(problem("photos", NETWORK).searched, usable_cores())
     for ratio, rival in RIVALS.items():
         steering = Steering(searching, ratio)
         start = QuantTables.standard(50) if rival == "standard" else published_tables(rival)
         theirs, ours = judge.results([steering.admit(start).tables, _at_ratio(dial, ratio)])
         what = f"bytes saved at equal loss over {rival} at ratio {ratio:g}, %"
-        yield {"tables": name, "what": what, **_saved(judge, theirs, ours)}
+        yield {"what": what, **_saved(judge, theirs, ours)}
 
 
 def _at_ratio(dial: Dial, ratio: float) -> QuantTables:

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.judge import SHARED
-from qsearch.codecs.base import EncoderOptions
+from qsearch.codecs.base import EncoderOptions, Subsampling
 from qsearch.codecs.coefficient import CoefficientCodec
 from qsearch.datasets.base import Dataset
 from qsearch.learning.dial import Dial, make_dial, read_dial, write_dial
@@ -23,7 +23,7 @@ def photographs(part: str, size: int | None = 224) -> DatasetSettings:
     return DatasetSettings(spec=spec) if size is None else DatasetSettings(spec=spec, size=size, fit="stretch")
 
 
-def codec_of(subsampling: str) -> CoefficientCodec:
+def codec_of(subsampling: Subsampling) -> CoefficientCodec:
     """Baseline JPEG with the standard Huffman tables."""
     return CoefficientCodec(msgspec.structs.replace(EncoderOptions(), subsampling=subsampling))
 
@@ -42,7 +42,7 @@ class Lessons:
         return self._datasets[size]
 
     def ladder(
-        self, objective: Objective, network: str = "", subsampling: str = "4:2:0", size: int | None = 224
+        self, objective: Objective, network: str = "", subsampling: Subsampling = "4:2:0", size: int | None = 224
     ) -> Ladder:
         """Learned for ``network`` of ../shared/models by Fisher information without labels, or for none."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,9 @@ class Lessons:
             self.searched(size), settings, classifier=classifier, out=self.folder / f"{name}.ladder.json"
         )
 
-    def dial(self, objective: Objective, network: str = "", subsampling: str = "4:2:0", size: int | None = 224) -> Dial:
+    def dial(
+        self, objective: Objective, network: str = "", subsampling: Subsampling = "4:2:0", size: int | None = 224
+    ) -> Dial:
         """Through that ladder, with the bytes of the same images."""
         ladder = self.ladder(objective, network, subsampling, size)
         path = self.folder / f"{ladder.digest[:16]}.dial.json"

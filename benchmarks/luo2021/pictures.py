@@ -37,22 +37,25 @@ def draw_psnr(panels: Mapping[str, Sequence[RateDistortion]]) -> "Figure":
     return figure
 
 
-def draw_network_curves(curves: Sequence[Curve], subtitle: str) -> "Figure":
-    """Loss and top-1 over bits per pixel, the standard tables (the first curve) dashed."""
-    figure, axes = new_figure("What a network makes of tables", subtitle, 1, 2, PANEL)
-    one = np.ones((1, curves[0].measurements[0].images))
-    for each, objective in zip(axes, (LOSS, TOP1), strict=True):
-        sign, shown = (1 if objective is TOP1 else -1), []
-        for index, curve in enumerate(curves):
-            (bpp,), (value,) = curve.points(objective, one)
-            colour, marker = style_of(index - 1) if index else (INK, "x")
-            line = f"{marker}-" if index else f"{marker}--"
-            each.plot(bpp, sign * value, line, color=colour, markersize=4, linewidth=1.1, label=curve.name)
-            shown.extend(sign * value[(bpp >= BPP[0]) & (bpp <= BPP[1])])
-        each.set_xlim(*BPP)
-        each.set_ylim(min(shown), max(shown))
-        each.set_xlabel("bits per pixel")
-        each.set_ylabel("top-1" if objective is TOP1 else "cross-entropy, nats")
+def draw_network_curves(panels: Mapping[str, Sequence[Curve]], subtitle: str) -> "Figure":
+    """Loss and top-1 over bits per pixel, a row for each subsampling; the standard tables (the first) dashed."""
+    figure, axes = new_figure("What a network makes of tables", subtitle, len(panels), 2, PANEL)
+    rows = zip(axes[::2], axes[1::2], strict=True)
+    for pair, (subsampling, curves) in zip(rows, panels.items(), strict=True):
+        one = np.ones((1, curves[0].measurements[0].images))
+        for each, objective in zip(pair, (LOSS, TOP1), strict=True):
+            sign, shown = (1 if objective is TOP1 else -1), []
+            for index, curve in enumerate(curves):
+                (bpp,), (value,) = curve.points(objective, one)
+                colour, marker = style_of(index - 1) if index else (INK, "x")
+                line = f"{marker}-" if index else f"{marker}--"
+                each.plot(bpp, sign * value, line, color=colour, markersize=4, linewidth=1.1, label=curve.name)
+                shown.extend(sign * value[(bpp >= BPP[0]) & (bpp <= BPP[1])])
+            each.set_xlim(*BPP)
+            each.set_ylim(min(shown), max(shown))
+            each.set_title(subsampling, loc="left", fontsize=9)
+            each.set_xlabel("bits per pixel")
+            each.set_ylabel("top-1" if objective is TOP1 else "cross-entropy, nats")
     axes[0].legend(frameon=False, fontsize=8)
     return figure
 
