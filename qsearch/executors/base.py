@@ -31,8 +31,8 @@ class Executor(ABC):
     """Carries out tasks. Used from one thread; :meth:`close` it, or use it as a context manager.
 
     capacity: how many tasks run at once.
-    takes_scheduler: whether it can use workers that somebody else started: ``scheduler``, a keyword argument, says where
-        they are asked for.
+    takes_scheduler: whether it can use workers that somebody else started; the keyword argument ``scheduler`` says
+        where they are asked for.
     """
 
     capacity: int

@@ -76,12 +76,11 @@ class DaskExecutor(Executor):
         self._name = f"qsearch-{uuid.uuid4().hex}"
         self._waiting: deque[_Piece] = deque()
         self._suspects: deque[_Piece] = deque()
-        self._running: dict[str, tuple[_Piece, Any]] = {}
+        self._running: dict[str, _Attempt] = {}
         self._finished: SimpleQueue[Any] = SimpleQueue()
         self._alone: _Piece | None = None
         self._attempts = 0
-        self._shipped_to: set[str] = set()
-        self._asked_again: set[str] = set()
+        self._shipped: dict[str, int] = {}
         self._looked_at = self._worker_seen_at = time.monotonic()
         self._cluster: Any = None
         self._client: Any = None
@@ -111,7 +110,7 @@ class DaskExecutor(Executor):
         for worker, there in found.items():
             if isinstance(there, Exception):
                 raise InputError(
-                    f"the worker {worker} cannot run this qsearch ({reason_of(there)}): install {here['qsearch']} there."
+                    f"the worker {worker} cannot run qsearch {here['qsearch']} ({reason_of(there)}): install it there."
                 )
             if differences := on_worker.differing(here, there):
                 raise _refused(Refusal(differences, worker))
@@ -164,7 +163,7 @@ class DaskExecutor(Executor):
         self._attempts += 1
         key = f"{self._name}-{self._attempts}"
         future = self._client.submit(on_worker.evaluate, self._name, piece.task, key=key, pure=False)
-        self._running[key] = piece, future
+        self._running[key] = _Attempt(self._attempts, piece, future)
         future.add_done_callback(self._finished.put)
 
     def _settle(self, future: Any) -> list[Outcome]:
@@ -175,20 +174,19 @@ class DaskExecutor(Executor):
             raise self._lost()
         error = future.exception()
         if isinstance(error, KilledWorker):
-            piece, _ = self._running.pop(future.key)
-            return self._recover(piece)
+            return self._recover(self._running.pop(future.key).piece)
         if error is not None:
             raise RunError(f"a worker cannot even begin a task ({reason_of(error)}): check what is installed there.")
         answer = self._result(future)
-        piece, _ = self._running.pop(future.key)
+        attempt = self._running.pop(future.key)
         if isinstance(answer, Refusal):
-            self._supply(answer)
-            if piece is not self._alone:
-                self._waiting.appendleft(piece)
+            self._supply(answer, attempt.number)
+            if attempt.piece is not self._alone:
+                self._waiting.appendleft(attempt.piece)
             return []
         if answer.overdue:
             self._client.run(on_worker.end, workers=[answer.worker], wait=False, on_error="ignore")
-        return self._keep(piece, answer)
+        return self._keep(attempt.piece, answer)
 
     def _result(self, future: Any) -> Answer | Refusal:
         from concurrent.futures import CancelledError
@@ -214,15 +212,14 @@ class DaskExecutor(Executor):
         piece.deaths += 1
         return self._keep(piece, Answer(None, KILLS_WORKERS, 0.0, "")) if piece.deaths >= MAX_DEATHS else []
 
-    def _supply(self, refusal: Refusal) -> None:
+    def _supply(self, refusal: Refusal, attempt: int) -> None:
         """Sends the worker the images that it lacks. InputError where it lacks or has something else."""
         if refusal.what != "images":
             raise _refused(refusal)
         machine = refusal.worker.rpartition(":")[0]
-        if machine in self._shipped_to and refusal.worker not in self._asked_again:
-            self._asked_again.add(refusal.worker)  # its neighbour has got them since
-            return
-        self._shipped_to.add(machine)
+        if attempt <= self._shipped.get(machine, 0):
+            return  # its machine has got them since
+        self._shipped[machine] = self._attempts
         images = self._evaluator.dataset.images
         step = max(1, SHIPPED_BYTES // images[0].nbytes)
         digest, shape, only = self._evaluator.dataset.digest, images.shape, [refusal.worker]
@@ -269,7 +266,7 @@ class DaskExecutor(Executor):
             # Whatever a lost scheduler or a killed worker has these raise: there is nothing left to be closed then.
             with suppress(Exception):
                 if self._cluster is None and self._client.status == "running":
-                    self._client.cancel([future for _, future in running])
+                    self._client.cancel([attempt.future for attempt in running])
                     self._client.unregister_worker_plugin(self._name)
             with suppress(Exception):
                 self._client.close(timeout=CLOSE_S)
@@ -312,10 +309,17 @@ class _Piece:
     deaths: int = 0
 
 
+@dataclass(frozen=True)
+class _Attempt:
+    number: int
+    piece: _Piece
+    future: Any
+
+
 def _refused(refusal: Refusal) -> InputError:
     return InputError(
-        f"the worker {refusal.worker} differs from this machine: {refusal.reason}; make all machines equal, or end that "
-        "worker."
+        f"the worker {refusal.worker} differs from this machine: {refusal.reason}; make all machines equal, or end "
+        "that worker."
     )
 
 
@@ -326,8 +330,8 @@ def _client_of(scheduler: str) -> Any:
         return distributed.Client(**where, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, TimeoutError, ValueError, TypeError, KeyError) as error:
         raise InputError(
-            f"no Dask scheduler answers at {scheduler} within {CONNECT_S:g} s ({reason_of(error)}): start one with 'dask "
-            "scheduler' and give the address that it says, or leave --scheduler out."
+            f"no Dask scheduler answers at {scheduler} within {CONNECT_S:g} s ({reason_of(error)}): start one with "
+            "'dask scheduler' and give the address that it says, or leave --scheduler out."
         ) from error
 
 

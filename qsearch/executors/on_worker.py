@@ -6,7 +6,6 @@ import pickle
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -95,7 +94,10 @@ class EvaluatorPlugin(WorkerPlugin):
     def __getstate__(self) -> dict[str, Any]:
         rest = self._rest
         state = {name: value for name, value in vars(self).items() if name not in ("_loading", "_loaded", "_rest")}
-        return {**state, "_fields": (rest.name, rest.labels, rest.class_names, rest.image_names, rest.digest, rest.truth)}
+        return {
+            **state,
+            "_fields": (rest.name, rest.labels, rest.class_names, rest.image_names, rest.digest, rest.truth),
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         name, labels, class_names, image_names, digest, truth = state.pop("_fields")
@@ -259,5 +261,5 @@ def _load_weights(evaluator: Evaluator, classifier: Any) -> None:
         classifier.logits(evaluator.dataset.images[:1])
     except (QSearchError, FileNotFoundError, ImportError):
         raise
-    except Exception:  # noqa: S110 - whatever else a network raises is the trial's failure, as everywhere
+    except Exception:  # whatever else a network raises is the trial's failure, as everywhere
         return

@@ -20,6 +20,7 @@ from qsearch.executors.base import KILLS_WORKERS, MAX_DEATHS, Executor, Outcome,
 from qsearch.executors.semaphores import clear_abandoned
 from qsearch.text import reason_of
 
+
 @dataclass(frozen=True)
 class _Running:
     task: Task
