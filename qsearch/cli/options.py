@@ -1,6 +1,7 @@
 """The options that say what a run measures and proposes, and how they become settings."""
 
 from collections.abc import Callable, Collection, Mapping
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -209,14 +210,21 @@ measuring_options = _options(
     ),
     click.option("--psnr/--no-psnr", default=None, help=f"The same as --measure {PSNR.name}.  [default: no]"),
 )
-workers_option = _options(
+_workers_options = _options(
     click.option("--workers", type=click.IntRange(min=1), help="Trials at once.  [default: the cores, or one per GPU]"),
     click.option(
         "--executor",
         type=click.Choice(EXECUTORS.names()),
         default=DEFAULT_EXECUTOR,
         show_default=True,
-        help="Where trials are measured; serial: in this process, one after the other.",
+        help="Where trials are measured; serial: in this process, one after the other; dask: on the workers of a Dask "
+        "cluster.",
+    ),
+    click.option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="For --executor dask: the cluster's, tcp://HOST:PORT, or the file that it wrote.  [default: a cluster of "
+        "this machine alone]",
     ),
     click.option(
         "--timeout",
@@ -226,6 +234,27 @@ workers_option = _options(
         help="A trial that takes longer fails; its first one in a worker loads the network.  [default: none]",
     ),
 )
+
+
+def workers_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where a command measures: it is given ``workers``, ``timeout_s`` and ``executor``, with a scheduler's address."""
+
+    @wraps(command)
+    def given(*arguments: Any, executor: str, scheduler: str | None, workers: int | None, **others: Any) -> Any:
+        if scheduler is not None:
+            if executor != "dask":
+                raise click.UsageError(f"--scheduler is for --executor dask: the workers of {executor} are here.")
+            if workers is not None:
+                raise click.UsageError(
+                    "--workers is for workers of this machine's own, and those of --scheduler are all used: leave one out."
+                )
+            executor = f"{executor}:{scheduler}"
+        return command(*arguments, executor=executor, workers=workers, **others)
+
+    decorated: Callable[..., Any] = _workers_options(given)
+    return decorated
+
+
 json_option = click.option("--json", "json_", is_flag=True, help="Print the summary as JSON.")
 
 

@@ -17,6 +17,7 @@ from qsearch.analysis.summary import summarize
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.evaluation.objective import TOP1, objective_called
+from qsearch.registry import split_spec
 from qsearch.report.wording import measured_on, network_names
 from qsearch.run.building import codec_note
 from qsearch.run.findings import labels_predicted
@@ -165,7 +166,9 @@ def measure(run: Run, evaluator: Evaluator, workers: int, *, trials: int | None 
     """
     for note in filter(None, (*evaluator.dataset.notes, codec_note(run.settings.codec))):
         click.echo(note, err=True)
-    click.echo(f"{run.path}: {measured_on(run)}, {workers} worker{'s' * (workers > 1)}", err=True)
+    scheduler = split_spec(how.get("executor", ""))[1]
+    measured_by = f"the workers of {scheduler}" if scheduler else f"{workers} worker{'s' * (workers > 1)}"
+    click.echo(f"{run.path}: {measured_on(run)}, {measured_by}", err=True)
     with SearchProgress(run, trials or run.settings.search.trials) as progress:
         try:
             run.resume(

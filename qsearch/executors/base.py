@@ -4,12 +4,17 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement
 from qsearch.evaluation.task import Task
 from qsearch.text import reason_of
+
+MAX_DEATHS = 2
+"""An evaluation whose worker died this often while nothing else ran is given up."""
+KILLS_WORKERS = f"the worker process died {MAX_DEATHS} times at it, nothing else running; is there enough memory?"
+"""Why there is no measurement of it."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +31,12 @@ class Executor(ABC):
     """Carries out tasks. Used from one thread; :meth:`close` it, or use it as a context manager.
 
     capacity: how many tasks run at once.
+    takes_scheduler: whether it can use workers that somebody else started; the keyword argument ``scheduler`` says
+        where they are asked for.
     """
 
     capacity: int
+    takes_scheduler: ClassVar[bool] = False
 
     @abstractmethod
     def __init__(self, evaluator: Evaluator, workers: int, *, gpus: int = 0, timeout_s: float | None = None) -> None:
@@ -60,6 +68,11 @@ class Executor(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def took_too_long(timeout_s: float) -> str:
+    """Why there is no measurement of what was stopped after ``timeout_s``."""
+    return f"the evaluation took longer than the {timeout_s:g} s of --timeout and was stopped."
 
 
 def carry_out(evaluator: Evaluator, task: Task) -> tuple[Measurement | None, str, float]:

@@ -16,12 +16,9 @@ from typing import Any
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement
 from qsearch.evaluation.task import Task
-from qsearch.executors.base import Executor, Outcome, carry_out
+from qsearch.executors.base import KILLS_WORKERS, MAX_DEATHS, Executor, Outcome, carry_out, took_too_long
 from qsearch.executors.semaphores import clear_abandoned
 from qsearch.text import reason_of
-
-MAX_DEATHS = 2
-"""An evaluation whose worker died this often while nothing else ran is given up."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +51,10 @@ class ProcessExecutor(Executor):
         from loky.backend import get_context
 
         clear_abandoned()
-        _start_quiet_tracker()
+        start_quiet_tracker()
         devices = get_context("loky").SimpleQueue()
         for worker in range(self.capacity):
-            devices.put(_visible_device(worker % self._gpus) if self._gpus else None)
+            devices.put(visible_device(worker % self._gpus) if self._gpus else None)
         return ProcessPoolExecutor(
             self.capacity,
             initializer=_start_worker,
@@ -115,8 +112,7 @@ class ProcessExecutor(Executor):
         if self._suspects:
             self._clear_suspect()
         self._waiting.extendleft(reversed(again))
-        reason = f"the evaluation took longer than the {self._timeout_s:g} s of --timeout and was stopped."
-        return [Outcome(task, None, reason, self._timeout_s) for task in overdue]
+        return [Outcome(task, None, took_too_long(self._timeout_s), self._timeout_s) for task in overdue]
 
     def _feed(self) -> None:
         """Starts what waits; while there are suspects the first of them, and nothing beside it."""
@@ -130,7 +126,7 @@ class ProcessExecutor(Executor):
 
     def _start(self, task: Task) -> None:
         try:
-            with _interrupts_held():  # workers started here inherit it, from their first instruction on
+            with interrupts_held():  # workers started here inherit it, from their first instruction on
                 future = self._pool.submit(_evaluate_in_worker, task)
         except BrokenProcessPool as error:  # a worker died while nobody was waiting: collect() hears of it
             future = Future()
@@ -158,8 +154,7 @@ class ProcessExecutor(Executor):
             return []
         task = self._suspects[0]
         self._clear_suspect()
-        reason = f"the worker process died {MAX_DEATHS} times at it, nothing else running; is there enough memory?"
-        return [Outcome(task, None, reason, 0.0)]
+        return [Outcome(task, None, KILLS_WORKERS, 0.0)]
 
     def close(self) -> None:
         """See :meth:`Executor.close`."""
@@ -171,13 +166,13 @@ class ProcessExecutor(Executor):
 _worker_evaluator: Evaluator
 
 
-def _visible_device(index: int) -> str:
+def visible_device(index: int) -> str:
     """What CUDA_VISIBLE_DEVICES calls the GPU that is number ``index`` to this process."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     return visible.split(",")[index] if visible else str(index)
 
 
-def _start_quiet_tracker() -> None:
+def start_quiet_tracker() -> None:
     """Starts the process that frees what killed workers leave; that they left semaphores is no news for the user."""
     if os.name != "posix":
         return
@@ -215,7 +210,7 @@ def _evaluate_in_worker(task: Task) -> tuple[Measurement | None, str, float]:
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
+def interrupts_held() -> Iterator[None]:
     """Ctrl-C waits until the block ends: blocked, not ignored, or one that comes now would be lost."""
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
         yield
