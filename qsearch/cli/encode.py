@@ -3,19 +3,22 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from qsearch.cli import completion
-from qsearch.cli.declared import given_fields, options_for
+from qsearch.cli.declared import assignment, given_fields, options_for
 from qsearch.cli.progress import INTERRUPTED, Progress
 from qsearch.cli.run_names import runs_option
 from qsearch.cli.tables import TABLES_HELP, quality_option, resolve_tables
 from qsearch.codecs.base import EncoderOptions
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.encode.files import Outcome, Plan, compress_files, plan_files, plan_in_place
+from qsearch.encode.image import Tables
+from qsearch.errors import InputError
 from qsearch.run.building import usable_cores
 from qsearch.run.settings import CodecSettings
 
@@ -25,10 +28,20 @@ FAILED = 1
 @click.command()
 @click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
 @click.argument("destination", metavar="[DST]", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "--tables", "spec", shell_complete=completion.tables, metavar="TABLES", required=True, help=f"{TABLES_HELP}."
-)
+@click.option("--tables", "spec", shell_complete=completion.tables, metavar="TABLES", help=f"{TABLES_HELP}.")
 @quality_option
+@click.option(
+    "--model",
+    "model_spec",
+    metavar="MODEL",
+    help="Each image at its own tables: a network's FILE, or NAME:LADDER, as 'qsearch evaluate' takes them.",
+)
+@click.option(
+    "--strength",
+    type=float,
+    help="--model: the standard quality whose trade-off the tables make; low ones compress strongly.",
+)
+@click.option("--model-option", "model_options", multiple=True, metavar="NAME=VALUE", help="An option of the model.")
 @options_for(EncoderOptions)
 @click.option("--strip", is_flag=True, help="Drop EXIF and colour profile; the image is turned upright and made sRGB.")
 @click.option("--overwrite", is_flag=True, help="Encode again what is there already.")
@@ -47,8 +60,11 @@ def encode(
     /,
     source: Path,
     destination: Path | None,
-    spec: str,
+    spec: str | None,
     quality: int | None,
+    model_spec: str | None,
+    strength: float | None,
+    model_options: tuple[str, ...],
     strip: bool,
     overwrite: bool,
     in_place: bool,
@@ -57,7 +73,7 @@ def encode(
     runs: Path,
     **encoder: Any,
 ) -> None:
-    """Encode SRC, an image or a folder of images, as JPEG files at the tables, into DST.
+    """Encode SRC, an image or a folder of images, as JPEG files at the tables, or at each image's own, into DST.
 
     A folder keeps its structure. EXIF and colour profiles are kept; other metadata is not. What is in DST already,
     encoded with these tables and settings and no older than its source, is left as it is; other files in the way are
@@ -66,12 +82,22 @@ def encode(
     """
     if in_place == (destination is not None):
         raise click.UsageError("give DST, the file or folder to write, or else --in-place.")
-    sheet = resolve_tables(spec, runs, quality)
-    codec = _codec(sheet.encoder, encoder)
+    if in_place and model_spec is not None:
+        raise click.UsageError("--in-place goes with one table for all images: give DST with --model.")
+    if (spec is None) == (model_spec is None):
+        raise click.UsageError("say which tables: --tables TABLES, or --model MODEL with --strength S.")
+    if spec is not None:
+        if strength is not None or model_options:
+            raise click.UsageError("--strength and --model-option are a model's: give --model too, or leave them out.")
+        sheet = resolve_tables(spec, runs, quality)
+        chosen = _Chosen(sheet.tables, sheet.title, sheet.encoder)
+    else:
+        chosen = _by_model(str(model_spec), strength, model_options, quality, encoder)
+    codec = _codec(chosen.encoder, encoder)
     plan = plan_files(source, destination) if destination is not None else plan_in_place(source)
-    click.echo(f"{_files(plan.count)} with {sheet.title}, JPEG {codec.encoder.subsampling}", err=True)
+    click.echo(f"{_files(plan.count)} with {chosen.title}, JPEG {codec.encoder.subsampling}", err=True)
     found = compress_files(
-        plan, sheet.tables, codec, strip=strip, overwrite=overwrite, workers=workers or usable_cores()
+        plan, chosen.tables, codec, strip=strip, overwrite=overwrite, workers=workers or usable_cores()
     )
     printed = _JSONFiles() if json_ else None
     tally, interrupted = _Tally(), False
@@ -91,6 +117,36 @@ def encode(
         ctx.exit(INTERRUPTED)
     if tally.count["failed"]:
         ctx.exit(FAILED)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """What to encode at, in one line what that is, and the encoder's settings where users give none."""
+
+    tables: Tables
+    title: str
+    encoder: CodecSettings
+
+
+def _by_model(
+    spec: str, strength: float | None, options: tuple[str, ...], quality: int | None, encoder: dict[str, Any]
+) -> _Chosen:
+    """InputError for a strength that the model was not made for, and for another subsampling."""
+    from qsearch.models import load_model
+
+    if quality is not None:
+        raise click.UsageError("--quality chooses from a dial: a model takes --strength.")
+    if strength is None:
+        raise click.UsageError("say how strongly the model is to compress: --strength S.")
+    model = load_model(spec, dict(map(assignment("--model-option"), options)))
+    at = model.checked(strength)
+    if encoder["subsampling"] not in (None, model.subsampling):
+        raise InputError(
+            f"{model.title} was made for JPEG {model.subsampling}, and {encoder['subsampling']} is wanted: train one "
+            "for it."
+        )
+    settings = CodecSettings(subsampling=model.subsampling)  # type: ignore[arg-type]
+    return _Chosen(lambda pixels: model.tables(pixels, at), f"{model.title} at strength {at:g}", settings)
 
 
 def _codec(default: CodecSettings, given: dict[str, Any]) -> PillowCodec:

@@ -11,9 +11,9 @@ from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.files import image_suffixes
 from qsearch.datasets.pixels import UnusableImageError
 from qsearch.disk import writing
-from qsearch.encode.image import JPEG_FORMATS, encode_file
+from qsearch.encode.image import JPEG_FORMATS, Tables, encode_file, tables_of_file
 from qsearch.encode.listing import Contents, listing, same_stem, stem
-from qsearch.errors import DiskError, InputError
+from qsearch.errors import DiskError, EvaluationError, InputError
 from qsearch.export.markers import Frame, read_frame
 from qsearch.tables import QuantTables
 
@@ -135,7 +135,7 @@ def _count(listed: Iterable[Contents], none: str) -> tuple[int, int]:
 
 def compress_files(
     plan: Plan,
-    tables: QuantTables,
+    tables: Tables,
     codec: PillowCodec | None = None,
     *,
     strip: bool = False,
@@ -145,10 +145,17 @@ def compress_files(
     """Carries out ``plan`` with ``workers`` threads and yields an outcome for each job as it is done.
 
     Every file is written whole or not at all, so that what was done by an interrupted or killed call is seen from the
-    files, and not done again. A target that is there is never replaced without ``overwrite`` (in place: is replaced
-    unless it is encoded like this already, or, without ``strip``, would not become smaller). What fails is told and the
-    rest goes on; targets that several sources share all fail. Encoding is :func:`qsearch.encode.image.encode_image`'s.
+    files, and not done again; what chooses tables of each image's own looks at the source once more for that. A target
+    that is there is never replaced without ``overwrite`` (in place: is replaced unless it is encoded like this already,
+    or, without ``strip``, would not become smaller). What fails is told and the rest goes on; targets that several
+    sources share all fail. Encoding is :func:`qsearch.encode.image.encode_image`'s. InputError for tables of each
+    image's own in place.
     """
+    if plan.in_place and not isinstance(tables, QuantTables):
+        raise InputError(
+            "files are replaced in place at one table for all: what was done is not seen from tables of each image's "
+            "own; give a destination."
+        )
     work = _Work(tables, codec or PillowCodec(), strip, overwrite, plan.in_place)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")  # of large images and odd metadata, both harmless here
@@ -174,7 +181,7 @@ def _in_threads(do: Callable[[Job], Outcome], jobs: Iterator[Job], workers: int)
 
 @dataclass(frozen=True)
 class _Work:
-    tables: QuantTables
+    tables: Tables
     codec: PillowCodec
     strip: bool
     overwrite: bool
@@ -196,7 +203,7 @@ class _Work:
                         return Outcome(source, target, "failed", reason)
                 target.parent.mkdir(parents=True, exist_ok=True)
             done = encode_file(source, target, self.tables, self.codec, strip=self.strip, in_place=self.in_place)
-        except (UnusableImageError, DiskError) as error:
+        except (UnusableImageError, DiskError, EvaluationError) as error:
             return Outcome(source, target, "failed", str(error))
         if not done.written:
             reason = f"it would not become smaller: {done.bytes_after:,} bytes for {done.bytes_before:,}"
@@ -209,14 +216,15 @@ class _Work:
             if not self.in_place and target.stat().st_mtime_ns < source.stat().st_mtime_ns:
                 return False
             frame = _frame(target)
-            tables = frame.tables
+            there = frame.tables
         except (OSError, InputError):
             return False  # not a JPEG file of ours; what cannot be read tells so when it is to be encoded
         if (frame.sof == 2) != self.codec.encoder.progressive:
             return False
+        tables = tables_of_file(source, self.tables, strip=self.strip)
         if len(frame.components) == 1:
-            return tables == QuantTables.shared(self.tables.luma)
-        return tables == self.tables and frame.subsampling == self.codec.encoder.subsampling
+            return there == QuantTables.shared(tables.luma)
+        return there == tables and frame.subsampling == self.codec.encoder.subsampling
 
 
 def _frame(path: Path) -> Frame:

@@ -2,10 +2,14 @@
 
 import io
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
 
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.pixels import UnusableImageError, opaque, open_image, why_unreadable
@@ -15,6 +19,8 @@ from qsearch.tables import QuantTables
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+Tables = QuantTables | Callable[[npt.NDArray[np.uint8]], QuantTables]
+"""The same for every image, or what chooses them for the pixels uint8 [H, W, 3] that are encoded."""
 LARGEST_SIDE = 65500
 """Pixels; libjpeg encodes no more."""
 JPEG_FORMATS = ("JPEG", "MPO")
@@ -27,9 +33,7 @@ _TIFF_TAGS = ("ImageDescription", "Make", "Model", "Software", "DateTime", "Arti
 _EXIF_PREFIX = b"Exif\0\0"
 
 
-def encode_image(
-    image: "Image", tables: QuantTables, codec: PillowCodec | None = None, *, strip: bool = False
-) -> bytes:
+def encode_image(image: "Image", tables: Tables, codec: PillowCodec | None = None, *, strip: bool = False) -> bytes:
     """The JPEG file of a PIL image at ``tables``.
 
     Greyscale images stay greyscale; all others become RGB: transparency shows white, 16 bits are scaled to 8, CMYK is
@@ -41,8 +45,29 @@ def encode_image(
     """
     _check(image)
     buffer = io.BytesIO()
-    _save(*_prepare(image, strip), buffer, tables, codec or PillowCodec())
+    picture, metadata = _prepare(image, strip)
+    _save(picture, metadata, buffer, chosen(tables, picture), codec or PillowCodec())
     return buffer.getvalue()
+
+
+def chosen(tables: Tables, picture: "Image") -> QuantTables:
+    """The tables of ``picture``; a grey one is looked at as RGB."""
+    if isinstance(tables, QuantTables):
+        return tables
+    return tables(np.array(picture.convert("RGB")))
+
+
+def tables_of_file(source: Path, tables: Tables, *, strip: bool = False) -> QuantTables:
+    """What :func:`encode_file` encodes the file ``source`` at. UnusableImageError where it cannot be read."""
+    if isinstance(tables, QuantTables):
+        return tables
+    try:
+        with open_image(source) as image:
+            _check(image)
+            picture, _ = _prepare(image, strip)
+    except Exception as error:  # on damaged files Pillow's readers raise nearly everything
+        raise UnusableImageError(why_unreadable(source, error)) from error
+    return chosen(tables, picture)
 
 
 @dataclass(frozen=True)
@@ -65,7 +90,7 @@ class _NotSmallerError(Exception):
 def encode_file(
     source: Path,
     target: Path,
-    tables: QuantTables,
+    tables: Tables,
     codec: PillowCodec | None = None,
     *,
     strip: bool = False,
@@ -87,8 +112,9 @@ def encode_file(
     except Exception as error:  # on damaged files Pillow's readers raise nearly everything
         raise UnusableImageError(why_unreadable(source, error)) from error
     bytes_after = 0
+    own = chosen(tables, picture)
     with suppress(_NotSmallerError), replacing(target) as file:
-        _save(picture, metadata, file, tables, codec or PillowCodec())
+        _save(picture, metadata, file, own, codec or PillowCodec())
         bytes_after = _complete_size(file)
         if in_place and not strip and bytes_after >= bytes_before:
             raise _NotSmallerError
