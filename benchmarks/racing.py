@@ -299,6 +299,7 @@ def main() -> None:
         "one_race_of_all_seeds": {"tables": len(together), "races": long},
         "rows": rows,
     }
+    wanted.out.mkdir(parents=True, exist_ok=True)
     (wanted.out / "racing.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
