@@ -82,17 +82,12 @@ def encode(
     """
     if in_place == (destination is not None):
         raise click.UsageError("give DST, the file or folder to write, or else --in-place.")
-    if in_place and model_spec is not None:
-        raise click.UsageError("--in-place goes with one table for all images: give DST with --model.")
-    if (spec is None) == (model_spec is None):
-        raise click.UsageError("say which tables: --tables TABLES, or --model MODEL with --strength S.")
-    if spec is not None:
-        if strength is not None or model_options:
-            raise click.UsageError("--strength and --model-option are a model's: give --model too, or leave them out.")
-        sheet = resolve_tables(spec, runs, quality)
-        chosen = _Chosen(sheet.tables, sheet.title, sheet.encoder)
+    _check_said(spec, model_spec, in_place, strength is not None or bool(model_options))
+    if model_spec is not None:
+        chosen = _by_model(model_spec, strength, model_options, quality, encoder)
     else:
-        chosen = _by_model(str(model_spec), strength, model_options, quality, encoder)
+        sheet = resolve_tables(str(spec), runs, quality)
+        chosen = _Chosen(sheet.tables, sheet.title, sheet.encoder)
     codec = _codec(chosen.encoder, encoder)
     plan = plan_files(source, destination) if destination is not None else plan_in_place(source)
     click.echo(f"{_files(plan.count)} with {chosen.title}, JPEG {codec.encoder.subsampling}", err=True)
@@ -117,6 +112,15 @@ def encode(
         ctx.exit(INTERRUPTED)
     if tally.count["failed"]:
         ctx.exit(FAILED)
+
+
+def _check_said(spec: str | None, model: str | None, in_place: bool, of_model: bool) -> None:
+    if in_place and model is not None:
+        raise click.UsageError("--in-place goes with one table for all images: give DST with --model.")
+    if (spec is None) == (model is None):
+        raise click.UsageError("say which tables: --tables TABLES, or --model MODEL with --strength S.")
+    if spec is not None and of_model:
+        raise click.UsageError("--strength and --model-option are a model's: give --model too, or leave them out.")
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,8 @@ def network(
 
     if given["dataset"] is None:
         raise click.UsageError("say which images to train on: --dataset D.")
+    if given["labels"] == "predicted" and task == "accuracy" and not label_free:
+        raise click.UsageError("where a network's own answers stand for labels, train with --label-free.")
     begin = read_ladder(ladder)
     predictor = None
     if code_length is not None:
