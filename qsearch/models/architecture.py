@@ -41,8 +41,10 @@ class Attention(nn.Module):
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """[n, width, h, w] to the same."""
-        values = values * self.place(values.mean(dim=1, keepdim=True)).sigmoid()
-        return values * self.channel(values.mean(dim=(2, 3))).sigmoid()[:, :, None, None]
+        by_place: torch.Tensor = self.place(values.mean(dim=1, keepdim=True)).sigmoid()
+        values = values * by_place
+        by_channel: torch.Tensor = self.channel(values.mean(dim=(2, 3))).sigmoid()
+        return values * by_channel[:, :, None, None]
 
 
 class Branch(nn.Module):
@@ -69,20 +71,25 @@ class Head(nn.Module):
 
     def __init__(self, inputs: int, how: Architecture) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(inputs, how.hidden), nn.ReLU(), nn.Linear(how.hidden, 64))
-        nn.init.zeros_(self.layers[-1].weight)
-        nn.init.zeros_(self.layers[-1].bias)
+        last = nn.Linear(how.hidden, 64)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.layers = nn.Sequential(nn.Linear(inputs, how.hidden), nn.ReLU(), last)
         self.hint = nn.Parameter(torch.zeros(64)) if how.hint else None
 
     def forward(self, numbers: torch.Tensor, hint: torch.Tensor | None) -> torch.Tensor:
         """[n, inputs] and hints [n, 64] to [n, 64]."""
         if self.hint is None or hint is None:
-            return self.layers(numbers)
-        return self.layers(torch.cat([numbers, hint], dim=1)) + self.hint * hint
+            found: torch.Tensor = self.layers(numbers)
+            return found
+        told: torch.Tensor = self.layers(torch.cat([numbers, hint], dim=1))
+        return told + self.hint * hint
 
 
 class TableNetwork(nn.Module):
     """One strength's network. Its tables are exp(head) times those of the ladder, within 1..255."""
+
+    steps: torch.Tensor
 
     def __init__(self, how: Architecture, steps: torch.Tensor) -> None:
         """steps: float32 [2, 64], of luma and chroma in raster order, where training starts."""
@@ -101,10 +108,10 @@ class TableNetwork(nn.Module):
 
         hints: [n, 2, 64], see :class:`Architecture`.
         """
-        told = (None, None) if hints is None else (hints[:, 0], hints[:, 1])
+        for_luma, for_chroma = (None, None) if hints is None else (hints[:, 0], hints[:, 1])
         of_luma = self.luma(self._relative(luma, 0))
         of_chroma = torch.cat([self.chroma(self._relative(each, 1)) for each in (cb, cr)], dim=1)
-        factors = torch.stack([self.luma_head(of_luma, told[0]), self.chroma_head(of_chroma, told[1])], dim=1)
+        factors = torch.stack([self.luma_head(of_luma, for_luma), self.chroma_head(of_chroma, for_chroma)], dim=1)
         return (self.steps.log() + factors).clamp(0, torch.tensor(LARGEST).log().item()).exp()
 
     def _relative(self, coefficients: torch.Tensor, table: int) -> torch.Tensor:
@@ -137,7 +144,8 @@ class CodeLengthNetwork(nn.Module):
 
     def runs(self, magnitudes: torch.Tensor) -> torch.Tensor:
         """Logits [n, 63, RUNS] of ``magnitudes`` [n, 63], log2(1 + |level|) of the AC."""
-        return self.run(self.reader(magnitudes[..., None])[0])
+        found: torch.Tensor = self.run(self.reader(magnitudes[..., None])[0])
+        return found
 
     def lengths(self, magnitudes: torch.Tensor, chosen: torch.Tensor, table: int) -> torch.Tensor:
         """Bits [n, 64] of a block's ``magnitudes`` [n, 64], DC first, with ``chosen`` [n, 63, RUNS] shares of each run.

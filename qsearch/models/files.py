@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 """What this version writes as ``format``; a file with a higher number is refused."""
 KEY = "qsearch"
-NETWORK, CODE_LENGTH = "table network", "code lengths"
+NETWORK, CODE_LENGTH = "networks of tables", "code lengths"
 _LARGEST_HEADER_BYTES = 1 << 24
 
 Content = TypeVar("Content", bound=msgspec.Struct)
@@ -128,19 +128,19 @@ def read_tensors(path: Path, kind: str, about: type[Content]) -> "tuple[Content,
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): a file of a {kind} was expected.") from error
+        raise InputError(f"{path} cannot be read ({error.strerror}): a file of {kind} was expected.") from error
     try:
         tensors = load(data)
         size = int.from_bytes(data[:8], "little")
         metadata = json.loads(data[8 : 8 + size]).get("__metadata__") or {}
     except (SafetensorError, ValueError, KeyError, RecursionError) as error:
-        raise InputError(f"{path} is no safetensors file of a {kind}: {one_line(str(error)).rstrip('.')}.") from error
+        raise InputError(f"{path} is no safetensors file of {kind}: {one_line(str(error)).rstrip('.')}.") from error
     if KEY not in metadata:
-        raise InputError(f"{path} holds weights of something else: a {kind} that qsearch wrote was expected.")
+        raise InputError(f"{path} holds weights of something else: a file of {kind} that qsearch wrote was expected.")
     try:
         head = msgspec.json.decode(metadata[KEY], type=_Head)
         if head.kind != kind:
-            raise InputError(f"{path} holds {one_line(head.kind, 40)}: a {kind} was expected.")
+            raise InputError(f"{path} holds {one_line(head.kind, 40)}: a file of {kind} was expected.")
         if head.format > FORMAT:
             raise InputError(
                 f"{path} has format {head.format}, this qsearch reads up to {FORMAT}: install a newer qsearch."
@@ -149,7 +149,7 @@ def read_tensors(path: Path, kind: str, about: type[Content]) -> "tuple[Content,
     except InputError:
         raise
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} is no {kind}: {one_line(str(error)).rstrip('.')}.") from error
+        raise InputError(f"{path} is no file of {kind}: {one_line(str(error)).rstrip('.')}.") from error
     return found, tensors, hashlib.sha256(data).hexdigest()
 
 
@@ -165,7 +165,9 @@ def read_network(path: Path) -> NetworkFile:
     """
     about, tensors, digest = read_tensors(path, NETWORK, About)
     if len(about.progress) > len(about.settings.strengths):
-        raise InputError(f"{path} is no {NETWORK}: it says how far {len(about.progress)} strengths are, and has fewer.")
+        raise InputError(
+            f"{path} is no file of {NETWORK}: it says how far {len(about.progress)} strengths are, and has fewer."
+        )
     return NetworkFile(about, tensors, digest)
 
 

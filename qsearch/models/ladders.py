@@ -35,7 +35,7 @@ class Rungs:
 
     def steps(self, strength: float) -> Floats:
         """[3, 64] of Y, Cb and Cr at ``strength``, not rounded."""
-        return np.exp(self._at(strength, self._logarithms)).reshape(3, 64)
+        return np.asarray(np.exp(self._at(strength, self._logarithms)).reshape(3, 64))
 
     def tables(self, strength: float) -> QuantTables:
         """Those steps, rounded."""
@@ -57,7 +57,7 @@ class Rungs:
         """The row of ``values`` [rungs, n] at ``strength``, linear between rungs."""
         right = int(np.clip(np.searchsorted(self.strengths, strength), 1, len(self.strengths) - 1))
         if len(self.strengths) == 1:
-            return values[0]
+            return np.asarray(values[0])
         low, high = self.strengths[right - 1 : right + 1]
         share = (strength - low) / (high - low)
         return np.asarray((1 - share) * values[right - 1] + share * values[right])

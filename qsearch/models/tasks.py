@@ -134,7 +134,7 @@ def price_at(error: Criterion, strength: float, images: Images, coefficients: Co
             f"the error of the images does not fall along the standard tables at strength {strength:g}: train on more "
             "images, or at another strength."
         )
-    return (coarse_error - fine_error) / (fine_bpp - coarse_bpp)
+    return float((coarse_error - fine_error) / (fine_bpp - coarse_bpp))
 
 
 @dataclass(frozen=True)

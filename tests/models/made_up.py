@@ -3,13 +3,18 @@
 from functools import cache
 
 import numpy as np
+import torch
 
 from qsearch.learning.ladder import Ladder, LearnedOn, Rung
 from qsearch.learning.settings import LearningSettings
+from qsearch.models.architecture import TableNetwork
 from qsearch.models.choice import LadderChoice, Scores
 from qsearch.models.descent import PerImageDescent
-from qsearch.models.ladders import Constant
+from qsearch.models.files import About, NetworkFile
+from qsearch.models.ladders import Constant, Rungs
+from qsearch.models.network import NetworkModel
 from qsearch.models.quality import PerImageQuality
+from qsearch.models.settings import Architecture, NetworkSettings
 from qsearch.quantizer import TableModel
 from qsearch.tables import QuantTables
 from tests.learning.networks import in_torch
@@ -32,14 +37,32 @@ def ladder(subsampling: str = "4:2:0") -> Ladder:
 @cache
 def model(name: str) -> TableModel:
     """The model registered as ``name``, small."""
-    made = {
-        "constant": lambda: Constant(ladder()),
-        "per-image-quality": lambda: PerImageQuality(ladder()),
-        "per-image-descent": lambda: PerImageDescent(ladder()),
-        "ladder-choice": lambda: LadderChoice(ladder(), Scores(in_torch(), "4:2:0", "entropy"), 0.5),
-    }
-    found: TableModel = made[name]()
-    return found
+    if name == "per-image-quality":
+        return PerImageQuality(ladder())
+    if name == "per-image-descent":
+        return PerImageDescent(ladder())
+    if name == "ladder-choice":
+        return LadderChoice(ladder(), Scores(in_torch(), "4:2:0", "entropy"), 0.5)
+    if name == "taqn":
+        return network()
+    return Constant(ladder())
+
+
+def network() -> NetworkModel:
+    """One of two strengths whose last layers were given numbers in place of training."""
+    torch.manual_seed(0)
+    how = Architecture(width=4, bottleneck=2, luma_blocks=1, chroma_blocks=1, hidden=8, hint=True)
+    settings = NetworkSettings(task="distortion", strengths=(20.0, 80.0), ladder="1" * 64, architecture=how)
+    tensors: dict[str, torch.Tensor] = {}
+    for index, strength in enumerate(settings.strengths):
+        steps = torch.from_numpy(Rungs(ladder()).steps(strength)[:2]).float()
+        made = TableNetwork(how, steps)
+        for head in (made.luma_head, made.chroma_head):
+            torch.nn.init.normal_(head.layers[-1].weight, std=0.05)  # type: ignore[arg-type]
+        tensors |= {f"networks.{index}.{key}": each for key, each in made.state_dict().items()}
+    learned_on = LearnedOn(dataset="made up", digest="0" * 64, images=4, height=40, width=40)
+    about = About(qsearch="", created="", settings=settings, learned_on=learned_on, progress=(), images=())
+    return NetworkModel(NetworkFile(about, tensors, "2" * 64))
 
 
 def noise(count: int, side: int = 40, seed: int = 0) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
