@@ -8,8 +8,8 @@ at equal bytes image by image and at equal mean bytes, with 95 % intervals (boot
 bits: exact bits and the predictor of Choi 2020 against Huffman lengths and files, at standard qualities drawn at
 random. descent: exact descent on each image over the ladder for distortion, 299x299. networks: two networks of
 tables for distortion there, one with and one without hints. between: the geometric mean of the tables of a network's
-two strengths. accuracy: at 224x224, MobileNetV2: two networks, trained for its loss and label-free, the choice of a rung by two scores,
-descent with the ladder's Fisher weights, and per-image quality.
+two strengths. accuracy: at 224x224, MobileNetV2: networks trained for its loss and label-free, the choice of a rung by
+two scores, descent with the ladder's Fisher weights, and per-image quality.
 Settings were fixed on photos/search (a fifth of it held out); docs/models.md says how many were tried.
 """
 
