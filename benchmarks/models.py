@@ -8,8 +8,8 @@ at equal bytes image by image and at equal mean bytes, with 95 % intervals (boot
 bits: exact bits and the predictor of Choi 2020 against Huffman lengths and files, at standard qualities drawn at
 random. descent: exact descent on each image over the ladder for distortion, 299x299. networks: two networks of
 tables for distortion there, one with and one without hints. between: the geometric mean of the tables of a network's
-two strengths. accuracy: at 224x224, MobileNetV2: a network trained for its loss, the choice of a rung by two scores,
-descent with the ladder's Fisher weights, and per-image quality.
+two strengths. accuracy: at 224x224, MobileNetV2: networks trained for its loss and label-free, the choice of a rung by
+two scores, descent with the ladder's Fisher weights, and per-image quality.
 Settings were fixed on photos/search (a fifth of it held out); docs/models.md says how many were tried.
 """
 
@@ -62,6 +62,7 @@ DISTORTION = Training(epochs=40, batch=16, crop=192)
 ACCURACY_STRENGTHS = (20.0, 40.0, 60.0)
 ACCURACY_TRAINED = 40.0
 ACCURACY = Training(epochs=8, batch=16)
+LABEL_FREE = Training(epochs=6, batch=16, learning_rate=3e-4)
 
 
 @dataclass(frozen=True)
@@ -118,13 +119,16 @@ class Shared:
             self.photographs("search", task), settings, classifier=classifier, out=self.work / f"{task}.ladder.json"
         )
 
-    def trained(self, name: str, task: Any, strengths: tuple[float, ...], how: Training, hint: bool) -> NetworkModel:
+    def trained(
+        self, name: str, task: Any, strengths: tuple[float, ...], how: Training, hint: bool, label_free: bool = False
+    ) -> NetworkModel:
         """A network, trained unless it is there; how long that took is printed."""
         ladder, network = self.ladder(task), self.network if task == "accuracy" else None
         settings = NetworkSettings(
             task=task,
             strengths=strengths,
             ladder=ladder.digest,
+            label_free=label_free,
             price="own" if task == "distortion" else "shared",
             architecture=Architecture(hint=hint),
             training=how,
@@ -217,8 +221,10 @@ def accuracy_rows(shared: Shared) -> Iterator[Row]:
     """Loss and top-1 at equal mean bytes and image by image, over the ladder and over per-image quality."""
     ladder = _path(shared, "accuracy")
     trained = shared.trained("accuracy", "accuracy", (ACCURACY_TRAINED,), ACCURACY, False)
+    label_free = shared.trained("label-free", "accuracy", (ACCURACY_TRAINED,), LABEL_FREE, True, True)
     models = [
         ("network", trained, (ACCURACY_TRAINED,)),
+        ("network, label-free", label_free, (ACCURACY_TRAINED,)),
         ("choice by sensitivity", load_model(f"ladder-choice:{ladder}"), ACCURACY_STRENGTHS),
         ("choice by entropy", load_model(f"ladder-choice:{ladder}", {"score": "entropy"}), ACCURACY_STRENGTHS[1:2]),
         ("per-image descent", load_model(f"per-image-descent:{ladder}"), ACCURACY_STRENGTHS[1:2]),

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from qsearch.learning.ladder import write_ladder as write_ladder
     from qsearch.learning.learn import learn_ladder as learn_ladder
     from qsearch.learning.settings import LearningSettings as LearningSettings
+    from qsearch.models import load_model as load_model
+    from qsearch.quantizer import TableModel as TableModel
     from qsearch.run.folder import Run as Run
     from qsearch.run.settings import RunSettings as RunSettings
     from qsearch.search import run_search as run_search
@@ -71,6 +73,7 @@ _HOMES = {
     "SearchSpace": "qsearch.space",
     "SortedRandom": "qsearch.strategies.sorted_random",
     "Strategy": "qsearch.strategies.base",
+    "TableModel": "qsearch.quantizer",
     "TableSheet": "qsearch.export.formats",
     "Task": "qsearch.evaluation.task",
     "Trial": "qsearch.evaluation.measurement",
@@ -84,6 +87,7 @@ _HOMES = {
     "learn_ladder": "qsearch.learning.learn",
     "load_classifier": "qsearch.classifiers",
     "load_dataset": "qsearch.datasets",
+    "load_model": "qsearch.models",
     "make_dial": "qsearch.learning.dial",
     "plan_files": "qsearch.encode.files",
     "published_tables": "qsearch.tables.published",

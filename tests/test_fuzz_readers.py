@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from PIL import Image
+from safetensors.torch import save
 
 from qsearch.classifiers.labels import class_names_of
 from qsearch.classifiers.onnx_weights import external_files
@@ -41,12 +42,15 @@ from qsearch.export.reading import read_tables
 from qsearch.learning.dial import read_dial, write_dial
 from qsearch.learning.files import _digest
 from qsearch.learning.ladder import read_ladder, write_ladder
+from qsearch.models import load_model
+from qsearch.models.files import write_network
 from qsearch.run.folder import Run
 from qsearch.run.settings import CodecSettings, Recorded, RunSettings, save_settings
 from qsearch.run.validation import FOLDER, USES_FILE, uses
 from qsearch.tables import QuantTables
 from tests.learning.test_dial import made_dial
 from tests.learning.test_ladder import made_ladder
+from tests.models import made_up
 
 fuzzed = settings(
     derandomize=True,
@@ -174,6 +178,23 @@ def test_ladders_and_dials(kind: str, data: st.DataObject, tmp_path: Path) -> No
     plain = {key: value for key, value in document.items() if key not in ("kind", "format", "digest")}
     path.write_text(json.dumps({**document, "digest": _digest(plain)}))  # the digest of what is wrong
     survives(lambda: read(path))
+
+
+@fuzzed
+@given(data=st.data())
+def test_networks_of_tables(data: st.DataObject, tmp_path: Path) -> None:
+    """Spoilt bytes, then a header that says something odd of good weights."""
+    path, made = tmp_path / "network", made_up.network().file
+    write_network(path, made.about, made.tensors)
+    path.write_bytes(data.draw(spoilt(path.read_bytes())))
+    survives(lambda: load_model(f"taqn:{path}").tables(GREY, 20))
+    about = {"kind": "networks of tables", "format": 1, "about": msgspec.to_builtins(made.about)}
+    document = data.draw(misdescribed(about))
+    path.write_bytes(save(made.tensors, metadata={"qsearch": json.dumps(document)}))
+    survives(lambda: load_model(f"taqn:{path}").tables(GREY, 20))
+
+
+GREY = np.full((16, 16, 3), 128, dtype=np.uint8)
 
 
 def jpeg() -> bytes:

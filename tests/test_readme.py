@@ -95,7 +95,7 @@ def test_the_python_example_finds_a_frontier(tmp_path: Path) -> None:
 def test_the_commands_and_their_options_exist(words: list[str]) -> None:
     command = words[1]
     assert command in COMMANDS
-    depth = 3 if command in ("dataset", "classifier", "cache") else 2
+    depth = 3 if command in ("dataset", "classifier", "cache", "learn") else 2
     shown = CliRunner().invoke(cli, [*words[1:depth], "--help"])
     assert shown.exit_code == 0
     for option in (word for word in words if word.startswith("--")):

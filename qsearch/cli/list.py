@@ -16,19 +16,22 @@ from qsearch.text import one_line
 
 @click.command("list")
 @click.argument(
-    "what", type=click.Choice(["all", "runs", "strategies", "datasets", "classifiers", "codecs"]), default="all"
+    "what",
+    type=click.Choice(["all", "runs", "strategies", "datasets", "classifiers", "codecs", "models"]),
+    default="all",
 )
 @runs_option
 @click.option("--json", "json_", is_flag=True, help="As JSON.")
 def list_(what: str, runs: Path, json_: bool) -> None:
-    """List runs, strategies, datasets, classifiers and codecs, those of installed plug-ins included."""
+    """List runs, strategies, datasets, classifiers, codecs and table models, those of installed plug-ins included."""
     from qsearch.classifiers import CLASSIFIERS
     from qsearch.codecs import CODECS
     from qsearch.datasets import DATASETS
+    from qsearch.models import MODELS
     from qsearch.strategies import STRATEGIES
 
     registries: dict[str, Registry[Any]] = {
-        registry.kind: registry for registry in (STRATEGIES, DATASETS, CLASSIFIERS, CODECS)
+        registry.kind: registry for registry in (STRATEGIES, DATASETS, CLASSIFIERS, CODECS, MODELS)
     }
     found: dict[str, dict[str, str]] = {
         kind: {name: _purpose(registry, name) for name in registry.names()}

@@ -21,6 +21,8 @@ OF_NETWORKS: tuple[NetworkTask, ...] = ("accuracy", "features")
 """Tasks that ask a classifier."""
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Channels = Annotated[int, msgspec.Meta(ge=1, le=1024)]
+Blocks = Annotated[int, msgspec.Meta(ge=0, le=16)]
 
 
 class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -33,11 +35,11 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         at the tables where training starts. (Ours; not in the paper.)
     """
 
-    width: Count = 64
-    bottleneck: Count = 32
-    luma_blocks: Annotated[int, msgspec.Meta(ge=0)] = 3
-    chroma_blocks: Annotated[int, msgspec.Meta(ge=0)] = 2
-    hidden: Count = 128
+    width: Channels = 64
+    bottleneck: Channels = 32
+    luma_blocks: Blocks = 3
+    chroma_blocks: Blocks = 2
+    hidden: Channels = 128
     attention: bool = False
     hint: bool = False
 

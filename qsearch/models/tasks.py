@@ -193,9 +193,9 @@ class Costs:
             costs += prices * found.bits
             gradient += prices[:, None, None] * found.bits_gradient.reshape(-1, 3, 64)
         else:
-            bits = self._code_length.bits(batch.coefficients, components + (rounded - components).detach())
+            bits = self._code_length.bits(batch.coefficients, (components + (rounded - components).detach()).cpu())
             costs += prices * bits.detach().double().cpu().numpy()
-            total = total + (torch.from_numpy(prices).to(bits) * bits).mean()
+            total = total + (torch.from_numpy(prices).to(bits) * bits).mean().to(total.device)
         if self._counted:
             distortion = found.distortion() + _LEAST_ERROR
             costs += np.log(distortion)

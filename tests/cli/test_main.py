@@ -47,7 +47,7 @@ def test_help_lists_every_command_with_its_purpose(cli: Callable[..., Finished])
         assert helped.stdout.startswith(f"Usage: qsearch {name}")
 
 
-@pytest.mark.parametrize("group", [[], ["dataset"], ["classifier"], ["cache"], ["dataset", "build"]])
+@pytest.mark.parametrize("group", [[], ["dataset"], ["classifier"], ["cache"], ["learn"], ["dataset", "build"]])
 def test_a_group_alone_is_its_help(cli: Callable[..., Finished], group: list[str]) -> None:
     alone = cli(*group)
     assert (alone.status, alone.stderr) == (0, "")

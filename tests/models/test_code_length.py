@@ -73,7 +73,6 @@ class TestPredictor:
     @pytest.fixture(scope="class")
     @classmethod
     def trained(cls, tmp_path_factory: pytest.TempPathFactory) -> CodeLength:
-        torch.set_num_threads(1)
         return train_code_length(dataset_of(6, 64), tmp_path_factory.mktemp("bits") / "bits", steps=60, seed=0)
 
     def test_it_learns(self, trained: CodeLength, tmp_path: Path) -> None:
