@@ -269,7 +269,7 @@ class TestWorkersComeAndGo:
             run_on(own, evaluator())
 
     def test_another_pillow_is_refused_by_name(self, own: Cluster, tmp_path: Path) -> None:
-        (tmp_path / "other_pillow.py").write_text("import PIL\nPIL.__version__ = '0.1'\n")
+        (tmp_path / "other_pillow.py").write_text("import PIL.Image\nPIL.__version__ = '0.1'\n")
         own.worker("--preload", str(tmp_path / "other_pillow.py"))
         with pytest.raises(InputError, match=r"differs from this machine: Pillow is 0.1 and not \d"):
             run_on(own, evaluator())
