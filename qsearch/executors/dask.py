@@ -27,7 +27,7 @@ from qsearch.text import reason_of
 try:
     import dask
     import distributed
-    from distributed.core import connect
+    from distributed.comm.core import connect
     from distributed.scheduler import KilledWorker
 except ImportError as missing:
     raise MissingDependencyError("--executor dask needs dask.distributed: pip install 'qsearch[dask]'.") from missing
@@ -347,7 +347,7 @@ async def _kind_of(address: str) -> str:
 
     async def ask() -> str:
         security = distributed.Security().get_connection_args("client")  # type: ignore[no-untyped-call]
-        comm = await connect(address, timeout=CONNECT_S, **security)
+        comm = await connect(address, timeout=CONNECT_S, **security)  # type: ignore[no-untyped-call]
         try:
             await comm.write({"op": "identity", "reply": True})
             return str((await comm.read())["type"])
