@@ -16,7 +16,7 @@ import msgspec
 from qsearch.classifiers.base import Classifier, ClassifierOptions
 from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.labels import class_names_of
-from qsearch.classifiers.network import BATCH, Network, NetworkInput, Normalisation, file_digest
+from qsearch.classifiers.network import BATCH, Network, NetworkInput, Normalisation, check_unchanged, file_digest
 from qsearch.classifiers.onnx_weights import external_files
 from qsearch.classifiers.openvino_models import converted, import_openvino, last_line
 from qsearch.classifiers.pt2_archive import checked_copy
@@ -87,7 +87,7 @@ class OnnxNetwork(Network):
     in_torch: ClassVar[bool] = False
 
     def openvino_model(self, shape: tuple[int, ...]) -> Any:
-        _check_unchanged(self, _onnx_digest(self.path))
+        check_unchanged(self, _onnx_digest(self.path))
         model = _read_onnx(self.path)
         _reshape(self.name, model, shape)
         return model
@@ -118,14 +118,8 @@ class Pt2Network(Network):
         return move_to_device_pass(self._program(), device).module()
 
     def _program(self) -> Any:
-        _check_unchanged(self, file_digest(self.path))
+        check_unchanged(self, file_digest(self.path))
         return _read_pt2(self.path, self.trusted)
-
-
-def _check_unchanged(network: Network, digest: str) -> None:
-    """InputError where a file is no longer what it was when the network was loaded: two networks were mixed."""
-    if digest != network.digest:
-        raise InputError(f"{network.name} was changed while it was in use: put the file back, or begin anew.")
 
 
 def _file(argument: str, options: ClassifierOptions) -> Path:

@@ -187,7 +187,8 @@ class Network(ABC):
 class TorchNetwork(Network):
     """A network that ``build`` makes in torch: in eval mode, weights loaded, normalisation inside.
 
-    ``build`` is picklable: a function of a module, or a ``functools.partial`` of one.
+    ``build`` is picklable: a function of a module, or a ``functools.partial`` of one. file: where it reads the weights,
+    if it does; the file must be the one whose digest is ``digest`` wherever the network is made.
     """
 
     name: str
@@ -195,15 +196,30 @@ class TorchNetwork(Network):
     classes: int
     input: NetworkInput
     build: Callable[[], "torch.nn.Module"]
+    file: Path | None = None
     libraries: ClassVar[tuple[str, ...]] = ("torch",)
 
     def openvino_model(self, shape: tuple[int, ...]) -> Any:
         from qsearch.classifiers.openvino_models import converted, exported_program
 
-        return converted(self.name, self.digest, shape, lambda: exported_program(self.build(), shape))
+        return converted(self.name, self.digest, shape, lambda: exported_program(self._built(), shape))
 
     def torch_module(self, device: str) -> "torch.nn.Module":
-        return self.build().to(device)
+        return self._built().to(device)
+
+    def _built(self) -> "torch.nn.Module":
+        if self.file is not None and self.file.is_file():  # a missing one the reader of weights tells of
+            check_unchanged(self, file_digest(self.file))
+        return self.build()
+
+
+def check_unchanged(network: Network, digest: str) -> None:
+    """InputError where a file is not what it was when the network was loaded, perhaps on another machine."""
+    if digest != network.digest:
+        raise InputError(
+            f"{network.name} was changed while it was in use, or is another file here: put the file back, or begin "
+            "anew."
+        )
 
 
 def normalised(module: "torch.nn.Module", mean: tuple[float, ...], std: tuple[float, ...]) -> "torch.nn.Module":

@@ -43,7 +43,12 @@ def load(argument: str, options: ClassifierOptions) -> Classifier:
     mean, std = tuple(preprocessing["mean"]), tuple(preprocessing["std"])
     classes = int(module.num_classes)
     network = TorchNetwork(
-        name, file_digest(file), classes, _network_input(name, preprocessing), partial(build, argument, file, mean, std)
+        name,
+        file_digest(file),
+        classes,
+        _network_input(name, preprocessing),
+        partial(build, argument, file, mean, std),
+        file,
     )
     names, of_names = class_names_of(name, classes, options.class_names)
     details = {

@@ -49,6 +49,7 @@ def load(argument: str, options: ClassifierOptions) -> Classifier:
         classes,
         takes,
         partial(build, argument, file, crop, mean, std),
+        file,
     )
     names, of_names = class_names_of(network.name, classes, options.class_names)
     details = {

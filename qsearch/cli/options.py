@@ -246,8 +246,7 @@ def workers_option(command: Callable[..., Any]) -> Callable[..., Any]:
                 raise click.UsageError(f"--scheduler is for --executor dask: the workers of {executor} are here.")
             if workers is not None:
                 raise click.UsageError(
-                    "--workers is for workers of this machine's own, and those of --scheduler are all used: leave one "
-                    "out."
+                    "--workers is for workers of this machine's own; those of --scheduler are all used: leave one out."
                 )
             executor = f"{executor}:{scheduler}"
         return command(*arguments, executor=executor, workers=workers, **others)

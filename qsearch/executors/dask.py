@@ -1,10 +1,13 @@
 """Evaluations on the workers of a Dask cluster: one that is there, or one of this machine's own."""
 
+import asyncio
+import json
 import logging
 import time
 import uuid
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +27,7 @@ from qsearch.text import reason_of
 try:
     import dask
     import distributed
+    from distributed.comm.core import connect
     from distributed.scheduler import KilledWorker
 except ImportError as missing:
     raise MissingDependencyError("--executor dask needs dask.distributed: pip install 'qsearch[dask]'.") from missing
@@ -189,8 +193,6 @@ class DaskExecutor(Executor):
         return self._keep(attempt.piece, answer)
 
     def _result(self, future: Any) -> Answer | Refusal:
-        from concurrent.futures import CancelledError
-
         try:
             answer: Answer | Refusal = future.result()
         except (CancelledError, OSError) as error:
@@ -325,14 +327,34 @@ def _refused(refusal: Refusal) -> InputError:
 
 def _client_of(scheduler: str) -> Any:
     """A client of the scheduler at an address, or of the file that it wrote. InputError where none answers."""
-    where = {"scheduler_file": scheduler} if Path(scheduler).is_file() else {"address": scheduler}
     try:
-        return distributed.Client(**where, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, TimeoutError, ValueError, TypeError, KeyError) as error:
+        address = json.loads(Path(scheduler).read_text())["address"] if Path(scheduler).is_file() else scheduler
+        # Asked first, for Dask's client waits for ever for what listens and says nothing.
+        with ThreadPoolExecutor(1) as apart:  # from the loop that runs in a notebook
+            kind = apart.submit(asyncio.run, _kind_of(address)).result()
+        if kind != "Scheduler":
+            raise ValueError(f"it is a {kind}")
+        return distributed.Client(address, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
+    except Exception as error:  # Dask raises much, and what it raises of an odd address is nowhere written
         raise InputError(
             f"no Dask scheduler answers at {scheduler} within {CONNECT_S:g} s ({reason_of(error)}): start one with "
             "'dask scheduler' and give the address that it says, or leave --scheduler out."
         ) from error
+
+
+async def _kind_of(address: str) -> str:
+    """What says at ``address`` that it is part of a Dask cluster: Scheduler, Worker, Nanny."""
+
+    async def ask() -> str:
+        security = distributed.Security().get_connection_args("client")  # type: ignore[no-untyped-call]
+        comm = await connect(address, timeout=CONNECT_S, **security)  # type: ignore[no-untyped-call]
+        try:
+            await comm.write({"op": "identity", "reply": True})
+            return str((await comm.read())["type"])
+        finally:
+            comm.abort()
+
+    return await asyncio.wait_for(ask(), CONNECT_S)
 
 
 def _local_cluster(workers: int) -> Any:
@@ -344,7 +366,7 @@ def _local_cluster(workers: int) -> Any:
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             memory_limit=0,
             silence_logs=logging.CRITICAL,
         )

@@ -66,6 +66,14 @@ class Pixels:
     offset: int = 0
 
 
+@dataclass(frozen=True)
+class Conditions:
+    """What is equal wherever one run is measured: versions, and what codec and networks say of themselves."""
+
+    versions: Settings
+    parts: tuple[Settings, ...]
+
+
 class _LacksImagesError(Exception):
     """The images are not on this machine."""
 
@@ -125,7 +133,7 @@ class EvaluatorPlugin(WorkerPlugin):
             return self._loaded
 
     def _load(self, worker: Worker) -> Evaluator | Refusal:
-        differences = differing(self._expected["versions"], versions())
+        differences = differing(self._expected.versions, versions())
         if differences:
             return Refusal(differences, worker.address)
         try:
@@ -135,9 +143,9 @@ class EvaluatorPlugin(WorkerPlugin):
         try:
             object.__setattr__(evaluator, "dataset", self._dataset())
             object.__setattr__(evaluator, "codec_threads", max(1, worker.state.nthreads))
-            for part, expected in zip((evaluator.codec, *evaluator.classifiers), self._expected["parts"], strict=True):
-                if differences := differing(expected, part.settings()):
-                    return Refusal(f"of {part.name}, {differences}", worker.address)
+            for expected, found in zip(self._expected.parts, _conditions(evaluator).parts, strict=True):
+                if differences := differing(expected, found):
+                    return Refusal(f"of {expected['name']}, {differences}", worker.address)
             for classifier in evaluator.classifiers:
                 _load_weights(evaluator, classifier)
         except _LacksImagesError:
@@ -243,9 +251,9 @@ def differing(expected: Settings, found: Settings) -> str:
     )
 
 
-def _conditions(evaluator: Evaluator) -> dict[str, Any]:
-    parts = [part.settings() for part in (evaluator.codec, *evaluator.classifiers)]
-    return {"versions": versions(), "parts": parts}
+def _conditions(evaluator: Evaluator) -> Conditions:
+    codec: Settings = evaluator.codec.settings()
+    return Conditions(versions(), (codec, *(each.settings() for each in evaluator.classifiers)))
 
 
 def _pixels_of(dataset: Dataset) -> Pixels:

@@ -14,7 +14,7 @@ from qsearch.classifiers import engines
 from qsearch.classifiers.base import ClassifierOptions, Precision
 from qsearch.classifiers.engines import TorchEngine, cpu_has_bfloat16
 from qsearch.classifiers.inference import InferenceClassifier
-from qsearch.classifiers.network import NetworkInput, TorchNetwork, normalised
+from qsearch.classifiers.network import NetworkInput, TorchNetwork, file_digest, normalised
 from qsearch.coefficients.compilation import can_compile
 from qsearch.datasets.preparation import resize_and_crop
 from qsearch.errors import DiskError, InputError
@@ -132,6 +132,15 @@ class TestLogits:
         wrong = TorchNetwork("small", "a" * 64, CLASSES + 1, NetworkInput(32, 32), build)
         with pytest.raises(InputError, match=r"answers \[4, 5\] where \[4, 6\]"):
             InferenceClassifier(wrong).logits(random_images(1))
+
+    def test_another_file_of_weights_is_refused(self, tmp_path: Path) -> None:
+        weights = tmp_path / "weights"
+        weights.write_bytes(b"ours")
+        ours = TorchNetwork("small", file_digest(weights), CLASSES, NetworkInput(32, 32), build, weights)
+        assert InferenceClassifier(ours).logits(random_images(1)).shape == (1, CLASSES)
+        weights.write_bytes(b"theirs")
+        with pytest.raises(InputError, match="another file here"):
+            ours.torch_module("cpu")
 
 
 class TestPreprocessing:

@@ -106,6 +106,18 @@ class Elsewhere(FakeClassifier):
         return {"name": self.name, "digest": os.environ.get("WEIGHTS_HERE", "as on the client")}
 
 
+class FromFile(FakeClassifier):
+    """Needs a file to answer."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("from-file", {})
+        self.path = path
+
+    def logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        self.path.read_bytes()
+        return super().logits(images)
+
+
 def dataset(images: npt.NDArray[np.uint8] | None = None) -> Dataset:
     images = fake_images() if images is None else images
     return Dataset.from_arrays(images, np.arange(len(images)) % 5, tuple("abcde"), name="made-up")
@@ -226,6 +238,13 @@ class TestCluster:
         with pytest.raises(InputError, match=r"cannot load the networks.*No module named 'only_here'"):
             run_on(cluster, evaluator(only_here.Ours("ours", {})))
 
+    def test_a_network_whose_file_is_not_there_is_refused(self, cluster: Cluster, tmp_path: Path) -> None:
+        (tmp_path / "weights").touch()
+        (here := evaluator(FromFile(tmp_path / "weights"))).evaluate(TASKS[0])
+        (tmp_path / "weights").unlink()
+        with pytest.raises(InputError, match=r"cannot measure: FileNotFoundError: .*weights"):
+            run_on(cluster, here)
+
     def test_the_command_measures_there(self, cluster: Cluster, cli: Callable[..., Finished], tmp_path: Path) -> None:
         same = ("--dataset", "fake", "--classifier", "fake", "--trials", "6", "--confirm", "0")
         there = ("--executor", "dask", "--scheduler", cluster.address)
@@ -269,7 +288,7 @@ class TestWorkersComeAndGo:
             run_on(own, evaluator())
 
     def test_another_pillow_is_refused_by_name(self, own: Cluster, tmp_path: Path) -> None:
-        (tmp_path / "other_pillow.py").write_text("import PIL\nPIL.__version__ = '0.1'\n")
+        (tmp_path / "other_pillow.py").write_text("import PIL.Image\nPIL.__version__ = '0.1'\n")
         own.worker("--preload", str(tmp_path / "other_pillow.py"))
         with pytest.raises(InputError, match=r"differs from this machine: Pillow is 0.1 and not \d"):
             run_on(own, evaluator())
