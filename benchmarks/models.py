@@ -41,7 +41,7 @@ from qsearch.learning.learn import learn_ladder
 from qsearch.learning.settings import LearningSettings
 from qsearch.models import load_model
 from qsearch.models.code_length import errors, read_code_length, train_code_length
-from qsearch.models.evaluation import LADDER, MODEL, QUALITY, STANDARD, Evaluation, evaluate_model
+from qsearch.models.evaluation import BESIDE, LADDER, MODEL, QUALITY, Evaluation, evaluate_model
 from qsearch.models.network import NetworkModel
 from qsearch.models.settings import Architecture, NetworkSettings, Training
 from qsearch.models.training import train_networks
@@ -143,8 +143,8 @@ class Shared:
         )
         return NetworkModel.load(str(out))
 
-    def evaluation(self, model: TableModel, task: str, strengths: Sequence[float]) -> Evaluation:
-        """On photos/validate."""
+    def evaluation(self, model: TableModel, task: str, strengths: Sequence[float], beside: Sequence[str]) -> Evaluation:
+        """On photos/validate; what was measured before of the same model is told again, with the curves that it had."""
         key = model.digest, tuple(strengths)
         if key not in self._evaluations:
             classifiers = [build_classifier(self.network)] if task == "accuracy" else []
@@ -153,7 +153,7 @@ class Shared:
                 self.photographs("validate", task), CoefficientCodec(), classifiers, measures=measures
             )
             with executor_for(evaluator, 1, name="serial") as executor:
-                self._evaluations[key] = evaluate_model(model, self.ladder(task), strengths, executor)
+                self._evaluations[key] = evaluate_model(model, self.ladder(task), strengths, executor, beside=beside)
         return self._evaluations[key]
 
 
@@ -179,7 +179,7 @@ def bits_rows(shared: Shared) -> Iterator[Row]:
 def descent_rows(shared: Shared) -> Iterator[Row]:
     """Of exact descent on each image, and what a table costs."""
     model = load_model(f"per-image-descent:{_path(shared, 'distortion')}")
-    yield from _psnr_rows(shared, "descent", "per-image descent", model, DISTORTION_STRENGTHS, (LADDER, STANDARD))
+    yield from _psnr_rows(shared, "descent", "per-image descent", model, DISTORTION_STRENGTHS, BESIDE)
     images = shared.photographs("validate", "distortion").images[:50]
     start = time.process_time()
     for image in images:
@@ -196,7 +196,9 @@ def networks_rows(shared: Shared) -> Iterator[Row]:
         yield from _psnr_rows(shared, "networks", f"network {name}", model, strengths, (LADDER,))
         for strength in strengths:
             gain, most = (
-                _gains(shared.evaluation(each, "distortion", every), strength, LADDER)["psnr_db"].by_image.value
+                _gains(shared.evaluation(each, "distortion", every, (LADDER,)), strength, LADDER)[
+                    "psnr_db"
+                ].by_image.value
                 for each, every in ((model, strengths), (bound, DISTORTION_STRENGTHS))
             )
             if gain is not None and most is not None:
@@ -231,7 +233,7 @@ def accuracy_rows(shared: Shared) -> Iterator[Row]:
         ("per-image quality", load_model(f"per-image-quality:{ladder}"), ACCURACY_STRENGTHS[1:2]),
     ]
     for name, model, strengths in models:
-        found = shared.evaluation(model, "accuracy", strengths)
+        found = shared.evaluation(model, "accuracy", strengths, (LADDER, QUALITY))
         for point in found.curves[MODEL]:
             yield Row("accuracy", f"{name}, strength {point.strength:g}", point.measurement.bpp, None, None, "bpp")
             for against in (LADDER, QUALITY):
@@ -245,7 +247,7 @@ def accuracy_rows(shared: Shared) -> Iterator[Row]:
 def _psnr_rows(
     shared: Shared, part: str, what: str, model: TableModel, strengths: Sequence[float], against: Sequence[str]
 ) -> Iterator[Row]:
-    found = shared.evaluation(model, "distortion", strengths)
+    found = shared.evaluation(model, "distortion", strengths, against)
     for point in found.curves[MODEL]:
         yield Row(part, f"{what}, strength {point.strength:g}", point.measurement.bpp, None, None, "bpp")
         for curve in against:

@@ -191,13 +191,10 @@ def _measured_on(evaluator: "Evaluator", model: "TableModel") -> str:
 
 def _gains(found: "Evaluation") -> Gains:
     from qsearch.analysis.equal_bytes import gains_at_equal_bytes
-    from qsearch.models.evaluation import LADDER, MODEL, QUALITY, STANDARD
+    from qsearch.models.evaluation import BESIDE, MODEL
 
     return {
-        point.strength: {
-            curve: gains_at_equal_bytes(found.measurements(curve), point.measurement)
-            for curve in (LADDER, STANDARD, QUALITY)
-        }
+        point.strength: {curve: gains_at_equal_bytes(found.measurements(curve), point.measurement) for curve in BESIDE}
         for point in found.curves[MODEL]
     }
 

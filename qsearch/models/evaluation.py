@@ -1,6 +1,6 @@
 """Evaluation of a table model: curves over strengths, its own beside those that it is to beat."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from qsearch.quantizer import Quantizer, TableModel
 from qsearch.tables import QuantTables
 
 MODEL, LADDER, STANDARD, QUALITY = "model", "ladder", "standard", "per-image-quality"
+BESIDE = (LADDER, STANDARD, QUALITY)
 STANDARD_QUALITIES = tuple(range(5, 100, 5))
 _BETWEEN = 3
 """A curve through a ladder has so many points from rung to rung, the first one included."""
@@ -48,10 +49,11 @@ def evaluate_model(
     strengths: Sequence[float],
     executor: Executor,
     *,
+    beside: Collection[str] = BESIDE,
     on_progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> Evaluation:
     """``model`` at ``strengths``, and on the same images what it is to beat: ``ladder``, the standard tables, and these
-    with each image at a quality of its own.
+    with each image at a quality of its own; or those of them alone that are in ``beside``.
 
     InputError for a strength that the model or the ladder was not made for, and where their subsampling differs;
     EvaluationError where something cannot be measured.
@@ -67,6 +69,7 @@ def evaluate_model(
         STANDARD: [(float(one), QuantTables.standard(one)) for one in STANDARD_QUALITIES],
         QUALITY: [(one, quality.at(one)) for one in along],
     }
+    wanted = {name: of_curve for name, of_curve in wanted.items() if name == MODEL or name in beside}
     tasks = {Task(quantizer) for of_curve in wanted.values() for _, quantizer in of_curve}
     measured = _carried_out(list(tasks), executor, on_progress)
     return Evaluation(
