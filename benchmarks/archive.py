@@ -3,7 +3,8 @@
     python -m benchmarks.archive [--trials 1000] [--images 600] [--folder FOLDER] [--only show,trials]
 
 The trials are made up, of one network, and written through the Archive as a search writes them. Each command then reads
-them in a process of its own, whose peak memory is its own. Results go to standard output as JSON, a line each. Linux alone says how much memory that was.
+them in a process of its own, whose peak memory is its own: as Linux tells it. Results go to standard output as JSON, a
+line each.
 """
 
 import argparse
