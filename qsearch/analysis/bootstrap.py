@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,8 @@ LEVEL = 0.95
 RESAMPLES = 2000
 _BLOCK = 1 << 23
 """Numbers held at once, 64 MB."""
+_KEPT = 1 << 27
+"""Numbers of resamples that are kept from one interval to the next, a byte each."""
 _COLUMNS = 256
 
 
@@ -59,13 +63,27 @@ def resample_weights(images: int, resamples: int, seed: int) -> Iterator[Floats]
     """
     if images < 1 or resamples < 1:
         raise InputError(f"a bootstrap has at least one image and one resample, got {images} and {resamples}.")
-    random = np.random.default_rng(seed)
     rows = max(1, _BLOCK // images)
+    blocks = _kept if images * resamples <= _KEPT else _drawn
+    for block in blocks(images, resamples, seed, rows):
+        yield block.astype(np.float64)
+
+
+def _drawn(images: int, resamples: int, seed: int, rows: int) -> Iterator[npt.NDArray[np.unsignedinteger[Any]]]:
+    """Blocks [b, N] of :func:`resample_weights` in as few bytes as they fit into, b at most ``rows``."""
+    random = np.random.default_rng(seed)
     for start in range(0, resamples, rows):
         count = min(rows, resamples - start)
         drawn = random.integers(0, images, size=(count, images))
         drawn += np.arange(count)[:, np.newaxis] * images
-        yield np.bincount(drawn.ravel(), minlength=count * images).reshape(count, images).astype(np.float64)
+        times = np.bincount(drawn.ravel(), minlength=count * images).reshape(count, images)
+        yield times.astype(np.min_scalar_type(int(times.max())))
+
+
+@lru_cache(maxsize=2)
+def _kept(images: int, resamples: int, seed: int, rows: int) -> list[npt.NDArray[np.unsignedinteger[Any]]]:
+    """The same, drawn once: a report asks for hundreds of intervals over the same images."""
+    return list(_drawn(images, resamples, seed, rows))
 
 
 def weighted_totals(

@@ -1,9 +1,9 @@
 """``qsearch trials``: every trial as a table."""
 
-import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -14,10 +14,14 @@ from qsearch.cli.run_names import find_run, runs_option
 from qsearch.disk import replacing
 from qsearch.errors import MissingDependencyError
 from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.trials import Trials
 from qsearch.tables import QuantTables
 
 if TYPE_CHECKING:
     import pandas as pd
+
+FRAME_ROWS = 1000
+"""Of a table, that are turned into text at once."""
 
 
 @click.command()
@@ -29,37 +33,55 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.  [default: stdout]")
 def trials(run: str, runs: Path, format_: str, out: Path | None) -> None:
     """Print every trial of RUN: reference trials first, then the search's by number."""
-    reference, search = find_run(run, runs).trials()
-    rows = _rows([*reference, *search])
-    if out is not None:
-        with replacing(out) as file:
-            _write(rows, format_, file)
-    elif format_ == "parquet":
+    shown = find_run(run, runs).trials()
+    if format_ == "parquet" and out is None:
         raise click.UsageError("--parquet writes a file: say where with --out FILE.")
-    else:
-        text = io.BytesIO()
-        _write(rows, format_, text)
-        click.echo(text.getvalue(), nl=False)
-
-
-def _write(rows: list[dict[str, Any]], format_: str, file: BinaryIO) -> None:
-    if format_ == "json":
-        file.write(json.dumps(rows, indent=1).encode() + b"\n")
+    if out is None:
+        for part in _texts(shown, format_):
+            click.echo(part, nl=False)
         return
+    with replacing(out) as file:
+        if format_ == "parquet":
+            _write_parquet(shown, file)
+        else:
+            file.writelines(part.encode() for part in _texts(shown, format_))
+
+
+def _texts(trials: Sequence[Trials], format_: str) -> Iterator[str]:
+    """The whole table, part by part: no more than some of its rows are ever in memory."""
+    if format_ == "csv":
+        for index, frame in enumerate(_frames(trials)):
+            yield frame.to_csv(index=False, header=index == 0)
+        return
+    before = "["
+    for row in _rows(trials):
+        yield before + "\n " + json.dumps(row, indent=1).replace("\n", "\n ")
+        before = ","
+    yield "[]\n" if before == "[" else "\n]\n"
+
+
+def _frames(trials: Sequence[Trials]) -> "Iterator[pd.DataFrame]":
+    """The table in frames of :data:`FRAME_ROWS`; one without rows where there are none."""
     import pandas as pd
 
-    frame = pd.DataFrame([{**row, "tables": json.dumps(row["tables"])} for row in rows])
-    if format_ == "csv":
-        frame.to_csv(file, index=False)
-    else:
-        _write_parquet(frame, file)
+    rows = ({**row, "tables": json.dumps(row["tables"])} for row in _rows(trials))
+    some = list(islice(rows, FRAME_ROWS))
+    yield pd.DataFrame(some)
+    while some := list(islice(rows, FRAME_ROWS)):
+        yield pd.DataFrame(some)
 
 
-def _rows(trials: Sequence[Trial]) -> list[dict[str, Any]]:
+def _rows(trials: Sequence[Trials]) -> Iterator[dict[str, Any]]:
     """A row per trial, each with the numbers that any of them has."""
-    numbers = [{} if trial.measurement is None else _numbers(trial.measurement) for trial in trials]
-    empty = dict.fromkeys(name for each in numbers for name in each)
-    return [_row(trial, {**empty, **its_numbers}) for trial, its_numbers in zip(trials, numbers, strict=True)]
+    empty: dict[str, None] = {}
+    kinds: set[tuple[tuple[str, ...], int]] = set()
+    for trial in chain.from_iterable(trials):
+        measurement = trial.measurement
+        if measurement is not None and (kind := (measurement.measures, measurement.networks)) not in kinds:
+            kinds.add(kind)
+            empty |= dict.fromkeys(_numbers(measurement))
+    for trial in chain.from_iterable(trials):
+        yield _row(trial, empty if trial.measurement is None else {**empty, **_numbers(trial.measurement)})
 
 
 def _row(trial: Trial, numbers: dict[str, Any]) -> dict[str, Any]:
@@ -96,8 +118,10 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _write_parquet(frame: "pd.DataFrame", file: BinaryIO) -> None:
+def _write_parquet(trials: Sequence[Trials], file: BinaryIO) -> None:
+    import pandas as pd
+
     try:
-        frame.to_parquet(file, index=False)
+        pd.concat([*_frames(trials)], ignore_index=True).to_parquet(file, index=False)
     except ImportError as error:
         raise MissingDependencyError("--parquet needs pyarrow: pip install 'qsearch[parquet]'.") from error
