@@ -1,7 +1,9 @@
 """Evaluations on a Dask cluster: the same answers, whoever joins, leaves or dies. The contract: test_contracts.py."""
 
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import dask
 import numpy as np
 import numpy.typing as npt
 import psutil
@@ -323,6 +326,30 @@ def test_a_run_whose_scheduler_is_killed_goes_on_elsewhere(tmp_path: Path, plugi
     after = trials(broken)
     assert after == trials(create)
     assert [trial for trial in after if trial in before] == before
+
+
+def test_over_tls_by_dasks_own_configuration(tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make a certificate with")
+    certificate = tmp_path / "both.pem"
+    command = "openssl req -x509 -nodes -newkey rsa:2048 -subj /CN=test -keyout both.pem -out certificate.pem"
+    subprocess.run(command.split(), cwd=tmp_path, capture_output=True, check=True)
+    with certificate.open("a") as file:
+        file.write((tmp_path / "certificate.pem").read_text())
+    tls = {"ca-file": str(tmp_path / "certificate.pem")}
+    tls |= {f"{who}.cert": str(certificate) for who in ("scheduler", "worker", "client")}
+    configuration = {f"distributed.comm.tls.{name}": value for name, value in tls.items()}
+    configuration["distributed.comm.require-encryption"] = "True"
+    environment = {
+        f"DASK_{name.upper().replace('.', '__').replace('-', '_')}": value for name, value in configuration.items()
+    }
+    with Cluster(tmp_path / "cluster", environment, ("--protocol", "tls")) as cluster:
+        cluster.worker()
+        assert cluster.address.startswith("tls://")
+        with dask.config.set(configuration):
+            run_on(cluster, evaluator())
+        with pytest.raises(InputError, match="no Dask scheduler answers"):  # without a certificate
+            run_on(cluster, evaluator())
 
 
 class TestThisMachine:
