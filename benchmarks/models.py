@@ -55,7 +55,7 @@ from qsearch.tables import QuantTables
 PARTS = ("bits", "descent", "networks", "between", "accuracy")
 HEADER_BYTES = 625
 QUALITIES_AN_IMAGE = 5
-PREDICTOR_STEPS = 1500
+PREDICTOR_STEPS = 3000
 DISTORTION_STRENGTHS = (24.0, 50.0, 80.0)
 """About 0.7, 1.1 and 1.6 bits per pixel."""
 TRAINED = (24.0, 50.0)
