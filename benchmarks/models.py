@@ -35,7 +35,9 @@ from qsearch.coefficients.statistics import statistics
 from qsearch.datasets.base import Dataset
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measures import ALWAYS
-from qsearch.executors import executor_for
+from qsearch.evaluation.task import Task
+from qsearch.executors.base import Outcome
+from qsearch.executors.serial import SerialExecutor
 from qsearch.learning.ladder import Ladder
 from qsearch.learning.learn import learn_ladder
 from qsearch.learning.settings import LearningSettings
@@ -53,7 +55,7 @@ from qsearch.tables import QuantTables
 PARTS = ("bits", "descent", "networks", "between", "accuracy")
 HEADER_BYTES = 625
 QUALITIES_AN_IMAGE = 5
-PREDICTOR_STEPS = 1500
+PREDICTOR_STEPS = 3000
 DISTORTION_STRENGTHS = (24.0, 50.0, 80.0)
 """About 0.7, 1.1 and 1.6 bits per pixel."""
 TRAINED = (24.0, 50.0)
@@ -91,6 +93,7 @@ class Shared:
         self.folder = folder
         self.work = work
         self._evaluations: dict[tuple[str, tuple[float, ...]], Evaluation] = {}
+        self._executors: dict[str, Remembering] = {}
 
     @property
     def network(self) -> ClassifierSettings:
@@ -147,14 +150,45 @@ class Shared:
         """On photos/validate; what was measured before of the same model is told again, with the curves that it had."""
         key = model.digest, tuple(strengths)
         if key not in self._evaluations:
+            self._evaluations[key] = evaluate_model(
+                model, self.ladder(task), strengths, self._executor(task), beside=beside
+            )
+        return self._evaluations[key]
+
+    def _executor(self, task: str) -> "Remembering":
+        if task not in self._executors:
             classifiers = [build_classifier(self.network)] if task == "accuracy" else []
             measures = (*ALWAYS, "psnr") if classifiers else ("bytes", "psnr")
             evaluator = Evaluator(
                 self.photographs("validate", task), CoefficientCodec(), classifiers, measures=measures
             )
-            with executor_for(evaluator, 1, name="serial") as executor:
-                self._evaluations[key] = evaluate_model(model, self.ladder(task), strengths, executor, beside=beside)
-        return self._evaluations[key]
+            self._executors[task] = Remembering(evaluator, 1)
+        return self._executors[task]
+
+
+class Remembering(SerialExecutor):
+    """In this process, and each task once: the curves that models are to beat are the same for all."""
+
+    def __init__(self, evaluator: Evaluator, workers: int) -> None:
+        super().__init__(evaluator, workers)
+        self._known: dict[Task, Outcome] = {}
+        self._again: list[Outcome] = []
+
+    def submit(self, task: Task) -> None:
+        """See :class:`~qsearch.executors.base.Executor`."""
+        if task in self._known:
+            self._again.append(self._known[task])
+        else:
+            super().submit(task)
+
+    def collect(self, patience_s: float | None = None) -> list[Outcome]:
+        """See :class:`~qsearch.executors.base.Executor`."""
+        again, self._again = self._again, []
+        if again:
+            return again
+        found = super().collect(patience_s)
+        self._known |= {one.task: one for one in found}
+        return found
 
 
 def bits_rows(shared: Shared) -> Iterator[Row]:

@@ -173,7 +173,7 @@ class _Lesson:
         self._held, self._trained = np.sort(order[:held]), np.sort(order[held:])
 
     def epochs(self, state: _State, on_progress: OnProgress) -> Iterator[_State]:
-        """The file's content after every epoch."""
+        """The file's content at the ladder's tables, and after every epoch."""
         import torch
 
         from qsearch.models.architecture import TableNetwork
@@ -191,6 +191,7 @@ class _Lesson:
             held_out = self._held_out(network.to(self._error.device), costs)
             state = state.with_progress(index, Progress(price=price, held_out=(held_out,)))
             state = state.with_tensors(**{f"networks_{index}": network.state_dict()})
+            yield state
         elif state.about.progress[index].epochs:
             load_into(network, part_of(state.tensors, _CURRENT), "the file")
             _restore(optimiser, part_of(state.tensors, _ADAM))
