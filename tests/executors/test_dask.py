@@ -359,6 +359,20 @@ class TestThisMachine:
             addresses = set(listening()) - before
         assert {address for address, _ in addresses} == {"127.0.0.1"}
 
+    def test_each_worker_sees_one_gpu(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+
+        def both(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+            (tmp_path / os.environ["CUDA_VISIBLE_DEVICES"]).touch()
+            while len(list(tmp_path.iterdir())) < 2:
+                time.sleep(0.01)
+            return np.zeros((len(images), 5))
+
+        with DaskExecutor(evaluator(FunctionClassifier(both, classes=5)), 2, gpus=2) as executor:
+            found = finish(executor, TASKS)
+        assert None not in measurements(found)
+        assert {path.name for path in tmp_path.iterdir()} == {"4", "7"}
+
     def test_ctrl_c_reaches_this_process_alone(self, tmp_path: Path) -> None:
         gated = Gated(tmp_path, workers=2)
         with DaskExecutor(evaluator(gated), 1) as executor:
