@@ -285,6 +285,21 @@ class TestWorkersComeAndGo:
         assert set(gated.began()) == {first.pid, second.pid}
         assert measurements(found) == expected(evaluator())
 
+    def test_one_that_dies_with_its_answer_is_replaced(
+        self, own: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dask_executor, "GATHER_S", 0.1)
+        first = own.worker()
+        with executor_for(evaluator(), 1, name=f"dask:{own.address}") as executor:
+            assert isinstance(executor, DaskExecutor)
+            executor.submit(TASKS[0])
+            while executor._finished.empty():
+                time.sleep(0.01)
+            own.end(first)
+            own.worker()
+            (outcome,) = collect(executor, TASKS[:1]).values()
+        assert outcome.measurement == evaluator().evaluate(TASKS[0])
+
     def test_without_any_for_long_the_search_ends(self, own: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(dask_executor, "WORKERLESS_S", 0.0)
         with pytest.raises(RunError, match=f"no worker has been at {own.address} .* 'dask worker"):
