@@ -45,6 +45,8 @@ WORKERLESS_S = 300.0
 """So many seconds without a worker end the search: they may still wait for a machine, but then others are as quick."""
 SHIPPED_BYTES = 1 << 26
 """How much of a dataset is sent at once."""
+GATHER_S = 10.0
+"""How long an answer may travel, before others are looked at."""
 CLOSE_S = 5.0
 
 
@@ -176,13 +178,19 @@ class DaskExecutor(Executor):
             return []
         if future.status == "cancelled":
             raise self._lost()
-        error = future.exception()
-        if isinstance(error, KilledWorker):
-            return self._recover(self._running.pop(future.key).piece)
-        if error is not None:
-            raise RunError(f"a worker cannot even begin a task ({reason_of(error)}): check what is installed there.")
-        answer = self._result(future)
+        try:
+            error = future.exception(timeout=GATHER_S)
+            answer: Answer | Refusal | None = None if error else future.result(timeout=GATHER_S)
+        except TimeoutError:  # the worker died with its answer, and another one is at it
+            future.add_done_callback(self._finished.put)
+            return []
+        except (CancelledError, OSError) as lost:
+            raise self._lost() from lost
         attempt = self._running.pop(future.key)
+        if isinstance(error, KilledWorker):
+            return self._recover(attempt.piece)
+        if answer is None:
+            raise RunError(f"a worker cannot even begin a task ({reason_of(error)}): check what is installed there.")
         if isinstance(answer, Refusal):
             self._supply(answer, attempt.number)
             if attempt.piece is not self._alone:
@@ -191,13 +199,6 @@ class DaskExecutor(Executor):
         if answer.overdue:
             self._client.run(on_worker.end, workers=[answer.worker], wait=False, on_error="ignore")
         return self._keep(attempt.piece, answer)
-
-    def _result(self, future: Any) -> Answer | Refusal:
-        try:
-            answer: Answer | Refusal = future.result()
-        except (CancelledError, OSError) as error:
-            raise self._lost() from error
-        return answer
 
     def _keep(self, piece: "_Piece", answer: Answer) -> list[Outcome]:
         if piece is self._alone:

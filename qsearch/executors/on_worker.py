@@ -142,7 +142,6 @@ class EvaluatorPlugin(WorkerPlugin):
             return Refusal(f"cannot load the networks or the codec ({reason_of(error)})", worker.address)
         try:
             object.__setattr__(evaluator, "dataset", self._dataset())
-            object.__setattr__(evaluator, "codec_threads", max(1, worker.state.nthreads))
             for expected, found in zip(self._expected.parts, _conditions(evaluator).parts, strict=True):
                 if differences := differing(expected, found):
                     return Refusal(f"of {expected['name']}, {differences}", worker.address)
@@ -183,7 +182,7 @@ class EvaluatorPlugin(WorkerPlugin):
 _arrived: dict[str, Path] = {}
 """Files of images that were sent here as a whole, by the dataset's digest."""
 _one_at_a_time = threading.Lock()
-"""A worker evaluates one task at a time, of whatever run, however many threads it has: those encode."""
+"""A worker evaluates one task at a time, of whatever run, however many threads Dask gives it."""
 
 
 def evaluate(plugin_name: str, task: Task) -> Answer | Refusal:

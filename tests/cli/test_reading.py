@@ -6,12 +6,19 @@ import importlib.util
 import io
 import json
 import os
+import sqlite3
+import weakref
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
+from qsearch.cli.trials import _texts
+from qsearch.evaluation.measurement import Trial
+from qsearch.evaluation.trials import Trials
 from qsearch.quantizer import UNCOMPRESSED
 from qsearch.run.folder import Run
 from qsearch.tables import QuantTables
@@ -99,6 +106,43 @@ def test_trials_as_csv_are_the_same_table(cli: Cli, demo: Path, tmp_path: Path) 
         assert cli("trials", "demo", f"--{format_}", "--out", f"t.{format_}").status == 0
     assert (tmp_path / "t.csv").read_text() == plain.stdout
     assert parsed((tmp_path / "t.json").read_text()) == expected
+
+
+def test_trials_are_the_same_text_however_many_rows_are_made_at_once(
+    cli: Cli, demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = {format_: cli("trials", "demo", f"--{format_}").stdout for format_ in ("csv", "json")}
+    assert whole["json"] == json.dumps(parsed(whole["json"]), indent=1) + "\n"
+    monkeypatch.setattr("qsearch.cli.trials.FRAME_ROWS", 3)
+    assert {format_: cli("trials", "demo", f"--{format_}").stdout for format_ in whole} == whole
+
+
+def test_trials_hold_some_rows_at_once_and_no_images(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qsearch.cli.trials.FRAME_ROWS", 3)
+    monkeypatch.delattr("qsearch.archive.arrays.ArrayReader.read")
+    alive, most = set[int](), 0
+
+    def counted(trial: Trial) -> Trial:
+        nonlocal most
+        made = replace(trial)
+        alive.add(id(made))
+        weakref.finalize(made, alive.discard, id(made))
+        most = max(most, len(alive))
+        return made
+
+    reference, search = Run.open(demo).trials()
+    each = [Trials(part.columns, lambda index, part=part: counted(part[index])) for part in (reference, search)]  # type: ignore[misc]
+    for format_ in ("csv", "json"):
+        text = "".join(_texts(each, format_))
+        assert text.count("\n") > 28
+    assert most <= 3
+
+
+def test_trials_of_a_run_without_any_are_an_empty_table(cli: Cli, demo: Path) -> None:
+    with closing(sqlite3.connect(demo / "trials.sqlite")) as archive, archive:
+        archive.execute("DELETE FROM trials")
+    assert parsed(cli("trials", "demo", "--json").stdout) == []
+    assert cli("trials", "demo", "--csv").stdout.strip() == ""
 
 
 def test_an_infinite_psnr_is_null_in_json(cli: Cli, tmp_path: Path) -> None:

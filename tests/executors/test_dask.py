@@ -285,6 +285,21 @@ class TestWorkersComeAndGo:
         assert set(gated.began()) == {first.pid, second.pid}
         assert measurements(found) == expected(evaluator())
 
+    def test_one_that_dies_with_its_answer_is_replaced(
+        self, own: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dask_executor, "GATHER_S", 0.1)
+        first = own.worker()
+        with executor_for(evaluator(), 1, name=f"dask:{own.address}") as executor:
+            assert isinstance(executor, DaskExecutor)
+            executor.submit(TASKS[0])
+            while executor._finished.empty():
+                time.sleep(0.01)
+            own.end(first)
+            own.worker()
+            (outcome,) = collect(executor, TASKS[:1]).values()
+        assert outcome.measurement == evaluator().evaluate(TASKS[0])
+
     def test_without_any_for_long_the_search_ends(self, own: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(dask_executor, "WORKERLESS_S", 0.0)
         with pytest.raises(RunError, match=f"no worker has been at {own.address} .* 'dask worker"):
@@ -358,6 +373,20 @@ class TestThisMachine:
         with DaskExecutor(evaluator(), 1):
             addresses = set(listening()) - before
         assert {address for address, _ in addresses} == {"127.0.0.1"}
+
+    def test_each_worker_sees_one_gpu(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+
+        def both(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+            (tmp_path / os.environ["CUDA_VISIBLE_DEVICES"]).touch()
+            while len(list(tmp_path.iterdir())) < 2:
+                time.sleep(0.01)
+            return np.zeros((len(images), 5))
+
+        with DaskExecutor(evaluator(FunctionClassifier(both, classes=5)), 2, gpus=2) as executor:
+            found = finish(executor, TASKS)
+        assert None not in measurements(found)
+        assert {path.name for path in tmp_path.iterdir()} == {"4", "7"}
 
     def test_ctrl_c_reaches_this_process_alone(self, tmp_path: Path) -> None:
         gated = Gated(tmp_path, workers=2)
