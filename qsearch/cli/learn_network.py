@@ -218,7 +218,7 @@ def _lines(found: "NetworkFile", out: Path) -> Iterator[str]:
 @click.command("code-length")
 @dataset_options
 @file_option
-@click.option("--steps", type=click.IntRange(min=1), default=600, show_default=True, help="Of Adam, 256 blocks each.")
+@click.option("--steps", type=click.IntRange(min=1), default=3000, show_default=True, help="Of Adam, 256 blocks each.")
 @click.option("--subsampling", type=click.Choice(("4:2:0", "4:4:4")), default="4:2:0", show_default=True)
 @seed_option
 @click.option("--json", "json_", is_flag=True, help="As JSON.")
