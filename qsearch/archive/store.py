@@ -1,7 +1,7 @@
 """Archive: every trial of a run, in one SQLite file; append-only, one transaction per trial."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -83,7 +83,7 @@ class Archive:
         return cls(open_checked(readable, read_only), path, lambda: open_checked(readable, read_only=True))
 
     @classmethod
-    def _write(cls, path: Path, images: Sequence[ImageIdentity], trials: Sequence[Trial]) -> None:
+    def _write(cls, path: Path, images: Sequence[ImageIdentity], trials: Iterable[Trial]) -> None:
         """A new archive at ``path`` of all that another one holds."""
         with cls.create(path, images) as archive:
             archive.add_all(trials)
@@ -101,7 +101,7 @@ class Archive:
             self._insert(trial)
         return self._lightened(trial)
 
-    def add_all(self, trials: Sequence[Trial]) -> None:
+    def add_all(self, trials: Iterable[Trial]) -> None:
         """Records ``trials`` in one transaction: all of them or none. RunError as :meth:`add`."""
         with explained(self.path), self._connection:
             for trial in trials:
