@@ -5,7 +5,7 @@ A reader, and a step, stays as it was when it led to the format that was today's
 
 import sqlite3
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -13,18 +13,21 @@ from qsearch.datasets.base import ImageIdentity
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.tables import QuantTables
 
-Content = tuple[list[ImageIdentity], list[Trial]]
+Content = tuple[list[ImageIdentity], Iterator[Trial]]
+"""The images, and the trials one after the other, as the connection reads them."""
 
 
 def read_format_1(connection: sqlite3.Connection) -> Content:
     """Format 1: a row per trial with its tables, sizes, ranks and PSNR; no checksums."""
     query = "SELECT name, class, digest FROM images ORDER BY position"
-    images = [ImageIdentity(*row) for row in connection.execute(query)]
+    return [ImageIdentity(*row) for row in connection.execute(query)], _trials_of_format_1(connection)
+
+
+def _trials_of_format_1(connection: sqlite3.Connection) -> Iterator[Trial]:
     query = (
         "SELECT series, number, strategy, origin, tables, status, reason, images, pixels, size_bytes, ranks, psnr_db, "
         "decision_s, evaluation_s FROM trials ORDER BY series, number"
     )
-    trials = []
     for row in connection.execute(query):
         series, number, strategy, origin, tables, status, reason, count, pixels, size_bytes, ranks, psnr_db = row[:12]
         measurement = None
@@ -35,21 +38,18 @@ def read_format_1(connection: sqlite3.Connection) -> Content:
                 pixels,
                 None if psnr_db is None else np.frombuffer(zlib.decompress(psnr_db), "<f8"),
             )
-        trials.append(
-            Trial(
-                series=series,
-                number=number,
-                strategy=strategy,
-                quantizer=QuantTables.from_bytes(tables),
-                status=status,
-                measurement=measurement,
-                reason=reason,
-                origin=origin,
-                decision_s=row[12],
-                evaluation_s=row[13],
-            )
+        yield Trial(
+            series=series,
+            number=number,
+            strategy=strategy,
+            quantizer=QuantTables.from_bytes(tables),
+            status=status,
+            measurement=measurement,
+            reason=reason,
+            origin=origin,
+            decision_s=row[12],
+            evaluation_s=row[13],
         )
-    return images, trials
 
 
 def to_format_3(connection: sqlite3.Connection) -> None:

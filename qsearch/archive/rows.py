@@ -1,5 +1,6 @@
 """Rows: how measurements become columns and blobs of an archive and back, with a checksum for each row."""
 
+import sqlite3
 import zlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -15,6 +16,10 @@ LARGEST_ARRAY_BYTES = 1 << 31
 
 MOST_NETWORKS = 1000
 """SQLite has no more than 2,000 columns; more networks than this fill the memory with their names."""
+
+
+Row = Mapping[str, Any] | sqlite3.Row
+"""A trial by its columns; SQLite's own rows take less memory than dictionaries, and there may be very many."""
 
 
 class DamagedRowError(ValueError):
@@ -70,7 +75,7 @@ def totals_row(totals: Mapping[str, Floats], measures: Sequence[str]) -> list[fl
     return [float(value) for name in measures for total in MEASURES.get(name).totals for value in totals[total.name]]
 
 
-def totals_of(row: Mapping[str, Any], measures: Sequence[str], networks: int) -> dict[str, Floats]:
+def totals_of(row: Row, measures: Sequence[str], networks: int) -> dict[str, Floats]:
     """The totals by name, from a row of :func:`total_columns`."""
     found: dict[str, Floats] = {}
     for name in measures:
@@ -91,7 +96,7 @@ def measures_of(names: str) -> tuple[str, ...]:
     return measures
 
 
-def columns_of(found: list[dict[str, Any]], quantizers: dict[int, tuple[str, str, bytes]]) -> Columns:
+def columns_of(found: Sequence[Row], quantizers: dict[int, tuple[str, str, bytes]]) -> Columns:
     """The rows ``found`` of trials as columns; ``quantizers`` are (kind, digest, data) by their row."""
     totals: dict[str, Any] = {}
     kinds = {(row["measures"], row["networks"]) for row in found}

@@ -1,7 +1,7 @@
 """Archive: every trial of a run, in one SQLite file; append-only, one transaction per trial."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 from qsearch.archive import rows
 from qsearch.archive.arrays import ArrayReader
 from qsearch.archive.database import FORMAT, SCHEMA, connect, explained, open_checked
-from qsearch.archive.rows import DamagedRowError, checksum, text
+from qsearch.archive.rows import DamagedRowError, Row, checksum, text
 from qsearch.archive.upgrade import upgraded
 from qsearch.datasets.base import ImageIdentity
 from qsearch.errors import InputError, QSearchError, RunError
@@ -83,7 +83,7 @@ class Archive:
         return cls(open_checked(readable, read_only), path, lambda: open_checked(readable, read_only=True))
 
     @classmethod
-    def _write(cls, path: Path, images: Sequence[ImageIdentity], trials: Sequence[Trial]) -> None:
+    def _write(cls, path: Path, images: Sequence[ImageIdentity], trials: Iterable[Trial]) -> None:
         """A new archive at ``path`` of all that another one holds."""
         with cls.create(path, images) as archive:
             archive.add_all(trials)
@@ -101,7 +101,7 @@ class Archive:
             self._insert(trial)
         return self._lightened(trial)
 
-    def add_all(self, trials: Sequence[Trial]) -> None:
+    def add_all(self, trials: Iterable[Trial]) -> None:
         """Records ``trials`` in one transaction: all of them or none. RunError as :meth:`add`."""
         with explained(self.path), self._connection:
             for trial in trials:
@@ -240,7 +240,7 @@ class Archive:
             query = "SELECT count(*) FROM trials WHERE series NOT IN ('reference', 'search')"
             if self._connection.execute(query).fetchone() != (0,):
                 raise DamagedRowError("a trial is of no known series")
-            found = _dictionaries(self._connection, "SELECT * FROM trials WHERE series = ? ORDER BY number", (series,))
+            found = _rows(self._connection, "SELECT * FROM trials WHERE series = ? ORDER BY number", (series,))
             quantizers = {
                 number: (kind, digest, data)
                 for number, kind, digest, data in self._connection.execute("SELECT * FROM quantizers")
@@ -250,15 +250,15 @@ class Archive:
             columns = rows.columns_of(found, quantizers)
             return Trials(columns, lambda index: self._trial(found[index], quantizers), at_hand=self._arrays.at_hand)
 
-    def _row(self, series: Series, number: int) -> dict[str, Any]:
+    def _row(self, series: Series, number: int) -> sqlite3.Row:
         query = "SELECT * FROM trials WHERE series = ? AND number = ?"
-        found = _dictionaries(self._connection, query, (series, int(number)))
+        found = _rows(self._connection, query, (series, int(number)))
         if not found:
             raise InputError(f"{self.path} has no {series} trial {number}.")
         _check_row(found[0])
         return found[0]
 
-    def _trial(self, row: dict[str, Any], quantizers: dict[int, tuple[str, str, bytes]]) -> Trial:
+    def _trial(self, row: Row, quantizers: dict[int, tuple[str, str, bytes]]) -> Trial:
         with explained(self.path):
             proposed = None if row["proposed"] is None else _restored(*quantizers[row["proposed"]])
             return Trial(
@@ -276,7 +276,7 @@ class Archive:
                 part=Part(row["part_images"], row["part_order"]) if row["part_images"] else None,
             )
 
-    def _measurement(self, row: dict[str, Any]) -> Measurement:
+    def _measurement(self, row: Row) -> Measurement:
         measures = rows.measures_of(row["measures"])
         series, number, images, networks = row["series"], row["number"], row["images"], row["networks"]
 
@@ -364,7 +364,7 @@ class Archive:
             for row in self._connection.execute("SELECT * FROM images ORDER BY generation, position").fetchall():
                 if checksum(*row[:-1]) != row[-1]:
                     yield f"image {row[1]} of generation {row[0]} is not what was written"
-            found = _dictionaries(self._connection, "SELECT * FROM trials ORDER BY series, number", ())
+            found = _rows(self._connection, "SELECT * FROM trials ORDER BY series, number", ())
             quantizers = {row[0]: row[1:] for row in self._connection.execute("SELECT * FROM quantizers")}
             query = "SELECT DISTINCT series, number FROM arrays EXCEPT SELECT series, number FROM trials"
             yield from (
@@ -403,10 +403,10 @@ class Archive:
         self.close()
 
 
-def _dictionaries(connection: sqlite3.Connection, query: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-    with closing(connection.execute(query, values)) as cursor:
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
+def _rows(connection: sqlite3.Connection, query: str, values: Sequence[Any]) -> list[sqlite3.Row]:
+    with closing(connection.cursor()) as cursor:
+        cursor.row_factory = sqlite3.Row
+        return cursor.execute(query, values).fetchall()
 
 
 def _restored(kind: str, digest: str, data: bytes) -> Quantizer:
@@ -416,13 +416,13 @@ def _restored(kind: str, digest: str, data: bytes) -> Quantizer:
         raise DamagedRowError(str(error)) from error
 
 
-def _signed(row: dict[str, Any]) -> list[Any]:
+def _signed(row: Row) -> list[Any]:
     """What the checksum of a trial covers, but for its totals; the part only where it has one, as before format 3."""
     names = _COLUMNS[: _COLUMNS.index("decision_s" if row["part_images"] or row["part_order"] else "part_images")]
     return [row[name] for name in names]
 
 
-def _check_row(row: dict[str, Any]) -> None:
+def _check_row(row: Row) -> None:
     columns = rows.total_columns(rows.measures_of(row["measures"]), row["networks"])
     if checksum(*_signed(row), *(row[column] for column in columns)) != row["checksum"]:
         raise DamagedRowError(f"{row['series']} trial {row['number']} is not what was written")

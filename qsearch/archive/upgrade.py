@@ -5,7 +5,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from qsearch.disk import LOCK_FILE, partial_path
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
 
-Write = Callable[[Path, Sequence[ImageIdentity], Sequence[Trial]], None]
+Write = Callable[[Path, Sequence[ImageIdentity], Iterable[Trial]], None]
 
 
 def upgraded(path: Path, version: int, write: Write, *, locked: bool) -> Path:
@@ -37,9 +37,12 @@ def upgraded(path: Path, version: int, write: Write, *, locked: bool) -> Path:
         return _rewritten(path, version, write, _folder_until_the_end() / path.name)
     try:
         new = partial_path(path)
-        for left_over in (new, *_companions(new)):
-            left_over.unlink(missing_ok=True)
-        _settled(_rewritten(path, version, write, new))
+        _remove(new)
+        try:
+            _settled(_rewritten(path, version, write, new))
+        except BaseException:
+            _remove(new)
+            raise
         _settled(path)
         new.replace(path)
         for left_over in _companions(path):
@@ -55,8 +58,18 @@ def _rewritten(path: Path, version: int, write: Write, new: Path) -> Path:
             _changed(connection, version, new)
             return new
         images, trials = READERS[version](connection)
-    write(new, images, trials)
+        write(new, images, _explained(trials, path))
     return new
+
+
+def _explained(trials: Iterator[Trial], path: Path) -> Iterator[Trial]:
+    """``trials`` as they are read, whatever is wrong with them told of the archive ``path`` that they lie in."""
+    while True:
+        with explained(path):
+            trial = next(trials, None)
+        if trial is None:
+            return
+        yield trial
 
 
 def _changed(connection: sqlite3.Connection, version: int, new: Path) -> None:
@@ -80,6 +93,12 @@ def _folder_until_the_end() -> Path:
 def _companions(path: Path) -> tuple[Path, Path]:
     """The files that SQLite keeps beside a database while it is open."""
     return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
+
+
+def _remove(path: Path) -> None:
+    """What another attempt left, or this one would."""
+    for left_over in (path, *_companions(path)):
+        left_over.unlink(missing_ok=True)
 
 
 def _settled(path: Path) -> None:

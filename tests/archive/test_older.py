@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sqlite3
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,39 @@ def test_an_upgrade_that_fails_leaves_the_old_archive(frozen: Path, monkeypatch:
 def test_in_a_folder_that_cannot_be_written_a_copy_is_read(frozen: Path) -> None:
     frozen.chmod(0o555)
     assert len(read(frozen)) == len(WRITTEN["."])
+
+
+def test_damage_in_the_midst_is_told_of_the_old_archive_and_leaves_nothing_else(frozen: Path) -> None:
+    path = frozen / "trials.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE trials SET ranks = x'00' WHERE series = 'search' AND status = 'done'")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=f"{path} is damaged"):
+        Archive.open(path)
+    assert path.read_bytes() == before
+    assert not list(frozen.glob(f"{PARTIALS}*"))
+
+
+def test_old_trials_are_read_one_by_one(frozen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive of many is rewritten in the memory of few."""
+    alive, most = 0, 0
+    insert = Archive._insert
+
+    def gone() -> None:
+        nonlocal alive
+        alive -= 1
+
+    def counted(self: Archive, trial: Trial) -> None:
+        nonlocal alive, most
+        alive += 1
+        most = max(most, alive)
+        weakref.finalize(trial, gone)
+        insert(self, trial)
+
+    monkeypatch.setattr(Archive, "_insert", counted)
+    assert len(read(frozen)) > 10
+    assert 1 <= most <= 2
 
 
 def test_a_format_that_never_was_is_refused(frozen: Path) -> None:

@@ -314,6 +314,13 @@ class TestWorkersComeAndGo:
         with pytest.raises(InputError, match=r"differs from this machine: Pillow is 0.1 and not \d"):
             executor_for(evaluator(), 1, name=f"dask:{own.address}")
 
+    def test_one_without_qsearch_is_named(self, own: Cluster, tmp_path: Path) -> None:
+        (tmp_path / "without.py").write_text("import sys\nsys.modules['qsearch'] = None\n")
+        own.worker("--preload", str(tmp_path / "without.py"))
+        own.wait_for(1)
+        with pytest.raises(InputError, match=r"the worker tcp://127.0.0.1:\d+ cannot run qsearch \d.*install it there"):
+            executor_for(evaluator(), 1, name=f"dask:{own.address}")
+
     def test_other_weights_are_refused_by_name(self, own: Cluster, tmp_path: Path) -> None:
         (tmp_path / "weights.py").write_text("import os\nos.environ['WEIGHTS_HERE'] = 'others'\n")
         own.worker("--preload", str(tmp_path / "weights.py"))
