@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from qsearch.classifiers.base import Classifier
 from qsearch.datasets.base import Dataset, ImageIdentity, digest_of
 from qsearch.errors import InputError
 from qsearch.learning.files import read_content, write_content
@@ -30,6 +31,18 @@ class LearnedOn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     height: int
     width: int
     classifier: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, dataset: Dataset, classifier: Classifier | None) -> "LearnedOn":
+        """What ``dataset`` and, where there is one, ``classifier`` are."""
+        return cls(
+            dataset=dataset.name,
+            digest=dataset.digest,
+            images=len(dataset),
+            height=dataset.height,
+            width=dataset.width,
+            classifier=None if classifier is None else {"name": classifier.name, "digest": classifier.digest},
+        )
 
 
 @dataclass(frozen=True)

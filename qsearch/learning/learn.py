@@ -62,14 +62,7 @@ def learn_ladder(
         classifier = None
     elif classifier is None:
         raise InputError(f"the objective {settings.objective} needs a network: say which one with --classifier.")
-    learned_on = LearnedOn(
-        dataset=dataset.name,
-        digest=dataset.digest,
-        images=len(dataset),
-        height=dataset.height,
-        width=dataset.width,
-        classifier=None if classifier is None else {"name": classifier.name, "digest": classifier.digest},
-    )
+    learned_on = LearnedOn.of(dataset, classifier)
     ladder = _begun(settings, learned_on, out)
     if ladder.is_complete:
         return ladder

@@ -68,14 +68,7 @@ def train_networks(
     if not low <= settings.strengths[0] <= settings.strengths[-1] <= high:
         raise InputError(f"the ladder has strengths from {low:g} to {high:g}: train at those, or learn a longer one.")
     dataset = drawn_for(dataset, settings)
-    learned_on = LearnedOn(
-        dataset=dataset.name,
-        digest=dataset.digest,
-        images=len(dataset),
-        height=dataset.height,
-        width=dataset.width,
-        classifier=None if classifier is None else {"name": classifier.name, "digest": classifier.digest},
-    )
+    learned_on = LearnedOn.of(dataset, classifier)
     state = _begun(settings, learned_on, tuple(identities(dataset)), out)
     if not state.is_complete:
         error = criterion_of(settings, dataset, classifier)
