@@ -26,18 +26,18 @@ class Problem:
     unseen: RunSettings
 
 
+def photographs(part: str, size: int | None = 224) -> DatasetSettings:
+    """The 300 of ``search`` or ``validate``; without a size as they are, 299x299."""
+    spec = f"folder:{SHARED / 'data' / 'photos' / part}"
+    return DatasetSettings(spec=spec) if size is None else DatasetSettings(spec=spec, size=size, fit="stretch")
+
+
 def problem(data: str, network: str) -> Problem:
     """``textures`` is embedded; ``photos`` lie beside the repository, with the networks that read them."""
     if data == "textures":
         return Problem(RunSettings(), RunSettings(dataset=DatasetSettings(spec="textures:validate")))
     networks = (ClassifierSettings(spec=str(SHARED / "models" / f"{network}.onnx")),)
-    searched, unseen = (
-        RunSettings(
-            dataset=DatasetSettings(spec=f"folder:{SHARED / 'data/photos' / part}", size=224, fit="stretch"),
-            classifiers=networks,
-        )
-        for part in ("search", "validate")
-    )
+    searched, unseen = (RunSettings(dataset=photographs(part), classifiers=networks) for part in ("search", "validate"))
     return Problem(searched, unseen)
 
 

@@ -6,7 +6,7 @@
                                                      stand for an encoder that adapts its tables to each image, as
                                                      sjpeg does
     python -m benchmarks.luo2021 other-networks      tables learned for one network, read by another
-    python -m benchmarks.luo2021 random-search       against what sorted random searches take home, at equal bytes
+    python -m benchmarks.luo2021 random-search       against what sorted random searches take home at a ratio
 
 Tables are learned on the 300 photographs of photos/search in ../shared and judged on the 300 of photos/validate, or
 on the 24 of Kodak, at 4:2:0 unless said otherwise. Each comparison prints a table and writes NAME.csv and NAME.png into
@@ -17,7 +17,7 @@ benchmarks.methods from --searches.
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -144,8 +144,9 @@ def universal_accuracy(bench: Bench) -> Made:
             found = _at_equal_bpp(curves[-1], curves[0])
             rows += [{"subsampling": subsampling, "tables": name, **row} for row in found]
         if subsampling == "4:2:0":
+            rivals = _rivals()
             for name, dial in dials.items():
-                found = _against_rivals(judge, dial)
+                found = _against_rivals(judge, dial, rivals)
                 rows += [{"subsampling": subsampling, "tables": name, **row} for row in found]
         panels[subsampling] = curves
     return rows, draw_network_curves(panels, f"300 images of photos/validate, {NETWORK}")
@@ -159,13 +160,20 @@ def _at_equal_bpp(curve: Curve, standard: Curve) -> Iterator[Row]:
             yield {"what": f"against standard at {low:g} to {high:g} bpp, {unit}", **_ends(found, sign)}
 
 
-def _against_rivals(judge: Judge, dial: Dial) -> Iterator[Row]:
+def _rivals() -> dict[float, QuantTables]:
+    """The tables of RIVALS by their ratio, scaled to it on the images searched."""
     searching = build_evaluator(problem("photos", NETWORK).searched, usable_cores())
-    for ratio, rival in RIVALS.items():
-        steering = Steering(searching, ratio)
-        start = QuantTables.standard(50) if rival == "standard" else published_tables(rival)
-        theirs, ours = judge.results([steering.admit(start).tables, _at_ratio(dial, ratio)])
-        what = f"bytes saved at equal loss over {rival} at ratio {ratio:g}, %"
+    starts = {
+        ratio: QuantTables.standard(50) if rival == "standard" else published_tables(rival)
+        for ratio, rival in RIVALS.items()
+    }
+    return {ratio: Steering(searching, ratio).admit(start).tables for ratio, start in starts.items()}
+
+
+def _against_rivals(judge: Judge, dial: Dial, rivals: Mapping[float, QuantTables]) -> Iterator[Row]:
+    for ratio, tables in rivals.items():
+        theirs, ours = judge.results([tables, _at_ratio(dial, ratio)])
+        what = f"bytes saved at equal loss over {RIVALS[ratio]} at ratio {ratio:g}, %"
         yield {"what": what, **_saved(judge, theirs, ours)}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.judge import SHARED
+from benchmarks.judge import SHARED, photographs
 from qsearch.codecs.base import EncoderOptions, Subsampling
 from qsearch.codecs.coefficient import CoefficientCodec
 from qsearch.datasets.base import Dataset
@@ -14,13 +14,7 @@ from qsearch.learning.ladder import Ladder
 from qsearch.learning.learn import learn_ladder
 from qsearch.learning.settings import LearningSettings, Objective
 from qsearch.run.building import build_classifier, build_dataset, usable_cores
-from qsearch.run.settings import ClassifierSettings, DatasetSettings
-
-
-def photographs(part: str, size: int | None = 224) -> DatasetSettings:
-    """The 300 of ``search`` or ``validate``; without a size as they are, 299x299."""
-    spec = f"folder:{SHARED / 'data' / 'photos' / part}"
-    return DatasetSettings(spec=spec) if size is None else DatasetSettings(spec=spec, size=size, fit="stretch")
+from qsearch.run.settings import ClassifierSettings
 
 
 def codec_of(subsampling: Subsampling) -> CoefficientCodec:

@@ -149,6 +149,7 @@ def _by_model(
             f"{model.title} was made for JPEG {model.subsampling}, and {encoder['subsampling']} is wanted: train one "
             "for it."
         )
+    # Models stand below codecs, and say a subsampling in words.
     settings = CodecSettings(subsampling=model.subsampling)  # type: ignore[arg-type]
     return _Chosen(lambda pixels: model.tables(pixels, at), f"{model.title} at strength {at:g}", settings)
 

@@ -163,6 +163,7 @@ def _settings(
     return RunSettings(
         dataset=dataset,
         classifiers=() if classifier is None else (settings_of_classifier(classifier, given),),
+        # Models stand below codecs, and say a subsampling in words.
         codec=CodecSettings(subsampling=model.subsampling),  # type: ignore[arg-type]
         measures=tuple(dict.fromkeys(("psnr", *measures))),
     )

@@ -41,7 +41,8 @@ def similarity(pixels: "torch.Tensor", originals: "torch.Tensor") -> "torch.Tens
         reduction="none",
         normalize="relu",
     )
-    return found.reshape(-1)  # type: ignore[no-any-return]
+    of_images: torch.Tensor = found.reshape(-1)
+    return of_images
 
 
 def _of(seen: Seen) -> Floats:
