@@ -33,6 +33,7 @@ COMMANDS = {
     "export": "qsearch.cli.export:export",
     "evaluate": "qsearch.cli.evaluate:evaluate",
     "encode": "qsearch.cli.encode:encode",
+    "shrink": "qsearch.cli.shrink:shrink",
     "learn": "qsearch.cli.learn:learn",
     "dial": "qsearch.cli.dial:dial",
     "list": "qsearch.cli.list:list_",

@@ -105,5 +105,3 @@ def _between(low: float, high: float, low_bytes: int, high_bytes: int, wanted: i
         return (low + high) / 2
     share = math.log(wanted / low_bytes) / math.log(high_bytes / low_bytes)
     return low + min(max(share, 0.1), 0.9) * (high - low)
-
-
