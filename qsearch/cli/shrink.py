@@ -1,4 +1,4 @@
-"""``qsearch shrink``: fewer bytes for images of a quality, at no more harm: learned, chosen, confirmed, in one command."""
+"""``qsearch shrink``: fewer bytes for images of a quality, at no more harm, in one command."""
 
 import json
 from collections.abc import Iterator
@@ -96,8 +96,9 @@ def shrink(
     """Find tables that take fewer bytes than the standard ones at a quality, with images as good for your network.
 
     On a part of the images tables are learned, published ones tried, and those chosen that need the fewest bytes; what
-    they save is then measured on the images kept aside, with its 95 % interval. In FOLDER stand tables.json for 'qsearch
-    export' and 'qsearch encode', dial.json for other qualities, and a picture. Interrupted, the same command goes on.
+    they save is then measured on the images kept aside, with its 95 % interval. In FOLDER stand tables.json for
+    'qsearch export' and 'qsearch encode', dial.json for other qualities, and a picture. Interrupted, the same command
+    goes on.
 
     \b
     qsearch shrink --dataset folder:PHOTOS --size 224 --classifier torchvision:resnet50 --like-quality 85
@@ -182,15 +183,20 @@ def _table(shrunk: "Shrunk") -> Iterator[str]:
     there = [name for name in shown if name in values_of(confirmed.standard)]
     if shrunk.settings.by != "loss" and "loss" not in confirmed.saved_by:
         there = [name for name in there if name != "loss"]
-    yield f"  {'':>18}  {'KB an image':>11}  {'bpp':>6}" + "".join(f"  {shown[name][0]:>13}" for name in there)
+    yield f"  {'':>19}  {'KB an image':>11}  {'bpp':>6}" + "".join(f"  {shown[name][0]:>13}" for name in there)
     rows = {f"standard quality {shrunk.settings.like_quality}": confirmed.standard, "found": confirmed.found}
+    if confirmed.uncompressed is not None:
+        rows["uncompressed"] = confirmed.uncompressed
     for title, measurement in rows.items():
         means = {name: float(values.mean()) for name, values in values_of(measurement).items()}
-        cells = "".join(f"  {means[name] * shown[name][1]:>{12 - len(shown[name][3]) + 1}{shown[name][2]}}{shown[name][3]}"
-                        for name in there)  # fmt: skip
-        yield f"  {title:>18}  {measurement.total_bytes / measurement.images / 1000:>11.2f}  {measurement.bpp:>6.3f}{cells}"
-    if confirmed.uncompressed is not None:
-        yield f"  {'uncompressed':>18}  {'':>11}  {'':>6}" + f"  {100 * confirmed.uncompressed.top1:>11.2f} %"
+        cells = []
+        for name in there:
+            _, factor, form, unit = shown[name]
+            known = measurement is not confirmed.uncompressed or name in ("top1", "loss")
+            cells.append(f"{factor * means[name]:{form}}{unit}" if known else "")
+        kilobytes = measurement.total_bytes / measurement.images / 1000
+        place = f"{kilobytes:>11.2f}  {measurement.bpp:>6.3f}"
+        yield f"  {title:>19}  {place}" + "".join(f"  {cell:>13}" for cell in cells)
     if not confirmed.falls_back:
         for name in there:
             title, factor, form, unit = shown[name]
@@ -226,8 +232,8 @@ def _doubts(shrunk: "Shrunk") -> Iterator[str]:
         )
     if not by.of_network:
         yield (
-            f"{by.title} says how near pixels are to the uncompressed ones, as people would roughly agree; what a network "
-            "makes of them it does not say: name one with --classifier."
+            f"{by.title} says how near pixels are to the uncompressed ones; what a network makes of them it does not "
+            "say: name one with --classifier."
         )
 
 
@@ -253,7 +259,7 @@ def _next(shrunk: "Shrunk") -> Iterator[str]:
     yield f"  export  qsearch export {tables} --format cjpeg --out table.txt"
     yield f"  encode  qsearch encode --tables {tables} PICTURES SMALLER"
     if shrunk.has_dial:
-        yield f"  other qualities: --tables {shrunk.folder / DIAL} --quality Q, with the bytes of the standard tables at Q"
+        yield f"  dial    qsearch encode --tables {shrunk.folder / DIAL} --quality Q ...    (bytes of standard quality Q)"
 
 
 def _percent(estimate: Estimate) -> str:

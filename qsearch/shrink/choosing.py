@@ -65,7 +65,7 @@ def choose(settings: ShrinkSettings, found: list[Candidate], measured: Measured,
     equal = dict(zip((one.name for one in found), measured.of(at_equal), strict=True))
     order = sorted(found, key=lambda one: -float(values(equal[one.name]).mean()))
     target = float(values(standard).mean()) - allowance
-    traced = []
+    traced: list[Traced] = []
     for candidate in order:
         left = settings.budget - len(measured)
         if (traced and left < len(SHARES)) or float(values(equal[candidate.name]).mean()) < target:

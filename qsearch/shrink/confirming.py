@@ -17,15 +17,16 @@ from qsearch.tables import QuantTables
 AROUND = (0.78, 0.86, 0.93, 1.0, 1.07, 1.15, 1.25)
 """The chosen family is measured at these multiples of the chosen bytes."""
 BELOW = (0, 5, 10, 15)
-"""The standard tables are measured at so many qualities less, too: for the picture, and for what a lower quality saves."""
+"""The standard tables are measured at so many qualities less, too: for the picture, and for what they save."""
 
 
 @dataclass(frozen=True)
 class Confirmed:
     """What holds on the images kept aside.
 
-    tables: what to take home: the chosen ones, or the standard tables of the quality where these take no fewer bytes
-    here. name: whose they are. standard, found: measured at the standard tables and at ``tables``.
+    tables: what to take home: those of the chosen family that are as good as the standard tables on these images, for
+    on those that they were learned from they seem better; or the standard tables of the quality where these take no
+    fewer bytes. name: whose they are. standard, found: measured at the standard tables and at ``tables``.
     saved: bytes saved where the chosen family is as good as the standard tables, in per cent; saved_by: the same by
     each yardstick that was measured. lower_quality: what standard tables of a lower quality save, where something may
     be lost. points: at the standard tables and the family, for the picture.
@@ -54,7 +55,7 @@ class Confirmed:
 
 
 def confirm(settings: ShrinkSettings, chosen: Chosen, measured: Measured, sizes: Sizes) -> Confirmed:
-    """Measures the pick of ``chosen`` and the standard tables. ``sizes`` are of the images chosen on."""
+    """Measures the family picked in ``chosen`` and the standard tables; ``sizes`` are of the same images."""
     quality = settings.like_quality
     qualities = [quality - less for less in BELOW if quality - less >= 1]
     standard_points = measured.of([QuantTables.standard(one) for one in qualities])
@@ -64,8 +65,8 @@ def confirm(settings: ShrinkSettings, chosen: Chosen, measured: Measured, sizes:
     if chosen.pick is None:
         return _fallen_back(settings, uncompressed, standard, standard_points, (), lower, {})
     candidate, share = chosen.pick.candidate, chosen.pick.share
-    tables = [tables_at(candidate, sizes, chosen.standard_bytes, share * each) for each in AROUND]
-    points = measured.of(tables)
+    standard_bytes = standard.total_bytes
+    points = measured.of([tables_at(candidate, sizes, standard_bytes, share * each) for each in AROUND])
     saved_by = {
         by: bytes_saved(standard, points, one.values, chosen.allowance if by == settings.by else 0.0)
         for by, one in YARDSTICKS.items()
@@ -74,14 +75,15 @@ def confirm(settings: ShrinkSettings, chosen: Chosen, measured: Measured, sizes:
     saved = saved_by[settings.by]
     if saved.value is None or saved.value <= 0:
         return _fallen_back(settings, uncompressed, standard, standard_points, points, lower, saved_by)
-    place = AROUND.index(1.0)
+    tables = tables_at(candidate, sizes, standard_bytes, 1 - saved.value / 100)
+    (found,) = measured.of([tables])
     return Confirmed(
-        tables[place],
+        tables,
         candidate.name,
         candidate.origin,
         uncompressed,
         standard,
-        points[place],
+        found,
         saved,
         saved_by,
         lower,

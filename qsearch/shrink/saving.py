@@ -28,10 +28,8 @@ def bytes_saved(
     over bytes, and the bytes where it reaches that value less ``allowance``, anew. Unknown where a curve does not reach
     it. InputError for fewer than two measurements of a family.
     """
-    ones = np.ones((1, standard.images))
-    drawn = [
-        _saved(standard, family, values, allowance, block) for block in (ones, *_blocks(standard, resamples, seed))
-    ]
+    blocks = (np.ones((1, standard.images)), *_blocks(standard, resamples, seed))
+    drawn = [_saved(standard, family, values, allowance, block) for block in blocks]
     return percentile_estimate(float(drawn[0][0]), np.concatenate(drawn[1:]))
 
 

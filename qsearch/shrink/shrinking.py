@@ -92,16 +92,16 @@ def shrink(
     measures = tuple(dict.fromkeys((*ALWAYS, "psnr", settings.yardstick.measure)))
     evaluator = Evaluator(learned_on, codec, [] if classifier is None else [classifier], measures=measures)
     found = candidates(settings, learned_on, classifier, folder, cores, on_progress)
-    source = codec.prepare(learned_on.images, learned_on.digest)
     with (
-        Sizes(codec, source, cores) as sizes,
+        Sizes(codec, codec.prepare(learned_on.images, learned_on.digest), cores) as sizes,
+        Sizes(codec, codec.prepare(aside.images, aside.digest), cores) as sizes_aside,
         closing(Measured(evaluator, folder / "chosen-on.sqlite", "choosing", cores, on_progress)) as choosing,
         closing(
             Measured(replace(evaluator, dataset=aside), folder / "kept-aside.sqlite", "confirming", cores, on_progress)
         ) as confirming,
     ):
         chosen = choose(settings, found, choosing, sizes)
-        confirmed = confirm(settings, chosen, confirming, sizes)
+        confirmed = confirm(settings, chosen, confirming, sizes_aside)
     stored = [Path(path) for path in dataset.sources if Path(path).is_file()]
     picked = None if confirmed.falls_back or chosen.pick is None else chosen.pick.candidate
     shrunk = Shrunk(
