@@ -230,6 +230,12 @@ def _doubts(shrunk: "Shrunk") -> Iterator[str]:
         yield (
             "The interval holds zero or is not known, so that anything is saved is not certain: measure more images."
         )
+    top1 = None if shrunk.confirmed.uncompressed is None else shrunk.confirmed.change("top1")
+    if top1 is not None and top1.value is not None and top1.high is not None and top1.high < 0:
+        yield (
+            f"Top-1 falls by {-100 * top1.value:.2f} points ({wording.plain_interval(_hundredfold(top1), '+.2f')}): at "
+            f"the same {by.title} this network is not as often right, so ask for a higher --like-quality."
+        )
     if not by.of_network:
         yield (
             f"{by.title} says how near pixels are to the uncompressed ones; what a network makes of them it does not "
@@ -259,7 +265,12 @@ def _next(shrunk: "Shrunk") -> Iterator[str]:
     yield f"  export  qsearch export {tables} --format cjpeg --out table.txt"
     yield f"  encode  qsearch encode --tables {tables} PICTURES SMALLER"
     if shrunk.has_dial:
-        yield f"  dial    qsearch encode --tables {shrunk.folder / DIAL} --quality Q ...    (bytes of standard quality Q)"
+        yield f"  dial    qsearch encode --tables {shrunk.folder / DIAL} --quality Q ...    (bytes of quality Q)"
+
+
+def _hundredfold(estimate: Estimate) -> Estimate:
+    value, low, high = (None if each is None else 100 * each for each in (estimate.value, estimate.low, estimate.high))
+    return Estimate(value, low, high, estimate.resamples, estimate.unknown)
 
 
 def _percent(estimate: Estimate) -> str:
