@@ -26,7 +26,7 @@ from qsearch.cli.options import (
 )
 from qsearch.cli.progress import measure
 from qsearch.cli.run_names import find_run, runs_option
-from qsearch.cli.tables import TABLES_HELP, resolve_all
+from qsearch.cli.tables import TABLES_HELP, images_of_learned, resolve_all
 from qsearch.datasets.splits import other_half
 from qsearch.errors import InputError
 from qsearch.evaluation.objective import Objective
@@ -44,7 +44,7 @@ from qsearch.run.findings import (
 )
 from qsearch.run.folder import Run
 from qsearch.run.settings import RunSettings
-from qsearch.run.validation import open_validation, validation_settings
+from qsearch.run.validation import learned_sources, open_validation, validation_settings
 
 
 def _of_the_run(option: str, default: str) -> str:
@@ -119,13 +119,15 @@ def validate(
     for note in (answers_probabilities(each, evaluator.dataset) for each in evaluator.classifiers):
         if note is not None:
             click.echo(note, err=True)
+    others = [Run.open(path) for path in dict.fromkeys(sheet.run for sheet in sheets.values()) if path is not None]
+    learned_on = {spec: sheet.learned_on for spec, sheet in sheets.items() if sheet.learned_on}
     validation = open_validation(
         run,
         name or _name(settings),
         settings,
         evaluator,
-        others=[Run.open(path) for path in dict.fromkeys(sheet.run for sheet in sheets.values()) if path is not None],
-        learned_on={spec: sheet.learned_on for spec, sheet in sheets.items() if sheet.learned_on},
+        others=others,
+        learned_on=images_of_learned(learned_sources([run, *others])) | learned_on,
         on_note=lambda note: click.echo(note, err=True),
     )
     interrupted = measure(validation, evaluator, workers, executor=executor, timeout_s=timeout_s)
