@@ -1,6 +1,7 @@
 """Command-line options made from declared options objects, so that each option is written down once."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,19 @@ import msgspec
 from msgspec import inspect as kinds
 
 Struct = type[msgspec.Struct]
+
+
+class Number(click.FloatRange):
+    """A number in a range: neither infinite nor none, which compare with no end of it."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As :class:`click.FloatRange`."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number.", param, ctx)
+        return number
 
 
 def options_for(declared: Struct, *, only: tuple[str, ...] | None = None, **texts: str) -> Callable[[Any], Any]:

@@ -16,7 +16,7 @@ from qsearch.analysis.results import Results
 from qsearch.analysis.validation import ValidationRow
 from qsearch.classifiers.base import NetworkOptions
 from qsearch.cli import completion
-from qsearch.cli.declared import defaults_said, field_names
+from qsearch.cli.declared import Number, defaults_said, field_names
 from qsearch.cli.options import (
     classifier_options,
     dataset_options,
@@ -74,7 +74,9 @@ def _of_the_run(option: str, default: str) -> str:
     type=click.IntRange(min=1),
     help="Of the frontier only so many tables, nearest to --ratio, and the run's two picks.",
 )
-@click.option("--ratio", type=float, help="For --top.  [default: the standard tables' at quality 50]")
+@click.option(
+    "--ratio", type=Number(min=0, min_open=True), help="For --top.  [default: the standard tables' at quality 50]"
+)
 @click.option("--name", help="What the validation is called.  [default: from dataset and classifiers]")
 @workers_option
 @runs_option
