@@ -11,7 +11,7 @@ import msgspec
 
 from qsearch.analysis.bootstrap import Estimate
 from qsearch.analysis.choice import QUALITY
-from qsearch.analysis.plausibility import answers_probabilities
+from qsearch.analysis.plausibility import answers_probabilities, better_normalisation
 from qsearch.analysis.results import Results
 from qsearch.analysis.validation import ValidationRow
 from qsearch.classifiers.base import NetworkOptions
@@ -118,7 +118,8 @@ def validate(
     settings = validation_settings(run, chosen, wanted)
     workers = workers or default_workers(settings)
     evaluator = build_evaluator(settings, workers, trust_pickle=given["trust_pickle"])
-    for note in (answers_probabilities(each, evaluator.dataset) for each in evaluator.classifiers):
+    doubts = (answers_probabilities, better_normalisation)
+    for note in (doubt(each, evaluator.dataset) for each in evaluator.classifiers for doubt in doubts):
         if note is not None:
             click.echo(note, err=True)
     others = [Run.open(path) for path in dict.fromkeys(sheet.run for sheet in sheets.values()) if path is not None]
