@@ -10,7 +10,7 @@ import msgspec
 
 from qsearch.classifiers.base import NetworkOptions
 from qsearch.cli import completion
-from qsearch.cli.declared import assignment, field_names, given_fields, options_for
+from qsearch.cli.declared import Number, assignment, field_names, given_fields, options_for
 from qsearch.codecs.base import EncoderOptions
 from qsearch.datasets.base import DatasetOptions
 from qsearch.datasets.splits import KINDS
@@ -229,7 +229,7 @@ _workers_options = _options(
     click.option(
         "--timeout",
         "timeout_s",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Number(min=0, min_open=True),
         metavar="SECONDS",
         help="A trial that takes longer fails; its first one in a worker loads the network.  [default: none]",
     ),
@@ -249,6 +249,12 @@ def workers_option(command: Callable[..., Any]) -> Callable[..., Any]:
                     "--workers is for workers of this machine's own; those of --scheduler are all used: leave one out."
                 )
             executor = f"{executor}:{scheduler}"
+        if executor == "serial":  # before anything is prepared
+            workers = workers or 1
+            if workers > 1:
+                raise click.UsageError("--executor serial has one worker: leave --workers out.")
+            if others["timeout_s"] is not None:
+                raise click.UsageError("--executor serial can stop no evaluation: leave --timeout out.")
         return command(*arguments, executor=executor, workers=workers, **others)
 
     decorated: Callable[..., Any] = _workers_options(given)

@@ -1,5 +1,6 @@
 """The Executor contract: tasks in, measurements out, in any order."""
 
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -94,6 +95,8 @@ def carry_out(evaluator: Evaluator, task: Task) -> tuple[Measurement | None, str
     start = time.perf_counter()
     try:
         measurement, reason = evaluator.evaluate(task), ""
-    except (Exception, SystemExit) as error:  # whatever a user's network raises is that trial's failure
+    except BaseException as error:  # whatever a user's network raises is that trial's failure
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise
         measurement, reason = None, reason_of(error)
     return measurement, reason, time.perf_counter() - start

@@ -32,7 +32,7 @@ def sheet_of(run: Run, results: Results, choice: Choice, pick: Confirmed | None 
     elif trial.series == "search":
         origin.append("The search chose on these images, which flatters its tables: measure them on others.")
     title = f"{called(trial.label) if trial.series == 'search' else trial.label} of run {run.name}"
-    return TableSheet(trial.tables, title, tuple(origin), settings.codec, run.path)
+    return TableSheet(trial.tables, title, tuple(origin), settings.codec, (run if pick is None else pick.run).path)
 
 
 def _whose(label: str) -> list[str]:
