@@ -42,9 +42,10 @@ def history(
     """Show the best so far of RUN, or of several runs that were measured alike, over its trials.
 
     After each trial that is the table which the search would pick: the best by its objective at no lower ratio than
-    standard quality 50, or at the ratio it is steered to. Bytes it saves against the standard curve at equal loss, and
-    points of top-1 at equal ratio, are stated on the images searched, which flatter it, and on those of a validation
-    where this measured the table. Runs that differ in the seed alone are one strategy: their median and quartiles.
+    the standard tables at its --around, or at the ratio it is steered to. Bytes it saves against the standard curve at
+    equal loss, and points of top-1 at equal ratio, are stated on the images searched, which flatter it, and on those of
+    a validation where this measured the table. Runs that differ in the seed alone are one strategy: their median and
+    quartiles.
     """
     found = [find_run(name, runs) for name in run]
     traced = traces(found, validation, lambda note: click.echo(note, err=True))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from qsearch.cli import completion
-from qsearch.cli.run_names import find_run, runs_option
+from qsearch.cli.run_names import find_runs, look_option, runs_option
 from qsearch.errors import InputError
 from qsearch.registry import nearest_names
 from qsearch.report.wording import measured_on
@@ -24,6 +24,7 @@ FILES = {"frontier": "pareto", "distribution": "distribution", "psnr": "psnr", "
 
 @click.command()
 @click.argument("run", metavar="RUN...", shell_complete=completion.runs, nargs=-1, required=True)
+@look_option
 @runs_option
 @click.option(
     "--kind",
@@ -43,11 +44,12 @@ FILES = {"frontier": "pareto", "distribution": "distribution", "psnr": "psnr", "
     nargs=2,
     type=float,
     metavar="LOW HIGH",
-    help="Only these ratios.  [default: all; for distribution those around the standard quality 50's]",
+    help="Only these ratios.  [default: all; for distribution those around --like-quality's]",
 )
 @click.option("--validation", help="For --kind validation: only the one of this name.  [default: all]")
 def plot(
     run: tuple[str, ...],
+    like_quality: int | None,
     runs: Path,
     kind: str,
     out: Path | None,
@@ -62,7 +64,7 @@ def plot(
 
     if validation is not None and kind != "validation":
         raise click.UsageError("--validation goes with --kind validation.")
-    found = [find_run(name, runs) for name in run]
+    found = find_runs(run, runs, like_quality)
     check_comparable(found)
     out = out or found[0].path / f"{FILES[kind]}.png"
     save_figure(_figure(kind, found, window, validation), out)

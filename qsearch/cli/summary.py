@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 
 from qsearch.analysis.bootstrap import Estimate
-from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.gains import Gains
 from qsearch.analysis.optimism import SelectedGain
 from qsearch.analysis.results import measured
@@ -25,6 +24,7 @@ def as_json(run: Run, found: Found) -> dict[str, Any]:
     corrected = {"at_ratio": found.at_ratio, "at_accuracy": found.at_accuracy}
     return {
         "run": run.name,
+        "like_quality": run.like_quality,
         "uncompressed_top1": found.uncompressed_top1,
         "summary": asdict(found.summary),
         "confirmed": None if found.confirmed is None else confirmed_as_json(found.confirmed),
@@ -74,18 +74,18 @@ def _found(run: Run, found: Found) -> list[str]:
 
 def _headline(found: Found) -> list[str]:
     summary = found.summary
-    standard = summary.standard
+    quality, standard = summary.like_quality, summary.standard
     if standard is None:
-        return [f"The standard tables at quality {QUALITY} are not measured yet, so there is nothing to compare with."]
+        return [f"The standard tables at quality {quality} are not measured yet, so there is nothing to compare with."]
     objective = objective_called(summary.objective)
-    lines = [f"Picked by {objective.title}.", f"Standard quality {QUALITY}:     {_place(standard, objective)}"]
+    lines = [f"Picked by {objective.title}.", f"{f'Standard quality {quality}:':26}{_place(standard, objective)}"]
     if summary.best_at_ratio is None:
         lines.append("Best at no lower ratio:   no table reaches it yet")
     else:
         gain = _interpolated(summary.gain_points, "{:+.2f} points against the standard curve at its own ratio")
         lines.append(f"Best at no lower ratio:   {_place(summary.best_at_ratio, objective)}, {gain}")
         if not summary.best_is_near:
-            lines.append(f"  no table lies near: within {100 * NEAR:g} % above quality {QUALITY}'s ratio there is none")
+            lines.append(f"  no table lies near: within {100 * NEAR:g} % above quality {quality}'s ratio there is none")
         lines += _corrected(found.at_ratio, "+.2f", "points")
         lines += _saved_at_objective(found.at_ratio, objective)
     if summary.best_at_accuracy is None:
@@ -118,9 +118,10 @@ def _spends_more(summary: Summary) -> bool:
 
 
 def _saved(summary: Summary) -> str:
-    """What the pick at no lower top-1 saves; nothing is called saved where it takes more bytes than quality 50."""
+    """What the pick at no lower top-1 saves; nothing is called saved where it takes more bytes than theirs."""
     if _spends_more(summary):
-        return f"but {summary.more_bytes_percent:.1f} % more bytes than quality {QUALITY}: none there takes fewer"
+        more = f"{summary.more_bytes_percent:.1f} % more bytes than quality {summary.like_quality}"
+        return f"but {more}: none there takes fewer"
     if summary.saving_percent is None:
         return "too near an end of the measured standard curve to say what that saves"
     if summary.saving_percent < 0:
@@ -229,7 +230,9 @@ def _networks(run: Run, summary: Summary) -> list[str]:
     for name, seen in zip(network_names(run), summary.networks, strict=False):
         places = [("at that ratio", seen.at_ratio_top1, seen.at_ratio_gain_points)]
         places.append(("at that accuracy", seen.at_accuracy_top1, seen.at_accuracy_gain_points))
-        parts = [] if seen.standard_top1 is None else [f"quality {QUALITY} {100 * seen.standard_top1:.2f} %"]
+        parts = (
+            [] if seen.standard_top1 is None else [f"quality {summary.like_quality} {100 * seen.standard_top1:.2f} %"]
+        )
         for place, top1, gain in places:
             if top1 is not None:
                 parts.append(f"best {place} {100 * top1:.2f} %" + ("" if gain is None else f" ({gain:+.2f} points)"))
@@ -286,17 +289,17 @@ def validations_as_lines(rows: Sequence[ValidationPicks]) -> list[str]:
     """For people; nothing where there is no validation."""
     lines = ["", "On images the search has not seen (95 % intervals):"] if rows else []
     for row in rows:
-        images = measured_on(row.validation)
+        images, quality = measured_on(row.validation), row.validation.like_quality
         lines.append(f"  {images}" + (f": {row.classifier}" if len(network_names(row.validation)) > 1 else ""))
         if row.confirmed is not None:
             gain = _estimate(row.confirmed.gain_points, "+.2f")
             lines.append(f"    confirmed pick:                    {gain} points{_saved_there(row, row.confirmed)}")
         if row.at_ratio is not None:
             gain = _estimate(row.at_ratio.gain_points, "+.2f")
-            lines.append(f"    best at quality {QUALITY}'s ratio:     {gain} points{_saved_there(row, row.at_ratio)}")
+            lines.append(f"    best at quality {quality}'s ratio:     {gain} points{_saved_there(row, row.at_ratio)}")
         if row.at_accuracy is not None:
             saving, there = _estimate(row.at_accuracy.saving_percent, "+.1f"), _saved_there(row, row.at_accuracy)
-            lines.append(f"    best at quality {QUALITY}'s accuracy: {saving} % of bytes saved{there}")
+            lines.append(f"    best at quality {quality}'s accuracy: {saving} % of bytes saved{there}")
         if row.at_ratio is None and row.at_accuracy is None and row.confirmed is None:
             lines.append("    neither pick was measured there")
     return lines

@@ -10,7 +10,6 @@ import click
 import msgspec
 
 from qsearch.analysis.bootstrap import Estimate
-from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.plausibility import answers_probabilities
 from qsearch.analysis.results import Results
 from qsearch.analysis.validation import ValidationRow
@@ -25,7 +24,7 @@ from qsearch.cli.options import (
     workers_option,
 )
 from qsearch.cli.progress import measure
-from qsearch.cli.run_names import find_run, runs_option
+from qsearch.cli.run_names import find_run, look_option, runs_option
 from qsearch.cli.tables import TABLES_HELP, resolve_all
 from qsearch.datasets.splits import other_half
 from qsearch.errors import InputError
@@ -74,8 +73,9 @@ def _of_the_run(option: str, default: str) -> str:
     type=click.IntRange(min=1),
     help="Of the frontier only so many tables, nearest to --ratio, and the run's two picks.",
 )
-@click.option("--ratio", type=float, help="For --top.  [default: the standard tables' at quality 50]")
+@click.option("--ratio", type=float, help="For --top.  [default: the standard tables' at --like-quality]")
 @click.option("--name", help="What the validation is called.  [default: from dataset and classifiers]")
+@look_option
 @workers_option
 @runs_option
 @json_option
@@ -89,6 +89,7 @@ def validate(
     top: int | None,
     ratio: float | None,
     name: str | None,
+    like_quality: int | None,
     workers: int | None,
     executor: str,
     timeout_s: float | None,
@@ -101,7 +102,7 @@ def validate(
     It is kept with the run, goes on where it was stopped when called again, and tells what the tables that the search
     would have taken home gain here, with intervals. Images that the search has seen are refused.
     """
-    run = find_run(run_, runs)
+    run = find_run(run_, runs, like_quality)
     if ratio is not None and top is None:
         raise click.UsageError("--ratio goes with --top.")
     searched = run.results()
@@ -127,7 +128,7 @@ def validate(
         others=[Run.open(path) for path in dict.fromkeys(sheet.run for sheet in sheets.values()) if path is not None],
         learned_on={spec: sheet.learned_on for spec, sheet in sheets.items() if sheet.learned_on},
         on_note=lambda note: click.echo(note, err=True),
-    )
+    ).looked_at(run.like_quality)
     interrupted = measure(validation, evaluator, workers, executor=executor, timeout_s=timeout_s)
     if interrupted:
         click.echo("interrupted; give the same command again to go on.", err=True)
@@ -175,6 +176,7 @@ def _as_json(run: Run, validation: Run, found: ValidationFindings) -> dict[str, 
     return {
         "run": run.name,
         "validation": validation.name,
+        "like_quality": run.like_quality,
         "measured_on": measured_on(validation),
         "searched_on": measured_on(run),
         "use": found.use,
@@ -208,7 +210,7 @@ def _as_text(run: Run, validation: Run, found: ValidationFindings) -> str:
             *(_row(one, found.picks, objective, width) for one in network.tables),
         ]
         lines.append(f"  {_above(network.tables, objective)} lie above the standard curve here.")
-    best = f"the best on the search images, at the ratio of quality {QUALITY}"
+    best = f"the best on the search images, at the ratio of quality {run.like_quality}"
     chosen = best if found.picks.confirmed is None else "confirmed on images kept aside"
     marks = [
         f"* what 'qsearch export' takes by default: {chosen}"

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qsearch.analysis.choice import QUALITY
+from qsearch.analysis.choice import measured_baseline
 from qsearch.analysis.distribution import Distribution, distribution
 from qsearch.analysis.results import Results, measured
-from qsearch.errors import InputError
 from qsearch.pareto.bounds import window_around
 from qsearch.report.axes import new_figure
 
@@ -41,13 +40,8 @@ class Histogram:
 
 
 def default_window(results: Results) -> tuple[float, float]:
-    """The ratios around the standard tables' at quality 50; InputError where that was not measured."""
-    standard = results.standard.get(QUALITY)
-    if standard is None:
-        raise InputError(
-            f"run {results.name} has not measured standard quality {QUALITY}: give the ratios with --window LOW HIGH."
-        )
-    return window_around(standard.ratio)
+    """The ratios around the standard tables' at ``like_quality``; InputError where that was not measured."""
+    return window_around(measured_baseline(results).ratio)
 
 
 def histogram(found: Distribution, answers: int) -> Histogram:
@@ -73,7 +67,7 @@ def histogram(found: Distribution, answers: int) -> Histogram:
 def plot_distribution(runs: Sequence[Results], subtitle: str, window: tuple[float, float] | None = None) -> "Figure":
     """How many tables of each run in ``window`` (ratios) beat the standard curve, tie with it, and lose.
 
-    The default window is 21/22 to 23/22 of the standard ratio at quality 50. InputError as
+    The default window is 21/22 to 23/22 of the standard ratio at the first run's ``like_quality``. InputError as
     :func:`qsearch.analysis.distribution.distribution` raises it.
     """
     from matplotlib.ticker import MaxNLocator

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from qsearch.analysis.bootstrap import Estimate
-from qsearch.analysis.choice import QUALITY, Rule
+from qsearch.analysis.choice import Rule
 from qsearch.analysis.gains import Gains, bootstrap_gains
 from qsearch.analysis.optimism import Corrected, SelectedGain
-from qsearch.analysis.results import measured
+from qsearch.analysis.results import Results, measured
 from qsearch.analysis.summary import summarize
 from qsearch.analysis.validation import ValidationRow
 from qsearch.evaluation.measurement import Trial
@@ -51,7 +51,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Compared:
-    """A run among several, in words: what its frontier and its pick at quality 50's ratio gain.
+    """A run among several, in words: what its frontier and its pick at the ratio of ``like_quality`` gain.
 
     confirmed: what the pick made on images kept aside is expected to save; picked_by: its objective; corrected: the
     pick's gain less the luck of picking; saving: the bytes it saves at equal loss; validations: both on each
@@ -177,9 +177,7 @@ def _validation(run: Searched, validation: Validation) -> Group:
         row = None if selected is None else validation.row(selected.label)
         if selected is not None and row is not None:
             figures = _figures(selected.rule, row.gains, run.results.objective)
-            findings.append(
-                Finding(_pick(selected, run.results.objective), figures, tuple(_validation_remarks(row, validation)))
-            )
+            findings.append(Finding(_pick(selected, run.results), figures, tuple(_validation_remarks(row, validation))))
     title = f"Run {run.results.name}, on {wording.count(validation.images, 'image')} that its tables were not picked on"
     return Group(title, True, False, validation.measured_on, tuple(findings))
 
@@ -193,7 +191,7 @@ def _validation_remarks(row: ValidationRow, validation: Validation) -> Iterator[
 def _searched(run: Searched) -> Group:
     findings = tuple(
         Finding(
-            _pick(each, run.results.objective),
+            _pick(each, run.results),
             _figures(each.rule, bootstrap_gains(run.results, run.trial(each)), run.results.objective),
             tuple(_search_remarks(run, each)),
         )
@@ -235,10 +233,11 @@ def _place(trial: Trial, objective: Objective) -> str:
     return f"{place}, {objective.title} {value}" if value else place
 
 
-def _pick(selected: SelectedGain, objective: Objective) -> str:
+def _pick(selected: SelectedGain, results: Results) -> str:
+    objective, quality = results.objective, results.like_quality
     if selected.rule == "ratio":
-        return f"Picked by {objective.title} at the ratio of standard quality {QUALITY}"
-    return f"Picked by ratio at the {objective.title} of standard quality {QUALITY}"
+        return f"Picked by {objective.title} at the ratio of standard quality {quality}"
+    return f"Picked by ratio at the {objective.title} of standard quality {quality}"
 
 
 def _figures(rule: Rule, gains: Gains, objective: Objective) -> tuple[Figure, ...]:
