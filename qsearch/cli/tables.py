@@ -24,8 +24,8 @@ from qsearch.tables import QuantTables
 from qsearch.tables.published import AS_PUBLISHED, published_source, published_tables
 
 BEST = "best"
-"""Of a run: its confirmed pick, else its best at no lower ratio than the standard tables at its like-quality; a bare RUN
-means it, too."""
+"""Of a run: its confirmed pick, else its best at no lower ratio than the standard tables at its like-quality; a bare
+RUN means it, too."""
 TABLES_HELP = (
     "standard:Q, published:NAME[:Q], RUN[:best], RUN:TRIAL, LADDER:RUNG, DIAL:Q, a file of tables, or a JPEG file"
 )

@@ -40,7 +40,7 @@ def test_a_loss_chooses_the_highest_ratio_that_keeps_it(loss: float, trial: int)
 def test_by_loss_other_tables_are_chosen_than_by_top1() -> None:
     """Trial 1 has the higher top-1, trial 3 the lower loss."""
     by_top1 = Results("demo", REFERENCE_WITH_LOSS, SEARCH_WITH_LOSS)
-    chosen = [(choose_at_ratio(results, 20), choose_like_quality(results, 50)) for results in (BY_LOSS, by_top1)]
+    chosen = [(choose_at_ratio(results, 20), choose_like_quality(results)) for results in (BY_LOSS, by_top1)]
     assert [[choice.trial.number for choice in pair] for pair in chosen] == [[3, 3], [1, 1]]
     assert [pair[0].reason for pair in chosen] == [
         "the best table of the frontier by cross-entropy at a ratio of 20 or more",
@@ -50,7 +50,7 @@ def test_by_loss_other_tables_are_chosen_than_by_top1() -> None:
 
 
 def test_like_quality_chooses_what_the_summary_calls_best_at_that_ratio() -> None:
-    choice = choose_like_quality(RESULTS, 50)
+    choice = choose_like_quality(RESULTS)
     best = summarize(RESULTS, (0, 0)).best_at_ratio
     assert best is not None
     assert choice.trial.label == best.label == "3"
@@ -93,7 +93,7 @@ def test_a_frontier_of_one_point() -> None:
     with pytest.raises(InputError, match=r"the frontier of run demo is ratio 12\.\d\d and has no table at ratio 20"):
         choose_at_ratio(results, 20)
     with pytest.raises(InputError, match=r"ends at ratio 12\.\d\d, below the 20\.\d\d of standard quality 50"):
-        choose_like_quality(results, 50)
+        choose_like_quality(results)
     assert choose_like_quality(Results("demo", REFERENCE, [done(0, 21, 0.5)])).trial.number == 0
 
 
