@@ -19,11 +19,13 @@ standard tables falls by about half a point, and one quality of theirs lies 5 % 
 
 @dataclass(frozen=True)
 class Point:
-    """One table's place: label, ratio, bits per pixel, top-1 (0..1); where measured, loss and divergence in nats."""
+    """One table's place: label, ratio, bits per pixel, KB (1000 bytes) per image, top-1 (0..1); where measured, loss
+    and divergence in nats."""
 
     label: str
     ratio: float
     bpp: float
+    kb_per_image: float
     top1: float
     loss: float | None = None
     divergence: float | None = None
@@ -32,7 +34,7 @@ class Point:
     def of(cls, label: str, measurement: Measurement) -> "Point":
         """The place of a measurement."""
         smooth = (known(measurement.mean(name)) for name in ("loss", "divergence"))
-        return cls(label, measurement.ratio, measurement.bpp, measurement.top1, *smooth)
+        return cls(label, measurement.ratio, measurement.bpp, measurement.kb_per_image, measurement.top1, *smooth)
 
 
 @dataclass(frozen=True)

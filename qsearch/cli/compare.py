@@ -113,6 +113,7 @@ def _as_json(tables: Sequence[_Table], compared: Sequence[Comparison], t_tests: 
         "trial": baseline.trial.label,
         "ratio": measurement.ratio,
         "bpp": measurement.bpp,
+        "kb_per_image": measurement.kb_per_image,
         "top1": measurement.top1,
         **{objective.name: known(measurement.mean(objective.name)) for objective in (LOSS, DIVERGENCE)},
     }

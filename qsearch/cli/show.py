@@ -17,7 +17,10 @@ from qsearch.run.findings import found_by, validation_picks
 @runs_option
 @click.option("--json", "json_", is_flag=True, help="Summary, frontier, validations and settings as JSON.")
 def show(run: str, like_quality: int | None, runs: Path, json_: bool) -> None:
-    """Print the summary of RUN (a name or a path), also while it runs, and what its validations say of its picks."""
+    """Print the summary of RUN (a name or a path), also while it runs, and what its validations say of its picks.
+
+    KB are of 1000 bytes.
+    """
     shown = find_run(run, runs, like_quality)
     found = found_by(shown)
     rows = validation_picks(shown, found)

@@ -45,6 +45,8 @@ from qsearch.run.folder import Run
 from qsearch.run.settings import RunSettings
 from qsearch.run.validation import open_validation, validation_settings
 
+UNKNOWN = Estimate(None, None, None, 0)
+
 
 def _of_the_run(option: str, default: str) -> str:
     """What holds where ``option`` is not given; images and networks are the run's, prepared as the run's are."""
@@ -203,13 +205,13 @@ def _as_text(run: Run, validation: Run, found: ValidationFindings) -> str:
             f"{network.classifier}: {wording.count(len(network.tables), 'table')}, gains against the standard curve on "
             "these images (95 %)",
             *(f"  uncompressed: top-1 {100 * top1:.2f} %" for top1 in found.uncompressed_top1[index : index + 1]),
-            f"  {'':>{width}}  {'':>6}  {'':>5}  {'':>7}  {'':>24}  {'bytes saved at equal':>24}  {'at equal':>24}  "
-            "gain on the",
-            f"  {'table':>{width}}  {'ratio':>6}  {'bpp':>5}  {'top-1':>7}  {'gain in points':>24}  {'top-1':>24}  "
-            f"{objective.name:>24}  search images",
+            f"  {'':>{width + 32}}  {'':>24}  {'bytes saved at equal':>24}  {'at equal':>24}  gain on the",
+            f"  {'table':>{width}}  {'ratio':>6}  {'bpp':>5}  {'KB':>6}  {'top-1':>7}  {'gain in points':>24}  "
+            f"{'top-1':>24}  {objective.name:>24}  search images",
             *(_row(one, found.picks, objective, width) for one in network.tables),
         ]
         lines.append(f"  {_above(network.tables, objective)} lie above the standard curve here.")
+        lines += _to_settle(network.tables, found.picks, objective, validation.images)
     best = f"the best on the search images, at the ratio of quality {run.like_quality}"
     chosen = best if found.picks.confirmed is None else "confirmed on images kept aside"
     marks = [
@@ -217,16 +219,30 @@ def _as_text(run: Run, validation: Run, found: ValidationFindings) -> str:
         if (found.picks.confirmed or found.picks.at_ratio) in labels
         else "",
         "+ the best there at its accuracy" if found.picks.at_accuracy in labels else "",
+        "KB: of 1000 bytes, an image's file on average",
     ]
-    return "\n".join([*lines, *([""] if any(marks) else []), *filter(None, marks)])
+    return "\n".join([*lines, "", *filter(None, marks)])
 
 
 def _above(tables: Sequence[ValidationRow], objective: Objective) -> str:
     """How many of ``tables`` gain, in words."""
     by = {"in top-1": [one.gains.gain_points for one in tables]}
-    by[f"in {objective.name}"] = [one.gains.saving_at(objective) or Estimate(None, None, None, 0) for one in tables]
+    by[f"in {objective.name}"] = [one.gains.saving_at(objective) or UNKNOWN for one in tables]
     counts = (f"{sum((each.value or 0) > 0 for each in gains)} {what}" for what, gains in by.items())
     return f"Of {len(tables)}, {' and '.join(counts)}"
+
+
+def _to_settle(tables: Sequence[ValidationRow], picks: Picks, objective: Objective, images: int) -> list[str]:
+    """What the first pick needs whose intervals here hold 0; empty where there is none."""
+    for one in tables:
+        if one.label != (picks.confirmed or picks.at_ratio):
+            continue
+        stated = {"gain in points": one.gains.gain_points}
+        stated[f"bytes saved at equal {objective.name}"] = one.gains.saving_at(objective) or UNKNOWN
+        needs = {what: wording.to_settle(each.further_images(images)) for what, each in stated.items()}
+        said = [f"{what}: {need}" for what, need in needs.items() if need]
+        return [f"  {one.label}*, {'; '.join(said)}."] if said else []
+    return []
 
 
 def _row(one: ValidationRow, picks: Picks, objective: Objective, width: int) -> str:
@@ -238,7 +254,8 @@ def _row(one: ValidationRow, picks: Picks, objective: Objective, width: int) -> 
     before = "" if one.searched_gain_points is None else f"{one.searched_gain_points:+.2f}"
     smooth = one.gains.saving_at(objective)
     at_objective = "not measured" if smooth is None else _estimate(smooth, "+.1f", " %")
-    place = f"{one.label + marks:>{width}}  {one.ratio:6.2f}  {one.bpp:5.2f}  {100 * one.top1:5.2f} %"
+    size = f"{one.ratio:6.2f}  {one.bpp:5.2f}  {wording.kilobytes(one.kb_per_image):>6}"
+    place = f"{one.label + marks:>{width}}  {size}  {100 * one.top1:5.2f} %"
     return f"  {place}  {gain:>24}  {saving:>24}  {at_objective:>24}  {before:>13}"
 
 

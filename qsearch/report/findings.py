@@ -151,7 +151,7 @@ def _validation(
         run=kept,
         results=again,
         measured_on=measured_on(kept),
-        images=int(recorded.dataset["images"]),
+        images=kept.images,
         uses=uses(run, str(recorded.dataset["digest"])),
         rows=tuple(validation_rows(results, again)),
         confirmed=None if confirmed_there is None else confirmed_there.label,

@@ -8,7 +8,7 @@ from statistics import NormalDist
 import msgspec
 import numpy as np
 
-from qsearch.analysis.bootstrap import LEVEL, Estimate
+from qsearch.analysis.bootstrap import LEVEL, Estimate, further_images
 from qsearch.analysis.candidates import PUBLISHED, SCALED, STANDARD, Kind, candidates, kind_of
 from qsearch.analysis.gains import Gains, bootstrap_gains, curve_points
 from qsearch.analysis.paired import above_standard
@@ -124,7 +124,7 @@ class Confirmed:
         """
         if self.falls_back:
             return None
-        return max(0, math.ceil(self.images * ((Z / self.standard_errors) ** 2 - 1)))
+        return further_images(self.images, self.pick.above, Z * self.pick.deviation)
 
 
 def open_confirmation(run: Run, evaluator: Evaluator) -> tuple[Run, Evaluator]:

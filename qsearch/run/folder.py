@@ -99,6 +99,11 @@ class Run:
         """The run as it would be stated at another standard quality; nothing of it changes."""
         return type(self)(self.path, self.settings, like_quality)
 
+    @property
+    def images(self) -> int:
+        """How many it was measured on."""
+        return int((self.settings.recorded or Recorded()).dataset["images"])
+
     def archive(self) -> Archive:
         """The trials, to read; also while another process writes them."""
         return Archive.open(self.path / ARCHIVE_FILE, read_only=True)
