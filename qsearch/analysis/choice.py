@@ -53,13 +53,16 @@ def pick(results: Results, rule: Rule) -> Trial | None:
     return None if place is None else results.done[place]
 
 
-def measured_baseline(results: Results) -> Measurement:
-    """The standard tables at the ``like_quality`` of ``results``; InputError where they were not measured."""
+def measured_baseline(results: Results, otherwise: str = "") -> Measurement:
+    """The standard tables at the ``like_quality`` of ``results``.
+
+    InputError where they were not measured, naming those that were; ``otherwise`` says what else could be given.
+    """
     if results.baseline is None:
         known = ", ".join(map(str, sorted(results.standard))) or "none yet"
         raise InputError(
             f"run {results.name} did not measure standard quality {results.like_quality}: give --like-quality one of "
-            f"those that it measured, {known}."
+            f"those that it measured, {known}{otherwise}."
         )
     return results.baseline
 

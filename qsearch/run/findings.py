@@ -125,7 +125,7 @@ def tables_to_validate(results: Results, top: int | None = None, ratio: float | 
     if not trials:
         raise InputError(f"run {results.name} has no frontier yet: resume it first.")
     if top is not None:
-        middle = measured_baseline(results).ratio if ratio is None else ratio
+        middle = measured_baseline(results, ", or --ratio").ratio if ratio is None else ratio
         nearest = sorted(trials, key=lambda trial: abs(measured(trial).ratio - middle))[:top]
         picked = [trial for trial in (pick(results, "ratio"), pick(results, "accuracy")) if trial is not None]
         trials = [*nearest, *picked]
