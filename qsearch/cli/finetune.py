@@ -12,7 +12,7 @@ import msgspec
 from qsearch.cli import completion
 from qsearch.cli.options import network_options, preparation_options, settings_of_classifier, settings_of_dataset
 from qsearch.cli.progress import INTERRUPTED, Progress
-from qsearch.cli.run_names import find_run, runs_option
+from qsearch.cli.run_names import find_run, like_quality_option, runs_option
 from qsearch.cli.tables import RunTable, run_table
 
 if TYPE_CHECKING:
@@ -29,7 +29,11 @@ EMBEDDED = ("textures:train", "textures:test")
     "--trial",
     shell_complete=completion.trials,
     metavar="N",
-    help="The found table, as RUN:N.  [default: RUN:best, at the ratio of standard quality 50]",
+    help="The found table, as RUN:N.  [default: RUN:best]",
+)
+@like_quality_option(
+    "Compare with the standard tables at this quality, at whose ratio RUN:best is then.  [default: the run's; RUN:best "
+    "is the confirmed pick]"
 )
 @click.option(
     "--dataset",
@@ -79,12 +83,17 @@ EMBEDDED = ("textures:train", "textures:test")
 def finetune(ctx: click.Context, /, run_: str, name: str | None, runs: Path, json_: bool, **given: Any) -> None:
     """Train a network a little further on images encoded at a table that RUN found.
 
-    The same training at standard quality 50 is what it is compared with, image by image, on images that neither saw
-    nor the search chose on. Interrupted or killed, the same command goes on after the last whole epoch.
+    The same training at the standard tables of --like-quality is what it is compared with, image by image, on images
+    that neither saw nor the search chose on. Interrupted or killed, the same command goes on after the last
+    whole epoch.
     """
     from qsearch.finetuning.experiment import open_experiment, run_experiment
 
-    table = run_table(run_, runs) if given["trial"] is None else RunTable.of(find_run(run_, runs), given["trial"])
+    quality = given["like_quality"]
+    if given["trial"] is None:
+        table = run_table(run_, runs, quality)
+    else:
+        table = RunTable.of(find_run(run_, runs, quality), given["trial"])
     run = table.run
     settings, parts = _experiment(table, given)
     for note in parts.notes:

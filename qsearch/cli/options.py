@@ -11,6 +11,7 @@ import msgspec
 from qsearch.classifiers.base import NetworkOptions
 from qsearch.cli import completion
 from qsearch.cli.declared import Number, assignment, field_names, given_fields, options_for
+from qsearch.cli.run_names import like_quality_option
 from qsearch.codecs.base import EncoderOptions
 from qsearch.datasets.base import DatasetOptions
 from qsearch.datasets.splits import KINDS
@@ -77,6 +78,10 @@ search_options = _options(
         help="What is searched for and picked by; loss and divergence tell tables of equal ratio apart on a few "
         "hundred images, top-1 does not.  [default: loss; divergence without labels]",
     ),
+    like_quality_option(
+        "The JPEG quality that you would use otherwise: gains and picks are stated against the standard tables at it, "
+        f"and --around follows it.  [default: {DEFAULTS.search.like_quality}]"
+    ),
     click.option(
         "--ratio",
         type=click.FloatRange(min=0, min_open=True),
@@ -119,7 +124,7 @@ bounds_options = _options(
     click.option(
         "--around",
         type=click.IntRange(1, 100),
-        help=f"Bounds from tables at about the ratio of this standard quality.  [default: {DEFAULTS.search.around}]",
+        help="Bounds from tables at about the ratio of this standard quality.  [default: that of --like-quality]",
     ),
     click.option(
         "--window", nargs=2, type=float, metavar="LOW HIGH", help="Bounds from tables of these ratios instead."
@@ -283,7 +288,8 @@ def settings_of(settings: RunSettings, given: Mapping[str, Any], named: Collecti
         "objective",
         "box",
     )
-    search = _replaced(settings.search, given, **{name: name for name in same_names})
+    search = _with_like_quality(settings.search, given, named)
+    search = _replaced(search, given, **{name: name for name in same_names})
     if search.strategy != settings.search.strategy:
         search = msgspec.structs.replace(search, options={})
     search = _with_race(_with_warm_up(_with_box(search, given, named), given), given)
@@ -365,12 +371,24 @@ def _replaced(part: Any, given: Mapping[str, Any], **options: str) -> Any:
     return msgspec.structs.replace(part, **chosen)
 
 
+def _with_like_quality(search: SearchSettings, given: Mapping[str, Any], named: Collection[str]) -> SearchSettings:
+    """At the quality that the user gave, else at that of ``named`` settings, which say too where to look for bounds."""
+    quality = given["like_quality"]
+    if quality is not None:
+        return search.at_quality(quality)
+    if "like_quality" not in named:
+        return search
+    found = search.at_quality(search.like_quality)
+    return msgspec.structs.replace(found, around=search.around) if "around" in named else found
+
+
 def _with_box(search: SearchSettings, given: Mapping[str, Any], named: Collection[str]) -> SearchSettings:
     """Informed strategies search shapes unless somebody chose; others have no box, and no choice."""
     needs_bounds = strategy_class(search.strategy).needs_bounds
     if given["box"] is None and not (needs_bounds and "box" in named):
         search = msgspec.structs.replace(search, box="shape" if needs_bounds else "paper")
-    if search.box == "shape" and given["around"] is not None and given["ratio"] is None:
+    elsewhere = given["around"] is not None or given["like_quality"] is not None
+    if search.box == "shape" and elsewhere and given["ratio"] is None:
         return msgspec.structs.replace(search, ratio=None)
     return search
 

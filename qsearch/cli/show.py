@@ -6,18 +6,22 @@ from pathlib import Path
 import click
 
 from qsearch.cli import completion
-from qsearch.cli.run_names import find_run, runs_option
+from qsearch.cli.run_names import find_run, look_option, runs_option
 from qsearch.cli.summary import as_json, as_text, validations_as_json, validations_as_lines
 from qsearch.run.findings import found_by, validation_picks
 
 
 @click.command()
 @click.argument("run", metavar="RUN", shell_complete=completion.runs)
+@look_option
 @runs_option
 @click.option("--json", "json_", is_flag=True, help="Summary, frontier, validations and settings as JSON.")
-def show(run: str, runs: Path, json_: bool) -> None:
-    """Print the summary of RUN (a name or a path), also while it runs, and what its validations say of its picks."""
-    shown = find_run(run, runs)
+def show(run: str, like_quality: int | None, runs: Path, json_: bool) -> None:
+    """Print the summary of RUN (a name or a path), also while it runs, and what its validations say of its picks.
+
+    KB are of 1000 bytes.
+    """
+    shown = find_run(run, runs, like_quality)
     found = found_by(shown)
     rows = validation_picks(shown, found)
     if json_:

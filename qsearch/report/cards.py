@@ -85,6 +85,7 @@ def _place(trial: Trial, networks: Sequence[str], objective: Objective) -> Rows:
     measurement = measured(trial)
     rows = [
         ("ratio", f"{wording.ratio(measurement.ratio)} ({wording.bpp(measurement.bpp)} bits per pixel)"),
+        ("KB per image", wording.kilobytes(measurement.kb_per_image)),
         ("top-1", f"{wording.per_cent(measurement.top1)} (top-5 {wording.per_cent(measurement.top5)})"),
     ]
     if value := wording.value_of(objective, measurement):

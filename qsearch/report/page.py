@@ -62,6 +62,7 @@ def render_report(runs: Sequence[Run]) -> str:
     drawn: dict[str, Any] = {"charts": charts, "bars": _bars(results), "cards": _cards(found)}
     return environment.get_template("page.html").render(
         runs=found,
+        like_quality=found[0].results.like_quality,
         groups=headline(found),
         compared=[compared(each) for each in found] if len(found) > 1 else [],
         charts=list(charts),
@@ -128,7 +129,7 @@ def chart_id(name: str, objective: Objective) -> str:
 
 
 def _picked(run: Searched) -> str | None:
-    """The card of the table that ``run`` picks at quality 50's ratio."""
+    """The card of the table that ``run`` picks at the ratio of its ``like_quality``."""
     return None if run.at_ratio is None else card_key(run.results.name, run.at_ratio.label)
 
 
@@ -216,10 +217,10 @@ def _efficiency(runs: Sequence[Searched]) -> list[Efficiency]:
 
 
 def _gallery(runs: Sequence[Searched]) -> Part[Gallery]:
-    """Pictures for the first run's table at quality 50's ratio: of a validation of it, else of the search."""
+    """Pictures for the first run's table at its ``like_quality``'s ratio: of a validation of it, else of the search."""
     first = next((each for each in runs if each.at_ratio is not None), None)
     if first is None or first.at_ratio is None:
-        return Part(None, "no table does better than standard quality 50 at its ratio.")
+        return Part(None, f"no table does better than standard quality {runs[0].results.like_quality} at its ratio.")
     trial = first.trial(first.at_ratio)
     label = f"trial {trial.label} of {first.results.name}"
     for kept in first.validations:

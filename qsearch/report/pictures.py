@@ -1,4 +1,4 @@
-"""Pictures: the same images at standard quality 50 and at a found table of about that ratio (Luo 2021, Figure 8)."""
+"""Pictures: the same images at standard tables and at a found table of about that ratio (Luo 2021, Figure 8)."""
 
 import base64
 from collections import Counter
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from qsearch.analysis.choice import QUALITY
+from qsearch.analysis.choice import measured_baseline
 from qsearch.analysis.results import Results, measured
 from qsearch.classifiers.base import Classifier
 from qsearch.codecs.pillow import PillowCodec
@@ -71,20 +71,19 @@ class Gallery:
 
 
 def gallery(run: Run, results: Results, trial: Trial, label: str, measured_on: str) -> Gallery:
-    """Images of ``run`` (or of a validation) at standard quality 50 and at the tables of ``trial``, which it measured.
+    """Images of ``run`` (or of a validation) at the standard tables of its ``like_quality`` and at those of ``trial``,
+    which it measured.
 
     The first classifier says what they are taken for. InputError where dataset or classifier cannot be had any more,
     or are not those that were measured.
     """
-    standard, found = results.standard.get(QUALITY), measured(trial)
-    if standard is None:
-        raise InputError(f"run {results.name} has not measured standard quality {QUALITY}: there is nothing to show.")
+    standard, found = measured_baseline(results), measured(trial)
     dataset, classifier = _parts(run)
     outcomes = outcomes_of(standard, found)
     chosen = {name: spread(np.flatnonzero(outcomes[name]), most) for name, most in PER_OUTCOME.items()}
     indices = np.concatenate(list(chosen.values()))
     names = [name for name, some in chosen.items() for _ in some]
-    standard_trial = next(each for each in results.standard_trials if each.number == QUALITY)
+    standard_trial = next(each for each in results.standard_trials if each.number == results.like_quality)
     before = _versions(run, dataset, classifier, indices, standard_trial)
     after = _versions(run, dataset, classifier, indices, trial)
     pictures = tuple(

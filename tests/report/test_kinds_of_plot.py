@@ -84,7 +84,7 @@ def test_the_default_window_is_the_papers_in_proportion(tmp_path: Path) -> None:
     results = Run.open(make_run(tmp_path / "demo")).results()
     ratio = results.standard[50].ratio
     assert default_window(results) == pytest.approx((ratio * 21 / 22, ratio * 23 / 22))
-    with pytest.raises(InputError, match="give the ratios with --window"):
+    with pytest.raises(InputError, match="none yet, or the ratios with --window"):
         default_window(Results("bare", [], results.search))
 
 
