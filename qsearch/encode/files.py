@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from qsearch.codecs.markers import Frame, read_frame
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.files import image_suffixes
 from qsearch.datasets.pixels import UnusableImageError
@@ -14,7 +15,6 @@ from qsearch.disk import writing
 from qsearch.encode.image import JPEG_FORMATS, Tables, encode_file, tables_of_file
 from qsearch.encode.listing import Contents, listing, same_stem, stem
 from qsearch.errors import DiskError, EvaluationError, InputError
-from qsearch.export.markers import Frame, read_frame
 from qsearch.tables import QuantTables
 
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
