@@ -22,6 +22,7 @@ from qsearch.cli.options import (
     dataset_options,
     json_option,
     measured_settings,
+    trust_command_option,
     workers_option,
 )
 from qsearch.cli.progress import measure
@@ -76,6 +77,7 @@ def _of_the_run(option: str, default: str) -> str:
 )
 @click.option("--ratio", type=float, help="For --top.  [default: the standard tables' at quality 50]")
 @click.option("--name", help="What the validation is called.  [default: from dataset and classifiers]")
+@trust_command_option
 @workers_option
 @runs_option
 @json_option
@@ -115,7 +117,9 @@ def validate(
         chosen[pick.trial.label] = pick.trial.tables
     settings = validation_settings(run, chosen, wanted)
     workers = workers or default_workers(settings)
-    evaluator = build_evaluator(settings, workers, trust_pickle=given["trust_pickle"])
+    evaluator = build_evaluator(
+        settings, workers, trust_pickle=given["trust_pickle"], trust_command=given["trust_command"]
+    )
     for note in (answers_probabilities(each, evaluator.dataset) for each in evaluator.classifiers):
         if note is not None:
             click.echo(note, err=True)

@@ -1,6 +1,7 @@
 """Codec of the encoder that one ships: a program that reads tables as cjpeg does, run for each image."""
 
 import hashlib
+import itertools
 import os
 import re
 import shlex
@@ -76,7 +77,7 @@ class CommandCodec(FileCodec):
         words = _split(argument)
         found: dict[str, Any] = {"command": argument}
         found |= {name: True for name in ("optimize", "progressive") if f"-{name}" in words}
-        for switch, factors in zip(words, words[1:], strict=False):
+        for switch, factors in itertools.pairwise(words):
             for subsampling, known in SAMPLING_FACTORS.items():
                 if switch == "-sample" and factors.partition(",")[0] == known:
                     found["subsampling"] = subsampling
@@ -288,7 +289,7 @@ def _check_words(words: Sequence[str]) -> None:
         raise InputError(f"the codec's command lacks {{tables}}, the file that the program reads: {COMMAND}, say.")
     if any("{switches}" in word and word != "{switches}" for word in words):
         raise InputError("{switches} in the codec's command stands for several words: write it as one of its own.")
-    if os.path.dirname(words[0]) and not os.path.isabs(words[0]):
+    if Path(words[0]).name != words[0] and not Path(words[0]).is_absolute():
         raise InputError(
             f"the codec's program is named as it is found on PATH, or by an absolute path, got {words[0]!r}."
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from qsearch.codecs.files import FileCodec
 from qsearch.codecs.markers import Frame, read_frame
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.files import image_suffixes
@@ -136,7 +137,7 @@ def _count(listed: Iterable[Contents], none: str) -> tuple[int, int]:
 def compress_files(
     plan: Plan,
     tables: Tables,
-    codec: PillowCodec | None = None,
+    codec: FileCodec | None = None,
     *,
     strip: bool = False,
     overwrite: bool = False,
@@ -182,7 +183,7 @@ def _in_threads(do: Callable[[Job], Outcome], jobs: Iterator[Job], workers: int)
 @dataclass(frozen=True)
 class _Work:
     tables: Tables
-    codec: PillowCodec
+    codec: FileCodec
     strip: bool
     overwrite: bool
     in_place: bool
