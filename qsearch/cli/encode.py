@@ -50,8 +50,8 @@ FAILED = 1
     "--codec",
     "codec_spec",
     shell_complete=completion.registered("codecs"),
-    help=f"What encodes: pillow, or {COMMAND_HELP}.  [default: of a run's tables the codec that measured them, where it "
-    "makes files; else pillow]",
+    help=f"What encodes: pillow, or {COMMAND_HELP}.  [default: for a run's tables the codec that measured them where "
+    "it makes files, else pillow]",
 )
 @trust_command_option
 @options_for(EncoderOptions)

@@ -296,7 +296,7 @@ def _check_words(words: Sequence[str]) -> None:
 
 
 def _filled(words: Sequence[str], values: Mapping[str, str], switches: Sequence[str]) -> list[str]:
-    filled = []
+    filled: list[str] = []
     for word in words:
         filled += switches if word == "{switches}" else [_PLACE.sub(lambda place: values[place[1]], word)]
     return filled

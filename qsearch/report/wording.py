@@ -30,7 +30,8 @@ def measured_on(run: Run) -> str:
     dataset, codec = recorded.dataset, recorded.codec
     return (
         f"{dataset['images']} images {dataset['width']}x{dataset['height']} of {short_spec(dataset['name'])}, "
-        f"{' + '.join(network_names(run))}, {encoder_called(codec)} {codec.get('subsampling', '')}{encoder_flags(codec)}"
+        f"{' + '.join(network_names(run))}, {encoder_called(codec)} {codec.get('subsampling', '')}"
+        f"{encoder_flags(codec)}"
         f"{', ' + AGREEMENT if labels_predicted(run) else ''}"
     )
 
