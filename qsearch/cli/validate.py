@@ -21,6 +21,7 @@ from qsearch.cli.options import (
     dataset_options,
     json_option,
     measured_settings,
+    trust_command_option,
     workers_option,
 )
 from qsearch.cli.progress import measure
@@ -82,6 +83,7 @@ def _of_the_run(option: str, default: str) -> str:
 )
 @click.option("--name", help="What the validation is called.  [default: from dataset and classifiers]")
 @look_option
+@trust_command_option
 @workers_option
 @runs_option
 @json_option
@@ -122,7 +124,9 @@ def validate(
         chosen[pick.trial.label] = pick.trial.tables
     settings = validation_settings(run, chosen, wanted)
     workers = workers or default_workers(settings)
-    evaluator = build_evaluator(settings, workers, trust_pickle=given["trust_pickle"])
+    evaluator = build_evaluator(
+        settings, workers, trust_pickle=given["trust_pickle"], trust_command=given["trust_command"]
+    )
     doubts = (answers_probabilities, better_normalisation)
     for note in (doubt(each, evaluator.dataset) for each in evaluator.classifiers for doubt in doubts):
         if note is not None:

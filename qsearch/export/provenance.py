@@ -4,7 +4,7 @@ from qsearch.analysis.candidates import LISTED, MEAN_OF_PUBLISHED, PUBLISHED, SE
 from qsearch.analysis.choice import Choice
 from qsearch.analysis.results import Results, measured
 from qsearch.export.formats import TableSheet
-from qsearch.report.wording import called, place
+from qsearch.report.wording import called, encoder_called, place
 from qsearch.run.confirmation import Confirmed
 from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
@@ -52,7 +52,7 @@ def _images(recorded: Recorded) -> str:
     networks = " and ".join(short_name(str(classifier["name"])) for classifier in recorded.classifiers)
     return (
         f"{dataset['images']} images {dataset['width']}x{dataset['height']} of {short_name(str(dataset['name']))} "
-        f"read by {networks or 'no network'}, JPEG {codec.get('subsampling', '')} by {codec['name']}"
+        f"read by {networks or 'no network'}, JPEG {codec.get('subsampling', '')} by {encoder_called(codec)}"
     )
 
 

@@ -32,7 +32,7 @@ ASSETS = resources.files("qsearch.report") / "assets"
 SCRIPTS = ("svg.js", "view.js", "heat_map.js", "panel.js", "chart_input.js", "chart.js", "bars.js", "page.js")
 
 
-def write_report(runs: Sequence[Run], path: Path) -> None:
+def write_report(runs: Sequence[Run], path: Path, *, trust_command: bool = False) -> None:
     """Writes the report of ``runs``, measured alike, to ``path``, whole or not at all.
 
     InputError for another suffix than .html, where a run has nothing to report yet, and where two have one name;
@@ -40,13 +40,16 @@ def write_report(runs: Sequence[Run], path: Path) -> None:
     """
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"a report is written as .html, got {path.name!r}.")
-    page = render_report(runs).encode("utf-8")
+    page = render_report(runs, trust_command=trust_command).encode("utf-8")
     with replacing(path) as file:
         file.write(page)
 
 
-def render_report(runs: Sequence[Run]) -> str:
-    """The report of ``runs``, measured alike, as the text of an HTML page that needs nothing else."""
+def render_report(runs: Sequence[Run], *, trust_command: bool = False) -> str:
+    """The report of ``runs``, measured alike, as the text of an HTML page that needs nothing else.
+
+    trust_command: whether pictures may be encoded by a program that the runs name.
+    """
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     _check_names(runs)
@@ -70,7 +73,7 @@ def render_report(runs: Sequence[Run]) -> str:
         frontiers={each.results.name: _frontier_rows(each.results) for each in found},
         significances=significances(found),
         efficiency=part(_efficiency, found),
-        gallery=_gallery(found),
+        gallery=_gallery(found, trust_command),
         conditions=[conditions(run) for each in found for run in _measured_runs(each)],
         data=as_script_data(drawn),
         style=_asset("page.css"),
@@ -216,7 +219,7 @@ def _efficiency(runs: Sequence[Searched]) -> list[Efficiency]:
     )
 
 
-def _gallery(runs: Sequence[Searched]) -> Part[Gallery]:
+def _gallery(runs: Sequence[Searched], trust_command: bool) -> Part[Gallery]:
     """Pictures for the first run's table at its ``like_quality``'s ratio: of a validation of it, else of the search."""
     first = next((each for each in runs if each.at_ratio is not None), None)
     if first is None or first.at_ratio is None:
@@ -226,16 +229,17 @@ def _gallery(runs: Sequence[Searched]) -> Part[Gallery]:
     for kept in first.validations:
         again = same_tables_in(kept.results, trial)
         if again is not None:
-            found = part(gallery, kept.run, kept.results, again, label, kept.measured_on)
+            found = part(gallery, kept.run, kept.results, again, label, kept.measured_on, trust_command=trust_command)
             if found.value is not None:
                 return found
-    found = part(gallery, first.run, first.results, trial, label, first.measured_on)
+    found = part(gallery, first.run, first.results, trial, label, first.measured_on, trust_command=trust_command)
     return Part(found.value, _without_paths(found.missing, first.run))
 
 
 def _without_paths(sentence: str, run: Run) -> str:
-    """A sentence about a dataset or a network that is gone, without the user's folders."""
-    for spec in (run.settings.dataset.spec, *(each.spec for each in run.settings.classifiers)):
+    """A sentence about a dataset or a network that is gone, or a codec, without the user's folders."""
+    words = " ".join(map(str, run.settings.codec.options.values())).split()
+    for spec in (run.settings.dataset.spec, *(each.spec for each in run.settings.classifiers), *words):
         path = spec.partition(":")[2] or spec
         sentence = sentence.replace(path, wording.without_folders(path))
     return sentence
