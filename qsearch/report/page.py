@@ -15,6 +15,7 @@ from qsearch.analysis.paper_ttest import WARNING
 from qsearch.analysis.results import Results, measured
 from qsearch.disk import replacing
 from qsearch.errors import InputError
+from qsearch.evaluation.measurement import Trial
 from qsearch.evaluation.objective import TOP1, Objective
 from qsearch.pareto.fitness import GOOD_GAP
 from qsearch.report import wording
@@ -23,29 +24,38 @@ from qsearch.report.cards import Card, card_key, same_tables_in, search_card, st
 from qsearch.report.charts import Bars, Chart, bars, frontier_chart, on_one_scale, psnr_chart, validation_chart
 from qsearch.report.conditions import conditions
 from qsearch.report.distribution_plot import default_window
+from qsearch.report.exported import ExportedFile, Exporter, keep
 from qsearch.report.findings import Part, Searched, part, searched, significances
 from qsearch.report.headline import compared, headline
 from qsearch.report.pictures import Gallery, gallery
 from qsearch.run.folder import Run
 
 ASSETS = resources.files("qsearch.report") / "assets"
-SCRIPTS = ("svg.js", "view.js", "heat_map.js", "panel.js", "chart_input.js", "chart.js", "bars.js", "page.js")
+DRAWING = ("svg.js", "view.js", "heat_map.js", "sharing.js", "panel.js", "chart_input.js", "chart.js")
+SCRIPTS = (*DRAWING, "bars.js", "page.js")
 
 
-def write_report(runs: Sequence[Run], path: Path) -> None:
+def no_files(run: Run, results: Results, trial: Trial) -> Sequence[ExportedFile]:
+    """An exporter of nothing: the page then has a table's numbers alone."""
+    return ()
+
+
+def write_report(runs: Sequence[Run], path: Path, exported: Exporter = no_files) -> None:
     """Writes the report of ``runs``, measured alike, to ``path``, whole or not at all.
+
+    ``exported`` makes the files of a table that readers may copy and download.
 
     InputError for another suffix than .html, where a run has nothing to report yet, and where two have one name;
     DiskError where the disk refuses.
     """
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"a report is written as .html, got {path.name!r}.")
-    page = render_report(runs).encode("utf-8")
+    page = render_report(runs, exported).encode("utf-8")
     with replacing(path) as file:
         file.write(page)
 
 
-def render_report(runs: Sequence[Run]) -> str:
+def render_report(runs: Sequence[Run], exported: Exporter = no_files) -> str:
     """The report of ``runs``, measured alike, as the text of an HTML page that needs nothing else."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
@@ -59,7 +69,14 @@ def render_report(runs: Sequence[Run]) -> str:
     environment.globals.update(
         wording=wording, chart_id=chart_id, objectives_of=objectives_of, GOOD_GAP=GOOD_GAP, TTEST_WARNING=WARNING
     )
-    drawn: dict[str, Any] = {"charts": charts, "bars": _bars(results), "cards": _cards(found)}
+    shown = _shown(found)
+    files = {key: exported(each.run, each.results, trial) for key, (each, trial) in shown.items()}
+    drawn: dict[str, Any] = {
+        "charts": charts,
+        "bars": _bars(results),
+        "cards": {key: _card(each, trial) for key, (each, trial) in shown.items()},
+        "files": keep(files),
+    }
     return environment.get_template("page.html").render(
         runs=found,
         groups=headline(found),
@@ -152,21 +169,26 @@ def _run_bars(results: Results, first: Results) -> CountedBars:
     return CountedBars(bars(counts, measured(results.done[0]).ranks.size, results.name), counts)
 
 
-def _cards(runs: Sequence[Searched]) -> dict[str, Card]:
-    """A card for every table of a frontier, every table picked or validated, and the standard tables."""
-    cards = {}
+def _shown(runs: Sequence[Searched]) -> dict[str, tuple[Searched, Trial]]:
+    """By its card's key every table of a frontier, every table picked or validated, and the standard tables."""
+    shown = {}
     for each in runs:
         results = each.results
-        validations = [(kept.name, kept.results, wording.network_names(kept.run)) for kept in each.validations]
         picked = {selected.label for selected in (each.at_ratio, each.at_accuracy) if selected is not None}
-        frontier = {trial.label for trial in results.frontier}
+        labels = picked | {trial.label for trial in results.frontier}
         for trial in results.done:
-            shown = trial.label in picked | frontier
-            if shown or any(same_tables_in(other, trial) for _, other, _ in validations):
-                cards[card_key(results.name, trial.label)] = search_card(results, trial, each.networks, validations)
+            if trial.label in labels or any(same_tables_in(kept.results, trial) for kept in each.validations):
+                shown[card_key(results.name, trial.label)] = each, trial
         for trial in results.standard_trials:
-            cards[card_key(results.name, trial.label)] = standard_card(trial, each.networks, results.objective.smooth)
-    return cards
+            shown[card_key(results.name, trial.label)] = each, trial
+    return shown
+
+
+def _card(run: Searched, trial: Trial) -> Card:
+    if trial.series == "reference":
+        return standard_card(trial, run.networks, run.results.objective.smooth)
+    validations = [(kept.name, kept.results, wording.network_names(kept.run)) for kept in run.validations]
+    return search_card(run.results, trial, run.networks, validations)
 
 
 @dataclass(frozen=True)

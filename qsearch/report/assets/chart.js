@@ -7,13 +7,12 @@ const CLOUD_HANDICAP = 4; // pixels: a frontier's table is meant before a dot un
 const ALL_TRIALS = "all trials";
 
 class Chart {
-  // id begins the ids of what is drawn, and is the page's only chart of that name.
-  constructor(figure, id, spec, cards) {
+  // id begins the ids of what is drawn, and is the page's only chart of that name; data holds the cards of its points.
+  constructor(figure, id, spec, data) {
     this.id = id;
     this.spec = spec;
-    this.cards = cards;
     this.plot = figure.querySelector(".plot");
-    this.panel = new Panel(figure.querySelector(".panel"));
+    this.panel = new Panel(figure.querySelector(".panel"), data);
     this.view = new View(spec.series.flatMap((series) => series.points));
     this.hidden = new Set();
     this.held = false;
@@ -21,6 +20,7 @@ class Chart {
     this.svg = svgElement("svg", { role: "listbox", tabindex: 0, "aria-label": `${spec.title}: tables by ratio` });
     this.plot.replaceChildren(this.svg);
     this.makeLegend(figure.querySelector(".legend"));
+    shareDrawing(figure, spec.title, () => this.standalone());
     figure.querySelectorAll("[data-zoom]").forEach((button) => {
       button.addEventListener("click", () => this.zoom(button.dataset.zoom));
     });
@@ -79,9 +79,9 @@ class Chart {
 
   // Drawing.
 
-  draw() {
+  draw(width = this.plot.clientWidth || 700) {
     const { view } = this;
-    this.width = Math.max(300, this.plot.clientWidth || 700);
+    this.width = Math.max(300, width);
     // Upright on a phone, for labels need room.
     const share = this.width < 480 ? 1.15 : 0.68;
     this.height = Math.round(Math.min(520, Math.max(300, share * this.width)));
@@ -96,7 +96,7 @@ class Chart {
     this.spec.series.forEach((series, index) => {
       if (this.shows(series)) marks.append(series.kind === "cloud" ? this.cloud(series) : this.drawn(series, index));
     });
-    this.overlay = svgElement("g", clipped);
+    this.overlay = svgElement("g", { class: "selection", ...clipped });
     this.svg.replaceChildren(clip, ...this.axes(), marks, this.overlay);
     this.mark();
   }
@@ -122,6 +122,19 @@ class Chart {
     parts.push(svgElement("text", { class: "title", ...middle }, name));
     parts.push(svgElement("text", { class: "title", x: 4, y: 14 }, this.spec.y_label));
     return parts;
+  }
+
+  // What is shown now, without the selection, as a drawing of its own.
+  standalone() {
+    const legend = this.groups().filter(([name, series]) => series && !this.hidden.has(name));
+    const named = legend.map(([name, series]) => [this.marksOf(series), name]);
+    return standaloneSvg(this.spec.title, named, () => {
+      this.draw(SHEET_WIDTH);
+      const drawn = this.svg.cloneNode(true);
+      drawn.querySelector(".selection").remove();
+      this.draw();
+      return drawn;
+    });
   }
 
   pixels(series) {
@@ -178,11 +191,16 @@ class Chart {
     return pixels.map(([x, y], index) => (index === 0 ? `M${x} ${y}` : join([x, y]))).join("");
   }
 
-  makeLegend(legend) {
+  // What the legend switches, as [name, series that is drawn beside it or null].
+  groups() {
     const groups = new Map();
     for (const series of this.spec.series) if (series.points.length) groups.set(series.group, series);
     if (this.spec.series.some((series) => series.kind === "cloud")) groups.set(ALL_TRIALS, null);
-    for (const [name, series] of groups) {
+    return [...groups];
+  }
+
+  makeLegend(legend) {
+    for (const [name, series] of this.groups()) {
       const button = textElement("button", name);
       button.type = "button";
       button.setAttribute("aria-pressed", "true");
@@ -194,9 +212,13 @@ class Chart {
 
   legendMark(series) {
     const svg = svgElement("svg", { viewBox: "-12 -7 24 14", "aria-hidden": "true" });
-    if (series.kind !== "points") svg.append(svgElement("path", { d: "M-12 0H12", ...lineStyle(series) }));
-    svg.append(svgElement("path", markerStyle(series, "none")));
+    svg.append(...this.marksOf(series));
     return svg;
+  }
+
+  marksOf(series) {
+    const line = series.kind === "points" ? [] : [svgElement("path", { d: "M-12 0H12", ...lineStyle(series) })];
+    return [...line, svgElement("path", markerStyle(series, "none"))];
   }
 
   // Switches a group of series on or off, and answers which.
@@ -231,7 +253,7 @@ class Chart {
       return;
     }
     const point = this.at(this.selected);
-    this.panel.show(point[2], this.where(point), this.cards[point[3]], this.held);
+    this.panel.show(point[2], this.where(point), point[3], this.held);
   }
 
   // Rings the selected point, and those of the same table.
