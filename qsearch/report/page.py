@@ -1,9 +1,7 @@
 """The report: one self-contained HTML page about runs, their validations and the tables they found."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass, replace
-from importlib import resources
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,6 @@ from qsearch.analysis.results import Results, measured
 from qsearch.disk import replacing
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
-from qsearch.evaluation.objective import TOP1, Objective
 from qsearch.pareto.fitness import GOOD_GAP
 from qsearch.report import wording
 from qsearch.report.axes import objectives_of
@@ -28,10 +25,9 @@ from qsearch.report.exported import ExportedFile, Exporter, keep
 from qsearch.report.findings import Part, Searched, part, searched, significances
 from qsearch.report.headline import compared, headline
 from qsearch.report.pictures import Gallery, gallery
+from qsearch.report.templates import DRAWING, as_script_data, asset, chart_id, check_names, environment
 from qsearch.run.folder import Run
 
-ASSETS = resources.files("qsearch.report") / "assets"
-DRAWING = ("svg.js", "view.js", "heat_map.js", "sharing.js", "panel.js", "chart_input.js", "chart.js")
 SCRIPTS = (*DRAWING, "bars.js", "page.js")
 
 
@@ -57,16 +53,12 @@ def write_report(runs: Sequence[Run], path: Path, exported: Exporter = no_files)
 
 def render_report(runs: Sequence[Run], exported: Exporter = no_files) -> str:
     """The report of ``runs``, measured alike, as the text of an HTML page that needs nothing else."""
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
-    _check_names(runs)
+    check_names(runs)
     found = [searched(run) for run in runs]
     results = [each.results for each in found]
     charts = _charts(found)
-    environment = Environment(
-        loader=FunctionLoader(_asset), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.globals.update(
+    templates = environment()
+    templates.globals.update(
         wording=wording, chart_id=chart_id, objectives_of=objectives_of, GOOD_GAP=GOOD_GAP, TTEST_WARNING=WARNING
     )
     shown = _shown(found)
@@ -77,7 +69,7 @@ def render_report(runs: Sequence[Run], exported: Exporter = no_files) -> str:
         "cards": {key: _card(each, trial) for key, (each, trial) in shown.items()},
         "files": keep(files),
     }
-    return environment.get_template("page.html").render(
+    return templates.get_template("page.html").render(
         runs=found,
         groups=headline(found),
         compared=[compared(each) for each in found] if len(found) > 1 else [],
@@ -89,8 +81,8 @@ def render_report(runs: Sequence[Run], exported: Exporter = no_files) -> str:
         gallery=_gallery(found),
         conditions=[conditions(run) for each in found for run in _measured_runs(each)],
         data=as_script_data(drawn),
-        style=_asset("page.css"),
-        scripts=[_asset(name) for name in SCRIPTS],
+        style=asset("page.css"),
+        scripts=[asset(name) for name in SCRIPTS],
         version=version("qsearch"),
     )
 
@@ -98,30 +90,6 @@ def render_report(runs: Sequence[Run], exported: Exporter = no_files) -> str:
 def _measured_runs(run: Searched) -> list[Run]:
     """The run itself, its confirmation and its validations."""
     return [run.run, *([] if run.confirmed is None else [run.confirmed.run]), *(kept.run for kept in run.validations)]
-
-
-def _check_names(runs: Sequence[Run]) -> None:
-    """InputError where two runs have one name, for names tell them apart in the page."""
-    names = [run.name for run in runs]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"{names.count(name)} of the runs are called {name}: name each once, or rename a folder.")
-
-
-def as_script_data(data: Mapping[str, Any]) -> str:
-    """``data`` as JSON that cannot end the script element it stands in."""
-    text = json.dumps(data, default=_builtins, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c")
-
-
-def _builtins(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    raise TypeError(f"{type(value).__name__} is no part of a page's data")
-
-
-def _asset(name: str) -> str:
-    return ASSETS.joinpath(name).read_text(encoding="utf-8")
 
 
 def _charts(runs: Sequence[Searched]) -> dict[str, Chart]:
@@ -137,11 +105,6 @@ def _charts(runs: Sequence[Searched]) -> dict[str, Chart]:
                 charts[chart_id(f"validation/{each.results.name}/{kept.name}", objective)] = chart
     psnr = psnr_chart(results, _picked(runs[0]))
     return charts if psnr is None else {**charts, "psnr": psnr}
-
-
-def chart_id(name: str, objective: Objective) -> str:
-    """What the page calls the chart ``name`` in ``objective``."""
-    return name if objective is TOP1 else f"{name}/{objective.name}"
 
 
 def _picked(run: Searched) -> str | None:

@@ -16,10 +16,12 @@ class Chart {
     this.view = new View(spec.series.flatMap((series) => series.points));
     this.hidden = new Set();
     this.held = false;
+    this.chosen = false; // whether a reader has selected what is selected
     this.selected = this.firstPlace();
     this.svg = svgElement("svg", { role: "listbox", tabindex: 0, "aria-label": `${spec.title}: tables by ratio` });
     this.plot.replaceChildren(this.svg);
-    this.makeLegend(figure.querySelector(".legend"));
+    this.legend = figure.querySelector(".legend");
+    this.makeLegend();
     shareDrawing(figure, spec.title, () => this.standalone());
     figure.querySelectorAll("[data-zoom]").forEach((button) => {
       button.addEventListener("click", () => this.zoom(button.dataset.zoom));
@@ -27,6 +29,29 @@ class Chart {
     listenToPointer(this);
     listenToKeys(this);
     this.tell();
+  }
+
+  // The same chart of other points: zoom, selection and what is switched off stay as they are.
+  update(spec, data) {
+    const [chosen, names] = [this.chosen && this.selected ? this.at(this.selected) : null, this.legendNames()];
+    this.spec = spec;
+    this.panel.data = data;
+    this.view.follow(spec.series.flatMap((series) => series.points));
+    this.selected = (chosen && this.placeOf(chosen)) || this.firstPlace();
+    if (this.legendNames() !== names) this.makeLegend();
+    this.draw();
+    this.tell();
+  }
+
+  // Where the point of the same table is now, on a frontier rather than in a cloud; null where it is not shown.
+  placeOf(point) {
+    const of = (cloud) =>
+      this.spec.series.flatMap((series, index) => {
+        if ((series.kind === "cloud") !== cloud || !this.shows(series)) return [];
+        const position = series.points.findIndex((other) => other[2] === point[2]);
+        return position < 0 ? [] : [[index, position]];
+      });
+    return [...of(false), ...of(true)][0] || null;
   }
 
   // What there is.
@@ -199,14 +224,19 @@ class Chart {
     return [...groups];
   }
 
-  makeLegend(legend) {
+  legendNames() {
+    return JSON.stringify(this.groups().map(([name]) => name));
+  }
+
+  makeLegend() {
+    this.legend.replaceChildren();
     for (const [name, series] of this.groups()) {
       const button = textElement("button", name);
       button.type = "button";
-      button.setAttribute("aria-pressed", "true");
+      button.setAttribute("aria-pressed", String(!this.hidden.has(name)));
       if (series) button.prepend(this.legendMark(series));
       button.addEventListener("click", () => button.setAttribute("aria-pressed", String(this.toggle(name))));
-      legend.append(button);
+      this.legend.append(button);
     }
   }
 
@@ -234,6 +264,7 @@ class Chart {
 
   select(place) {
     this.selected = place;
+    this.chosen = true;
     if (place && !this.view.contains(this.at(place))) {
       this.view.moveTo(this.at(place));
       this.draw();

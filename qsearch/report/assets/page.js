@@ -12,20 +12,6 @@ const barPlots = [...document.querySelectorAll("[data-bars]")].map((figure) => (
   spec: data.bars[Number(figure.dataset.bars)].value.bars,
 }));
 
-// On a phone each row of a table is a list of its own, each cell below the name of its column.
-function stackOnPhones(table) {
-  const names = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
-  // Cells laid out as blocks would be no table to screen readers without their roles.
-  const roles = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
-  for (const part of [table, ...table.querySelectorAll("thead, tbody, tr, td")]) part.setAttribute("role", roles[part.tagName]);
-  for (const cell of table.tHead.rows[0].cells) cell.setAttribute("role", "columnheader");
-  for (const row of table.tBodies[0].rows) {
-    row.cells[0].setAttribute("role", "rowheader");
-    [...row.cells].forEach((cell, column) => { cell.dataset.column = names[column]; });
-  }
-  table.classList.add("stacks");
-}
-
 function drawAll() {
   charts.forEach((chart) => chart.draw());
   barPlots.forEach(({ plot, spec }) => drawBars(plot, spec));

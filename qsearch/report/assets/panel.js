@@ -22,6 +22,11 @@ function formsOf(card, files, lines) {
   return [...exported, ["CSV", `${title}.csv`, "", csv]];
 }
 
+// A command as words that stay whole where its line breaks.
+function wholeWords(command) {
+  return command.split(" ").flatMap((word, index) => [...(index ? [" "] : []), textElement("span", word)]);
+}
+
 class Panel {
   // data: the page's, with cards and the files of their tables.
   constructor(element, data) {
@@ -32,14 +37,18 @@ class Panel {
   }
 
   clear() {
+    this.shown = "";
     this.words.replaceChildren();
     this.tables.replaceChildren();
   }
 
   // A point by its label and place, with the card of that name where there is one.
   show(label, place, name, held) {
-    this.clear();
     const card = this.data.cards[name];
+    const shown = JSON.stringify([label, place, card, held]);
+    if (shown === this.shown) return; // a reader may be at its buttons
+    this.clear();
+    this.shown = shown;
     const title = card ? card.title : label.replace(/^./, (first) => first.toUpperCase());
     this.words.append(textElement("h4", title));
     if (held) this.words.append(textElement("p", "Held; Escape or another click lets go.", "note"));
@@ -68,7 +77,7 @@ class Panel {
     forms.forEach(([format], index) => select.append(new Option(format, index)));
     const tell = () => {
       select.value = forms.indexOf(chosen());
-      command.textContent = chosen()[2];
+      command.replaceChildren(...wholeWords(chosen()[2]));
       command.hidden = copyCommand.hidden = !chosen()[2];
     };
     select.addEventListener("change", () => {

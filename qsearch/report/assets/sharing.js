@@ -67,24 +67,6 @@ function commaSeparated(rows) {
   return rows.map((row) => `${row.map((cell) => quoted(String(cell))).join(",")}\n`).join("");
 }
 
-function rowsOf(table) {
-  const wordsOf = (cell) => cell.textContent.trim().replace(/\s+/g, " ");
-  return [...table.rows].map((row) => [...row.cells].map(wordsOf));
-}
-
-function shareTable(scroll) {
-  const name = scroll.getAttribute("aria-label");
-  const rows = () => rowsOf(scroll.querySelector("table"));
-  const tools = document.createElement("div");
-  tools.className = "share";
-  const tabbed = () => rows().map((row) => row.join("\t")).join("\n");
-  tools.append(
-    copyButton(`Copy the table: ${name}`, tabbed),
-    downloadButton("CSV", `Download as CSV: ${name}`, () => fileName(name, ".csv"), "text/csv", () => commaSeparated(rows())),
-  );
-  scroll.after(tools);
-}
-
 // Drawings.
 
 // The markup of a drawing that stands alone: in light colours, under its title and the marks of its legend, each of
