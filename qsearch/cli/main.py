@@ -26,6 +26,7 @@ COMMANDS = {
     "plot": "qsearch.cli.plot:plot",
     "history": "qsearch.cli.history:history",
     "report": "qsearch.cli.report:report",
+    "board": "qsearch.cli.board:board",
     "compare": "qsearch.cli.compare:compare_",
     "efficiency": "qsearch.cli.efficiency:efficiency",
     "curve": "qsearch.cli.curve:curve",
