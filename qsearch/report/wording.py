@@ -27,8 +27,10 @@ def measured_on(run: Run) -> str:
     recorded = run.settings.recorded or Recorded()
     dataset, codec = recorded.dataset, recorded.codec
     flags = "".join(f", {flag}" for flag in ("optimize", "progressive") if codec.get(flag))
+    as_stored = f" compressed as stored ({dataset['stored']})" if "stored" in dataset else ""
     return (
-        f"{dataset['images']} images {dataset['width']}x{dataset['height']} of {short_spec(dataset['name'])}, "
+        f"{dataset['images']} images {dataset['width']}x{dataset['height']}{as_stored} of "
+        f"{short_spec(dataset['name'])}, "
         f"{' + '.join(network_names(run))}, {codec['name']} {codec.get('subsampling', '')}{flags}"
         f"{', ' + AGREEMENT if labels_predicted(run) else ''}"
     )
