@@ -159,6 +159,15 @@ def identities(dataset: Dataset) -> list[ImageIdentity]:
     ]
 
 
+def check_prepared(dataset: Dataset, what: str) -> None:
+    """InputError where other images are compressed than networks are shown, which ``what`` is not made for."""
+    if dataset.stored is not None:
+        raise InputError(
+            f"{what} compresses the images that networks are shown, and those of {dataset.name} are compressed as "
+            "stored: leave --encode-size as-stored out, or give images of their own with --dataset."
+        )
+
+
 def digest_of(
     images: npt.NDArray[np.uint8],
     labels: npt.NDArray[np.int64],

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from qsearch.datasets.base import Dataset, digest_of
 from qsearch.datasets.identity import SourceIdentity
-from qsearch.datasets.stored import StoredImages
+from qsearch.datasets.stored import StoredBuilder, StoredImages
 from qsearch.disk import keep_in_use, replacing, writing
 from qsearch.errors import InputError
 
@@ -108,6 +108,11 @@ def cached_pixels(key: str, build: Callable[[], PreparedImages]) -> PreparedImag
             f"check that disk, or set QSEARCH_CACHE to another folder."
         )
     return found
+
+
+def stored_builder(size: int, fit: str) -> StoredBuilder:
+    """Collects stored images in the cache, for ``build`` of :func:`cached_pixels`, which keeps them."""
+    return StoredBuilder(cache_folder() / IMAGES_FOLDER, size, fit, CACHE_ADVICE)
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.datasets.base import Dataset, DatasetOptions, Truth
-from qsearch.datasets.cache import CACHE_ADVICE, IMAGES_FOLDER, PreparedImages, cache_folder, cached_pixels
+from qsearch.datasets.cache import PreparedImages, cached_pixels, stored_builder
 from qsearch.datasets.identity import SourceIdentity
 from qsearch.datasets.pixels import LARGEST_SIDE, PreparedImage, image_formats, prepared_image
 from qsearch.datasets.stored import StoredBuilder, StoredImages
-from qsearch.disk import writing
 from qsearch.errors import InputError
 from qsearch.text import check_utf8
 
@@ -197,8 +196,7 @@ def _prepare(listing: Listing, draws: list[_Draw], options: DatasetOptions) -> P
             source_identities.append(found.identity)
             compressed += found.compressed
             if builder is not None and found.stored is not None:
-                with writing(cache_folder(), CACHE_ADVICE):
-                    builder.add(found.stored)
+                builder.add(found.stored)
     tried = _count(len(kept) + len(unusable), "image file")
     if unusable and not options.skip_unreadable:
         raise InputError(
@@ -218,10 +216,7 @@ def _prepare(listing: Listing, draws: list[_Draw], options: DatasetOptions) -> P
         counts = np.bincount(labels, minlength=len(listing.class_names))
         _refuse_short(listing, counts.tolist(), options.per_class)
     images = images[: len(kept)]
-    stored = None
-    if builder is not None:
-        with writing(cache_folder(), CACHE_ADVICE):
-            stored = builder.built()
+    stored = None if builder is None else builder.built()
     notes = (
         *_notes_on_files(listing, len(kept), unusable, options),
         *_notes_on_images(images),
@@ -243,8 +238,7 @@ def _stored_builder(options: DatasetOptions) -> StoredBuilder | None:
     """Where the images are prepared but encoded as they are in their files; else these are one."""
     if options.encode_size == "prepared" or options.size is None:
         return None
-    with writing(cache_folder(), CACHE_ADVICE):
-        return StoredBuilder(cache_folder() / IMAGES_FOLDER, options.size, options.fit)
+    return stored_builder(options.size, options.fit)
 
 
 def _room_for(count: int, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from qsearch.datasets.identity import pixel_digest
 from qsearch.datasets.mapped import arrived, to_travel
 from qsearch.datasets.pixels import sized
+from qsearch.disk import writing
 from qsearch.errors import InputError
 
 
@@ -104,23 +105,30 @@ def _unpickle(pixels: Any, *rest: Any) -> StoredImages:
 
 
 class StoredBuilder:
-    """Collects stored images in a file of no name in ``folder``: they may be more than fits into memory."""
+    """Collects stored images in a file of no name in ``folder``: they may be more than fits into memory.
 
-    def __init__(self, folder: Path, size: int, fit: str) -> None:
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - open as long as the images are in use
+    DiskError, with the ``advice``, where the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, size: int, fit: str, advice: str) -> None:
+        self._folder, self._advice = folder, advice
+        with writing(folder, advice):
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - open as long as the images are in use
         self._sizes: list[tuple[int, ...]] = []
         self._digests: list[str] = []
         self._how = (size, fit)
 
     def add(self, image: npt.NDArray[np.uint8]) -> None:
         """One more image uint8 [H, W, 3]."""
-        self._file.write(np.ascontiguousarray(image).data)
+        with writing(self._folder, self._advice):
+            self._file.write(np.ascontiguousarray(image).data)
         self._sizes.append(image.shape[:2])
         self._digests.append(pixel_digest(image))
 
     def built(self) -> StoredImages:
         """All images so far, at least one."""
-        self._file.flush()
+        with writing(self._folder, self._advice):
+            self._file.flush()
         sizes = np.array(self._sizes, dtype=np.int64)
         lengths = 3 * sizes.prod(axis=1)
         pixels: Any = np.memmap(self._file, dtype=np.uint8, mode="r")

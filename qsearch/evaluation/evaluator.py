@@ -167,7 +167,7 @@ class Evaluator:
                 values[measure.name][row] = measure.of(seen)[0]
             if decode:
                 uncompressed = isinstance(quantizer, Uncompressed)
-                shown[row] = self.dataset.images[position] if uncompressed else stored.view(one.images[0])
+                shown[row] = self.dataset.images[position] if uncompressed else self.dataset.shown(one.images[0])
         return _Coded(Encoded(size_bytes, shown), values)
 
     def _source_to(self, decode: bool) -> Any:

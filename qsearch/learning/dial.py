@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from qsearch.codecs.base import Codec, EncoderOptions
-from qsearch.datasets.base import Dataset, ImageIdentity
+from qsearch.datasets.base import Dataset, ImageIdentity, check_prepared
 from qsearch.errors import InputError
 from qsearch.learning.files import read_content, write_content
 from qsearch.run.settings import Quality
@@ -97,6 +97,7 @@ def make_dial(
     """
     if len(rungs) < 2:
         raise InputError(f"a dial is made through two tables or more, got {len(rungs)}.")
+    check_prepared(dataset, "a dial")
     family = _Family(rungs)
     source = codec.prepare(dataset.images, dataset.digest)
     found: list[Setting] = []
