@@ -95,9 +95,9 @@ def make_dial(
     on beyond the ends by scaling. Of that one family of tables every quality takes the member, rounded, whose files
     have the bytes of the standard tables' as nearly as whole steps allow. InputError for fewer than two rungs.
     """
+    check_prepared(dataset, "a dial")
     if len(rungs) < 2:
         raise InputError(f"a dial is made through two tables or more, got {len(rungs)}.")
-    check_prepared(dataset, "a dial")
     family = _Family(rungs)
     source = codec.prepare(dataset.images, dataset.digest)
     found: list[Setting] = []

@@ -155,8 +155,7 @@ class TestDatasets:
         for index in range(2):
             photograph(30, 20, index).save(tmp_path / f"{index}.png")
         found = [
-            load_dataset(f"images:{tmp_path}", DatasetOptions(encode_size=how))
-            for how in ("as-stored", "prepared")
+            load_dataset(f"images:{tmp_path}", DatasetOptions(encode_size=how)) for how in ("as-stored", "prepared")
         ]
         assert found[0].digest == found[1].digest
         assert found[0].stored is None

@@ -141,8 +141,7 @@ def test_what_loses_nothing_is_answered_as_the_prepared_images_are(tmp_path: Pat
 
 def test_uncompressed_images_are_those_that_networks_are_shown(folder: Path) -> None:
     as_stored, prepared = (
-        evaluator(loaded(folder, how)).evaluate(Task(UNCOMPRESSED))
-        for how in ("as-stored", "prepared")
+        evaluator(loaded(folder, how)).evaluate(Task(UNCOMPRESSED)) for how in ("as-stored", "prepared")
     )
     for measure in ("rank", "loss", "divergence"):
         np.testing.assert_array_equal(as_stored[measure], prepared[measure])
