@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets import DATASETS, files, load_dataset
 from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.datasets.cache_contents import cache_entries, clear
@@ -22,6 +24,12 @@ from qsearch.datasets.pixels import read_rgb
 from qsearch.datasets.splits import half_of
 from qsearch.datasets.stored import StoredImages
 from qsearch.errors import DiskError, InputError
+from qsearch.finetuning.experiment import encode_all
+from qsearch.learning.dial import make_dial
+from qsearch.learning.ladder import drawn
+from qsearch.learning.settings import LearningSettings
+from qsearch.models.code_length import train_code_length
+from qsearch.tables import QuantTables
 from qsearch.testing import DatasetContract
 from tests import fakes
 from tests.conftest import REPOSITORY
@@ -182,6 +190,19 @@ class TestDatasets:
         with pytest.raises(InputError, match=r"long.png \(65501x1 pixels, and JPEG has at most 65500 a side\)"):
             loaded(folder)
         assert len(loaded(folder, "prepared")) == len(SIDES) + 1
+
+
+def test_what_compresses_prepared_images_refuses_others(folder: Path) -> None:
+    dataset, tables = loaded(folder), QuantTables.standard(50)
+    uses: list[Callable[[], object]] = [
+        lambda: drawn(dataset, LearningSettings()),
+        lambda: make_dial([tables, tables], dataset, PillowCodec(), title="a dial"),
+        lambda: train_code_length(dataset, folder / "a.safetensors", steps=1, seed=0),
+        lambda: encode_all(PillowCodec(), dataset, tables, 1),
+    ]
+    for use in uses:
+        with pytest.raises(InputError, match="are compressed as stored: leave --encode-size as-stored out"):
+            use()
 
 
 class TestCache:
