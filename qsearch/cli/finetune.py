@@ -14,7 +14,7 @@ from qsearch.cli.options import (
     network_options,
     preparation_options,
     settings_of_classifier,
-    settings_of_dataset,
+    settings_of_prepared_dataset,
     trust_command_option,
 )
 from qsearch.cli.progress import INTERRUPTED, Progress
@@ -124,7 +124,9 @@ def _experiment(table: RunTable, given: dict[str, Any]) -> tuple["FinetuneSettin
 
     searched = table.run.settings.dataset
     prepared = {**given, "size": given["size"] or searched.size, "fit": given["fit"] or searched.fit}
-    train_on, held_out = (settings_of_dataset({**prepared, "dataset": spec}) for spec in _images(table.run, given))
+    train_on, held_out = (
+        settings_of_prepared_dataset({**prepared, "dataset": spec}, "finetune") for spec in _images(table.run, given)
+    )
     same_names = ("train_images", "epochs", "batch", "learning_rate", "seed")
     training = Training(threads=given["threads"] or usable_cores(), **{name: given[name] for name in same_names})
     network = _network(table.run, given)

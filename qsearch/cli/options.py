@@ -325,6 +325,17 @@ def settings_of_dataset(given: Mapping[str, Any]) -> DatasetSettings:
     return DatasetSettings(spec=_absolute(given["dataset"]), options=own, **given_fields(DatasetOptions, given))
 
 
+def settings_of_prepared_dataset(given: Mapping[str, Any], command: str) -> DatasetSettings:
+    """The dataset that the user gave to a ``command`` that compresses the images that networks are shown."""
+    found = settings_of_dataset(given)
+    if found.encode_size != "prepared":
+        raise click.UsageError(
+            f"'qsearch {command}' compresses the images that networks are shown: leave --encode-size "
+            f"{found.encode_size} out."
+        )
+    return found
+
+
 def settings_of_classifier(spec: str, given: Mapping[str, Any]) -> ClassifierSettings:
     """The classifier ``spec`` with the options that the user gave."""
     return with_network_options(ClassifierSettings(spec=_absolute(spec)), given)

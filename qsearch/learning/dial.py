@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from qsearch.codecs.base import Codec, EncoderOptions
-from qsearch.datasets.base import Dataset, ImageIdentity
+from qsearch.datasets.base import Dataset, ImageIdentity, check_prepared
 from qsearch.errors import InputError
 from qsearch.learning.family import Family, Sizes
 from qsearch.learning.files import read_content, write_content
@@ -84,6 +84,7 @@ def make_dial(
     on beyond the ends by scaling. Of that one family of tables every quality takes the member, rounded, whose files
     have the bytes of the standard tables' as nearly as whole steps allow. InputError for fewer than two rungs.
     """
+    check_prepared(dataset, "a dial")
     if len(rungs) < 2:
         raise InputError(f"a dial is made through two tables or more, got {len(rungs)}.")
     family = Family(rungs)

@@ -156,6 +156,7 @@ def _true_classes(dataset: Dataset, classifier: Classifier, indices: npt.NDArray
         labels=dataset.labels[indices],
         image_names=tuple(dataset.image_names[index] for index in indices),
         source_identities=(),
+        stored=None,
     )
     return list(map(_class_names(dataset, classifier), truth_of(chosen, classifier).tolist()))
 
@@ -171,14 +172,15 @@ def _versions(
 ) -> list[Version]:
     # Where the codec makes no files the one for the eye is Pillow's; sizes and what the network sees are the codec's.
     by = codec if isinstance(codec, FileCodec) else PillowCodec(codec.encoder)
-    images = np.ascontiguousarray(dataset.images[indices])
-    tables = trial.quantizer.tables_for(images)
-    logits = classifier.logits(codec.encode(images, tables).images)
+    images = [dataset.compressed(index) for index in indices.tolist()]
+    tables = [trial.quantizer.tables_for(image) for image in images]
+    decoded = [codec.encode(image, its_tables).images[0] for image, its_tables in zip(images, tables, strict=True)]
+    logits = classifier.logits(np.stack([dataset.shown(each) for each in decoded]))
     called = _class_names(dataset, classifier)
     measurement = measured(trial)
     return [
         Version(
-            data_uri="data:image/jpeg;base64," + base64.b64encode(by.compress(image, its_tables)).decode("ascii"),
+            data_uri="data:image/jpeg;base64," + base64.b64encode(by.compress(image[0], its_tables[0])).decode("ascii"),
             size_bytes=int(measurement.size_bytes[index]),
             answer=called(answer),
             right=bool(measurement.ranks[0, index] == 0),
@@ -187,6 +189,10 @@ def _versions(
             images, tables, indices, logits.argmax(axis=1).tolist(), strict=True
         )
     ]
+
+
+def _data_uri(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
 
 
 def _within_budget(pictures: Sequence[Picture]) -> tuple[Picture, ...]:

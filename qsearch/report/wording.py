@@ -28,8 +28,10 @@ def measured_on(run: Run) -> str:
     """What was measured, in one line: images, networks, encoder."""
     recorded = run.settings.recorded or Recorded()
     dataset, codec = recorded.dataset, recorded.codec
+    as_stored = f" compressed as stored ({dataset['stored']})" if "stored" in dataset else ""
     return (
-        f"{dataset['images']} images {dataset['width']}x{dataset['height']} of {short_spec(dataset['name'])}, "
+        f"{dataset['images']} images {dataset['width']}x{dataset['height']}{as_stored} of "
+        f"{short_spec(dataset['name'])}, "
         f"{' + '.join(network_names(run))}, {encoder_called(codec)} {codec.get('subsampling', '')}"
         f"{encoder_flags(codec)}"
         f"{', ' + AGREEMENT if labels_predicted(run) else ''}"

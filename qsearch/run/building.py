@@ -344,6 +344,7 @@ def record(evaluator: Evaluator) -> Recorded:
             "classes": len(dataset.class_names),
             "height": dataset.height,
             "width": dataset.width,
+            **({} if dataset.stored is None else {"encode_size": "as-stored", "stored": dataset.stored.extent}),
             **_labels(evaluator),
         },
         classifiers=classifiers,
