@@ -34,7 +34,8 @@ def upgraded(path: Path, version: int, write: Write, *, locked: bool) -> Path:
         if not locked:
             lock.acquire()
     except (Timeout, OSError):
-        return _rewritten(path, version, write, _folder_until_the_end() / path.name)
+        with writing(f"a temporary copy of {path}"):
+            return _rewritten(path, version, write, _folder_until_the_end() / path.name)
     try:
         with writing(path):
             _replaced(path, version, write)
