@@ -1,5 +1,6 @@
 """Whatever statement of an archive fails, and whenever the process dies, what is recorded is whole and can go on."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from qsearch.archive.store import Archive
 from qsearch.evaluation.measurement import Trial
 from tests.archive.test_stopped import stopped
-from tests.archive.test_store import done, failed, read_whole
+from tests.archive.test_store import done, failed, read, read_whole
 from tests.faults import Fault, every_fault
 
 TRIALS = (done(0), failed(1), done(2))
@@ -97,3 +98,35 @@ def test_a_fault_leaves_each_trial_as_it_was_or_as_it_is_to_be(
     assert recorded(tmp_path) == finished
     with Archive.open(tmp_path / "trials.sqlite", read_only=True) as archive:
         assert archive.problems() == []
+
+
+OLDER = Path(__file__).parents[1] / "data" / "format-2"
+
+
+def older_archive(folder: Path) -> None:
+    shutil.copytree(OLDER, folder / "run")
+
+
+def upgrade(folder: Path) -> None:
+    Archive.open(folder / "run" / "trials.sqlite").close()
+
+
+@pytest.fixture(scope="module")
+def upgraded(tmp_path_factory: pytest.TempPathFactory) -> list[Trial]:
+    folder = tmp_path_factory.mktemp("upgraded")
+    older_archive(folder)
+    return read(folder / "run" / "trials.sqlite")
+
+
+UPGRADES = every_fault(upgrade, prepare=older_archive)
+
+
+@pytest.mark.parametrize("fault", UPGRADES, ids=str)
+def test_a_fault_in_an_upgrade_leaves_an_archive_that_can_be_read(
+    tmp_path: Path, fault: Fault, upgraded: list[Trial]
+) -> None:
+    older_archive(tmp_path)
+    there = {path.name for path in (tmp_path / "run").iterdir()} | {"lock", "trials.sqlite-wal", "trials.sqlite-shm"}
+    fault.strike(lambda: upgrade(tmp_path))
+    assert read(tmp_path / "run" / "trials.sqlite") == upgraded
+    assert {path.name for path in (tmp_path / "run").iterdir()} <= there
