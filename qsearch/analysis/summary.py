@@ -229,5 +229,26 @@ def known(value: float) -> float | None:
     return None if np.isnan(value) else value
 
 
+@dataclass(frozen=True)
+class FrontierPoint:
+    """A table of the frontier with what it gains over the standard curve; None outside it, and where not measured.
+
+    gain_points: in top-1 at its ratio; saving_percent: bytes at an equal value of the run's smooth objective.
+    """
+
+    point: Point
+    gain_points: float | None
+    saving_percent: float | None
+
+
+def frontier_points(results: Results) -> list[FrontierPoint]:
+    """The tables of the frontier by rising ratio."""
+    smooth = results.objective.smooth
+    return [
+        FrontierPoint(_point(trial), gain_points(results, trial), saving_percent(results, trial, smooth))
+        for trial in results.frontier
+    ]
+
+
 def _point(trial: Trial) -> Point:
     return Point.of(trial.label, measured(trial))

@@ -15,6 +15,7 @@ from qsearch.evaluation.measurement import Measurement, Trial, bpp_of
 from qsearch.evaluation.objective import DIVERGENCE, LOSS, TOP1, Objective
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -34,6 +35,12 @@ PLAIN_TITLES = {TOP1: "accuracy", LOSS: "cross-entropy", DIVERGENCE: "divergence
 PSNR_LABEL = "mean PSNR in dB"
 TITLE_LETTERS_PER_INCH = 8.5
 SUBTITLE_LETTERS_PER_INCH = 12.5
+LABEL_LETTERS_PER_INCH = 14
+SHORTEST_LABEL = 16
+AROUND_INCHES = 1.8
+"""Of a panel's height, what titles, ticks and a legend below may take."""
+NARROW_INCHES = 4.5
+NARROW_FONT = 7.5
 Sizes = Literal["ratio", "bpp", "bytes"]
 """What the sizes of files are drawn as."""
 X_LABELS: dict[Sizes, str] = {
@@ -133,18 +140,50 @@ def new_figure(
     return figure, axes
 
 
-def size_axis(axes: "Axes", across: Across) -> None:
-    """Names the x axis."""
+def size_axis(axes: "Axes", across: Across, window: tuple[float, float] | None) -> None:
+    """Names the x axis; bits and bytes are spread by their logarithms where there is no ``window``."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     axes.set_xlabel(X_LABELS[across.x])
+    if across.x != "ratio" and window is None:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def add_legend(panels: "Sequence[Axes]", fontsize: float) -> None:
+    """A legend in each of ``panels``, or one of all below them where they are too narrow to hold it."""
+    grid, figure = panels[0].get_gridspec(), panels[0].get_figure(root=True)
+    assert grid is not None
+    assert figure is not None
+    if figure.get_figwidth() / grid.ncols >= NARROW_INCHES:
+        for axes in panels:
+            axes.legend(frameon=False, fontsize=fontsize)
+        return
+    named: dict[str, Artist] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    figure.legend([*named.values()], [*named], loc="outside lower left", frameon=False, fontsize=NARROW_FONT)
 
 
 def value_axis(axes: "Axes", objective: Objective) -> None:
     """Names the y axis, for top-1 in per cent."""
     from matplotlib.ticker import PercentFormatter
 
-    axes.set_ylabel(VALUE_LABELS[objective])
+    label_values(axes, VALUE_LABELS[objective])
     if objective is TOP1:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+
+
+def label_values(axes: "Axes", label: str) -> None:
+    """Writes ``label`` along the y axis, in as many lines as the height of the panel takes."""
+    grid, figure = axes.get_gridspec(), axes.get_figure(root=True)
+    assert grid is not None
+    assert figure is not None
+    room = figure.get_figheight() / grid.nrows - AROUND_INCHES
+    axes.set_ylabel(textwrap.fill(label, max(SHORTEST_LABEL, int(LABEL_LETTERS_PER_INCH * room))))
 
 
 def draw_standard(
@@ -185,8 +224,11 @@ def draw_standard(
             )
 
 
-def draw_uncompressed(axes: "Axes", results: Results, objective: Objective) -> None:
-    """A line where the images lie as they are, at ``objective``; none where that was not measured."""
+def draw_uncompressed(axes: "Axes", results: Results, objective: Objective, across: Across) -> None:
+    """A line where the images lie as they are, at ``objective``; none where that was not measured.
+
+    It is named where files are smallest, for there tables lie furthest from it.
+    """
     if results.uncompressed is None:
         return
     value = objective.shown(objective.value(results.uncompressed))
@@ -194,13 +236,14 @@ def draw_uncompressed(axes: "Axes", results: Results, objective: Objective) -> N
         return
     axes.axhline(value, color=PALE_INK, linewidth=1, linestyle=":")
     said = f"uncompressed {100 * value:.2f} %" if objective is TOP1 else f"uncompressed {value:.4f}"
+    end, offset, side = (1, -2, "right") if across.x == "ratio" else (0, 2, "left")
     axes.annotate(
         said,
-        (1, value),
+        (end, value),
         xycoords=axes.get_yaxis_transform(),
         textcoords="offset points",
-        xytext=(-2, 2),
-        ha="right",
+        xytext=(offset, 2),
+        ha=side,
         fontsize=7.5,
         color=PALE_INK,
         annotation_clip=True,

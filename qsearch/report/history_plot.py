@@ -9,7 +9,7 @@ import numpy.typing as npt
 from qsearch.analysis.bootstrap import Floats
 from qsearch.analysis.history import Axis
 from qsearch.evaluation.objective import Objective
-from qsearch.report.axes import DEFAULT_LOOK, INK, Look, new_figure, style_of
+from qsearch.report.axes import DEFAULT_LOOK, INK, Look, add_legend, label_values, new_figure, style_of
 from qsearch.run.histories import Traces
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def plot_history(
                 _draw(axes, one.x, validation[place][index], f"{each.name}, on validation images", **dashed)
         axes.set_xlim(left=0)
         axes.set_xlabel(X_LABELS[by])
-        axes.set_ylabel(label)
-    all_axes[0].legend(frameon=False, fontsize=8.5)
+        label_values(axes, label)
+    add_legend(all_axes[:1], 8.5)
     return figure
 
 

@@ -15,6 +15,7 @@ from qsearch.report.axes import (
     X_TITLES,
     Across,
     Look,
+    add_legend,
     draw_standard,
     draw_uncompressed,
     joining,
@@ -58,6 +59,7 @@ def plot_frontiers(
     figure, panels = new_figure(title, subtitle, columns=len(objectives), size=size, look=look)
     for axes, objective in zip(panels, objectives, strict=True):
         _draw_frontiers(axes, runs, objective, window, Across.of(look.x, runs[0]))
+    add_legend(panels, 9)
     return figure
 
 
@@ -87,12 +89,11 @@ def _draw_frontiers(
         )
     standard = standard_points(runs[0], objective)
     draw_standard(axes, standard, across, "standard tables, by quality", objective=objective)
-    draw_uncompressed(axes, runs[0], objective)
+    draw_uncompressed(axes, runs[0], objective, across)
     known = [point for point in drawn if not math.isnan(point[1])]
     zoom(axes, [*known, *(point for _, point in standard)], window, zoom_margin(objective), across)
-    size_axis(axes, across)
+    size_axis(axes, across, window)
     value_axis(axes, objective)
-    axes.legend(frameon=False, fontsize=9)
 
 
 def save_figure(figure: "Figure", path: Path) -> None:

@@ -17,6 +17,7 @@ from qsearch.report.axes import (
     Across,
     Look,
     Point,
+    add_legend,
     draw_standard,
     mark_of,
     new_figure,
@@ -84,9 +85,9 @@ def plot_psnr(
     draw_standard(axes, standard, across, "standard tables, by quality")
     trials = [point for results in runs for point in psnr_points(results.done)]
     zoom(axes, [*trials, *(point for _, point in standard)], window, 0.2, across)
-    size_axis(axes, across)
+    size_axis(axes, across, window)
     axes.set_ylabel(PSNR_LABEL)
-    axes.legend(frameon=False, fontsize=9)
+    add_legend([axes], 9)
     return figure
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qsearch.analysis.rate_distortion import RateDistortion
-from qsearch.report.axes import DEFAULT_LOOK, INK, PSNR_LABEL, Look, new_figure, style_of
+from qsearch.report.axes import DEFAULT_LOOK, INK, PSNR_LABEL, Look, add_legend, new_figure, style_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,5 +27,5 @@ def plot_rate_distortion(curves: Sequence[RateDistortion], subtitle: str, look: 
         )
     axes.set_xlabel("bits per pixel")
     axes.set_ylabel(PSNR_LABEL)
-    axes.legend(frameon=False, fontsize=9)
+    add_legend([axes], 9)
     return figure

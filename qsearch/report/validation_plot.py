@@ -16,6 +16,7 @@ from qsearch.report.axes import (
     Across,
     Look,
     Sizes,
+    add_legend,
     draw_standard,
     joining,
     new_figure,
@@ -73,6 +74,7 @@ def plot_validations(
         _draw(axes, pair, objective, window, look.x)
     for empty in panels[len(wanted) :]:
         empty.set_visible(False)
+    add_legend(panels[: len(wanted)], 8.5)
     return figure
 
 
@@ -103,8 +105,7 @@ def _draw(
     draw_standard(axes, standard, there, "standard tables, validation images", style_of(1)[0], objective=objective)
     everything = [*searched, *validation, *(point for _, point in (*own_standard, *standard))]
     zoom(axes, everything, window, zoom_margin(objective), across)
-    size_axis(axes, across)
+    size_axis(axes, across, window)
     value_axis(axes, objective)
     title = textwrap.fill(f"{pair.searched.name}, validation on {pair.measured_on}", TITLE_LETTERS)
     axes.set_title(title, loc="left", fontsize=9)
-    axes.legend(frameon=False, fontsize=8.5)

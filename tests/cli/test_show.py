@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from qsearch.analysis.bootstrap import Estimate
 from qsearch.analysis.gains import bootstrap_gains
@@ -14,7 +15,7 @@ from qsearch.report import wording
 from qsearch.report.cards import search_card
 from qsearch.run.folder import Run
 from tests.conftest import FAKE, Finished
-from tests.made_up_runs import IMAGES, PIXELS, done, make_run
+from tests.made_up_runs import IMAGES, PIXELS, done, make_loss_run, make_run
 
 Cli = Callable[..., Finished]
 
@@ -81,6 +82,37 @@ def test_an_interval_that_holds_zero_says_how_many_images_would_settle_it(cli: C
     assert line.endswith(f"; {wording.to_settle(more)})")
     make_run(tmp_path / "runs/surely", [done(0, 20, 0.90)])
     assert "would settle" not in cli("show", "surely").stdout
+
+
+def test_the_frontier_as_a_table(cli: Cli, tmp_path: Path) -> None:
+    """By loss it is trials 0, 3 and 4; the standard curve has loss 0.5 at ratio 15, 1 at 20 and 2 at 40."""
+    run = Run.open(make_loss_run(tmp_path / "runs/demo"))
+    found = json.loads(cli("show", "demo", "--frontier", "--json").stdout)
+    assert [each["label"] for each in found["frontier"]] == ["0", "3", "4"]
+    results = run.results()
+    for each in found["frontier"]:
+        gains = bootstrap_gains(results, results.trial(each["label"]))
+        assert each["gain_points"] == pytest.approx(gains.gain_points.value)
+    first, second, third = found["frontier"]
+    assert first["saving_percent"] == pytest.approx(100 * (1 - 15 / 18), abs=0.02)
+    assert second["saving_percent"] > 0
+    assert third["saving_percent"] > 0
+    assert found["standard"]["label"] == "standard:50"
+    lines = cli("show", "demo", "--frontier", "--like-quality", "75").stdout.splitlines()
+    rows = {line.split()[0]: line.split() for line in lines if line.strip()}
+    assert " ".join(rows["trial"]) == "trial ratio bpp KB top-1 loss points bytes saved at equal loss"
+    assert rows["0"][:7] == ["0", "18.00", "1.33", "2.73", "82.00", "%", "0.5000"]
+    assert rows["0"][-2:] == [f"{first['saving_percent']:+.1f}", "%"]
+    assert rows["standard:75"][1] == "15.00"
+    assert "Standard quality" not in "".join(lines)
+
+
+def test_a_frontier_of_nothing_and_of_tables_outside_the_curve(cli: Cli, tmp_path: Path) -> None:
+    make_run(tmp_path / "runs/empty", [])
+    assert "0 tables on the frontier" in cli("show", "empty", "--frontier").stdout
+    make_run(tmp_path / "runs/far", [done(0, 90, 0.2)])
+    assert json.loads(cli("show", "far", "--frontier", "--json").stdout)["frontier"][0]["gain_points"] is None
+    assert cli("show", "far", "--frontier").stdout.splitlines()[4].split()[-1] == "?"
 
 
 def test_what_is_not_compressed_is_stated_and_nothing_is_said_of_gains_before_the_first_table(
