@@ -119,7 +119,7 @@ function drawLegend(head, legend, width) {
 // What the page's style sheet and variables say becomes part of the element; what only this page needs goes.
 function keepStyle(element) {
   const style = getComputedStyle(element);
-  for (const name of element.localName === "text" ? [...SHEET_STYLES, "font-size"] : SHEET_STYLES) {
+  for (const name of element.localName === "text" ? [...SHEET_STYLES, "font-size", "font-weight"] : SHEET_STYLES) {
     element.setAttribute(name, style.getPropertyValue(name));
   }
   for (const name of ["class", "role", "tabindex", "aria-label", "aria-selected", "aria-hidden"]) element.removeAttribute(name);
