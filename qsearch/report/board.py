@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.results import Results
 from qsearch.analysis.summary import Summary, summarize
 from qsearch.disk import replacing
@@ -99,7 +98,7 @@ class Board:
                 names=[run.name for run in runs],
                 measured_on=wording.measured_on(runs[0]),
                 charts=[(chart_id("frontier", objective), objective) for objective in self._objectives()],
-                quality=QUALITY,
+                quality=self._followed[0].results.like_quality,
                 script=self.script.name,
                 every_s=self._every_s,
                 style=asset("page.css"),
@@ -111,7 +110,7 @@ class Board:
 
     def _write_script(self, *, watching: bool) -> None:
         results = [followed.results for followed in self._followed]
-        cards = {}
+        cards: dict[str, Any] = {}
         for followed in self._followed:
             found, networks = followed.results, wording.network_names(followed.run)
             cards |= {card_key(found.name, each.label): place_card(found, each, networks) for each in found.frontier}
