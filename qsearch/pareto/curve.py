@@ -25,10 +25,13 @@ class StandardCurve:
     take the best of their values: a gain counts against the better one.
     Questions broadcast against the leading axes: one curve answers any shape, a batch [b] answers a scalar, [b] or
     [k, 1]. Raises InputError for anything not finite and for shapes that differ.
+    smooth: False for points so near to each other, or so little left to chance, that :meth:`ratio_at` takes them as
+        they are.
     """
 
     ratio: Floats
     value: Floats
+    smooth: bool = True
 
     def __post_init__(self) -> None:
         ratio, value = np.asarray(self.ratio, dtype=np.float64), np.asarray(self.value, dtype=np.float64)
@@ -80,7 +83,7 @@ class StandardCurve:
     def _smoothed(self) -> Floats:
         """The values [..., m] as local quadratics in log ratio see them."""
         points = self.ratio.shape[-1]
-        if points < NEIGHBOURS:
+        if points < NEIGHBOURS or not self.smooth:
             return self.value
         place = np.log(self.ratio)
         distance = place[..., np.newaxis, :] - place[..., np.newaxis]  # [..., m, m]: of all points from each
