@@ -17,6 +17,7 @@ from qsearch.cli.options import (
     measuring_options,
     search_options,
     settings_of,
+    trust_command_option,
     trust_option,
     workers_option,
 )
@@ -74,6 +75,7 @@ CONFIRM_IMAGES = 50
 @workers_option
 @click.option("--name", help="The run's name.  [default: the strategy's, numbered]")
 @click.option("--config", type=click.Path(path_type=Path), help="A run.toml whose settings to start from.")
+@trust_command_option
 @click.option(
     "--confirm",
     type=click.FloatRange(min=0, max=1, max_open=True),
@@ -131,7 +133,12 @@ def run(
     click.echo(
         f"preparing {settings.dataset.spec} and {', '.join(each.spec for each in settings.classifiers)} ...", err=True
     )
-    evaluator = build_evaluator(settings, workers, trust_pickle=given["trust_pickle"])
+    evaluator = build_evaluator(
+        settings,
+        workers,
+        trust_pickle=given["trust_pickle"],
+        trust_command=given["trust_command"] or given["codec"] is not None,
+    )
     settings, evaluator = _aside(settings, evaluator, confirm)
     for classifier in evaluator.classifiers:
         note = better_normalisation(classifier, evaluator.dataset)
@@ -157,6 +164,7 @@ def run(
 @click.option("--allow-changed", is_flag=True, help="Go on although dataset, classifier or codec changed; recorded.")
 @click.option("--retry-failed", is_flag=True, help="Evaluate failed trials again, and replace them.")
 @trust_option
+@trust_command_option
 @workers_option
 @runs_option
 @json_option
@@ -167,6 +175,7 @@ def resume(
     run_: str,
     workers: int | None,
     trust_pickle: bool,
+    trust_command: bool,
     runs: Path,
     json_: bool,
     **how: Any,
@@ -174,7 +183,7 @@ def resume(
     """Go on with RUN (a name or a path) where it stopped, also to more trials."""
     found = find_run(run_, runs)
     workers = workers or default_workers(found.settings)
-    evaluator = build_evaluator(found.settings, workers, trust_pickle=trust_pickle)
+    evaluator = build_evaluator(found.settings, workers, trust_pickle=trust_pickle, trust_command=trust_command)
     _search(ctx, found, evaluator, workers, json_, **how)
 
 

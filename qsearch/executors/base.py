@@ -3,6 +3,7 @@
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import ClassVar, Self
@@ -69,6 +70,19 @@ class Executor(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def outcomes_of(tasks: Sequence[Task], executor: Executor) -> Iterator[Outcome]:
+    """What becomes of ``tasks``, as they finish; never many more than run at once are handed out."""
+    waiting = list(tasks)[::-1]
+    outstanding = 0
+    while waiting or outstanding:
+        while waiting and outstanding < 2 * executor.capacity:
+            executor.submit(waiting.pop())
+            outstanding += 1
+        for outcome in executor.collect():
+            outstanding -= 1
+            yield outcome
 
 
 def took_too_long(timeout_s: float) -> str:

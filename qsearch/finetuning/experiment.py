@@ -16,7 +16,7 @@ from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.labels import align_labels
 from qsearch.classifiers.network import TorchNetwork
 from qsearch.codecs.base import Codec, Encoded
-from qsearch.datasets.base import Dataset, identities
+from qsearch.datasets.base import Dataset, check_prepared, identities
 from qsearch.disk import check_folder_name, locked, replacing, writing
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, bpp_of
@@ -280,6 +280,7 @@ class _Arm:
 
 def encode_all(codec: Codec, dataset: Dataset, tables: QuantTables, threads: int) -> Encoded:
     """All of ``dataset`` encoded at ``tables``, sizes and decoded pixels, in memory."""
+    check_prepared(dataset, "fine-tuning")
     parts = [dataset.images[start : start + BLOCK] for start in range(0, len(dataset), BLOCK)]
     with ThreadPoolExecutor(threads) as pool:
         encoded = list(pool.map(lambda images: codec.encode(images, tables.tables_for(images)), parts))

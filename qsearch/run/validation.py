@@ -40,6 +40,7 @@ def validation_settings(run: Run, tables: dict[str, QuantTables], settings: RunS
         options={"tables": [one.to_bytes().hex() for one in tables.values()], "labels": list(tables)},
         trials=len(tables),
         layout="ycbcr",
+        like_quality=run.settings.search.like_quality,
         qualities=run.settings.search.qualities,
         objective=run.settings.search.objective,
         hypervolume_reference=run.settings.search.hypervolume_reference,
@@ -258,8 +259,9 @@ def _searched_by(run: Run) -> Path | None:
 
 
 def validations(run: Run) -> list[Run]:
-    """The validations kept with ``run``, by name."""
-    return [Run.open(path.parent) for path in sorted((run.path / FOLDER).glob("*/run.toml"))]
+    """The validations kept with ``run``, by name, stated at the quality that it is looked at."""
+    paths = sorted((run.path / FOLDER).glob("*/run.toml"))
+    return [Run.open(path.parent).looked_at(run.like_quality) for path in paths]
 
 
 def uses(run: Run, dataset_digest: str) -> int:

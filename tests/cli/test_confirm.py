@@ -16,6 +16,7 @@ from PIL import Image
 
 from qsearch.archive.store import Archive
 from qsearch.export.reading import read_tables
+from qsearch.report import wording
 from qsearch.run.confirmation import confirmations, confirmed
 from qsearch.run.folder import ARCHIVE_FILE, SETTINGS_FILE, Run
 from qsearch.run.settings import save_settings
@@ -90,7 +91,7 @@ def test_the_summary_states_it_with_what_it_rests_on(cli: Cli, demo: Path) -> No
     if not confirmation.falls_back:
         assert f"{confirmation.standard_errors:.1f} standard errors above the standard tables" in shown
     if found["further_images"]:
-        assert f"about {found['further_images']} more images would settle whether it is better" in shown
+        assert f"; {wording.to_settle(found['further_images'])}" in shown
     assert shown.index("next: ") > shown.index("Confirmed on")
 
 
