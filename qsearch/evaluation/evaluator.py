@@ -113,7 +113,7 @@ class Evaluator:
         def encode(part: Positions) -> Encoded:
             return self._encode(task.quantizer, source, part, decode)
 
-        if self.codec_threads == 1:
+        if self.codec_threads == 1 or len(parts) == 1:  # nothing to be ahead of
             yield from ((start, part, encode(part)) for start, part in parts)
             return
         with ThreadPoolExecutor(self.codec_threads) as pool:
