@@ -11,7 +11,7 @@ from qsearch.report.axes import Look
 LARGEST_INCHES = 60
 
 
-class _Size(click.ParamType):
+class _Size(click.ParamType[tuple[float, float]]):
     """WIDTHxHEIGHT in inches, as two numbers."""
 
     name = "WIDTHxHEIGHT"
