@@ -143,4 +143,7 @@ def weighted_points(
     size_bytes, worth = weighted_totals(measurements, weights, objective)
     images = weights.sum(axis=1, keepdims=True)
     images[images == 0] = np.nan
-    return 3 * first.pixels * images / size_bytes, worth / (classifiers * images)
+    pixels = first.pixels * images
+    if not first.pixels:  # images differ in size
+        pixels = np.where(images > 0, weights @ first["pixels"].astype(np.float64)[:, np.newaxis], np.nan)
+    return 3 * pixels / size_bytes, worth / (classifiers * images)

@@ -10,7 +10,13 @@ import click
 import msgspec
 
 from qsearch.cli import completion
-from qsearch.cli.options import network_options, preparation_options, settings_of_classifier, settings_of_dataset
+from qsearch.cli.options import (
+    network_options,
+    preparation_options,
+    settings_of_classifier,
+    settings_of_prepared_dataset,
+    trust_command_option,
+)
 from qsearch.cli.progress import INTERRUPTED, Progress
 from qsearch.cli.run_names import find_run, like_quality_option, runs_option
 from qsearch.cli.tables import RunTable, run_table
@@ -54,6 +60,7 @@ EMBEDDED = ("textures:train", "textures:test")
     help="textures-cnn, torchvision:NAME or timm:NAME.  [default: the run's]",
 )
 @network_options
+@trust_command_option
 @click.option(
     "--train-images",
     type=click.IntRange(min=1),
@@ -117,11 +124,14 @@ def _experiment(table: RunTable, given: dict[str, Any]) -> tuple["FinetuneSettin
 
     searched = table.run.settings.dataset
     prepared = {**given, "size": given["size"] or searched.size, "fit": given["fit"] or searched.fit}
-    train_on, held_out = (settings_of_dataset({**prepared, "dataset": spec}) for spec in _images(table.run, given))
+    train_on, held_out = (
+        settings_of_prepared_dataset({**prepared, "dataset": spec}, "finetune") for spec in _images(table.run, given)
+    )
     same_names = ("train_images", "epochs", "batch", "learning_rate", "seed")
     training = Training(threads=given["threads"] or usable_cores(), **{name: given[name] for name in same_names})
     network = _network(table.run, given)
-    return prepare(table.run, table.choice, network, train_on, held_out, training, trust_pickle=given["trust_pickle"])
+    trusted = {name: given[name] for name in ("trust_pickle", "trust_command")}
+    return prepare(table.run, table.choice, network, train_on, held_out, training, **trusted)
 
 
 def _network(run: "Run", given: dict[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from qsearch.report.axes import Look
 LARGEST_INCHES = 60
 
 
-class _Size(click.ParamType[tuple[float, float]]):
+class _Size(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5 alone
     """WIDTHxHEIGHT in inches, as two numbers."""
 
     name = "WIDTHxHEIGHT"

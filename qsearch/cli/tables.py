@@ -9,6 +9,7 @@ import click
 from qsearch.analysis.choice import Choice, choose_like_quality, choose_trial
 from qsearch.analysis.results import Results
 from qsearch.cli.run_names import find_run, is_run, run_names
+from qsearch.datasets.base import ImageIdentity
 from qsearch.errors import InputError
 from qsearch.export.formats import TableSheet
 from qsearch.export.provenance import sheet_of
@@ -183,6 +184,12 @@ def learned_tables(spec: str) -> Learned | None:
         if kind is not None:
             return Learned(path, read_ladder(path) if kind == "ladder" else read_dial(path), chosen)
     return None
+
+
+def images_of_learned(paths: Sequence[Path]) -> dict[str, tuple[ImageIdentity, ...]]:
+    """The images that the ladders and dials in files were learned from, by the names of the files."""
+    found = ((path, learned_tables(str(path))) for path in paths)
+    return {path.name: learned.content.images for path, learned in found if learned is not None}
 
 
 def run_table(spec: str, runs: Path, like_quality: int | None = None) -> RunTable:

@@ -10,22 +10,23 @@ import click
 import msgspec
 
 from qsearch.analysis.bootstrap import Estimate
-from qsearch.analysis.plausibility import answers_probabilities
+from qsearch.analysis.plausibility import answers_probabilities, better_normalisation
 from qsearch.analysis.results import Results
 from qsearch.analysis.validation import ValidationRow
 from qsearch.classifiers.base import NetworkOptions
 from qsearch.cli import completion
-from qsearch.cli.declared import defaults_said, field_names
+from qsearch.cli.declared import Number, defaults_said, field_names
 from qsearch.cli.options import (
     classifier_options,
     dataset_options,
     json_option,
     measured_settings,
+    trust_command_option,
     workers_option,
 )
 from qsearch.cli.progress import measure
 from qsearch.cli.run_names import find_run, look_option, runs_option
-from qsearch.cli.tables import TABLES_HELP, resolve_all
+from qsearch.cli.tables import TABLES_HELP, images_of_learned, resolve_all
 from qsearch.datasets.splits import other_half
 from qsearch.errors import InputError
 from qsearch.evaluation.objective import Objective
@@ -43,7 +44,7 @@ from qsearch.run.findings import (
 )
 from qsearch.run.folder import Run
 from qsearch.run.settings import RunSettings
-from qsearch.run.validation import open_validation, validation_settings
+from qsearch.run.validation import learned_sources, open_validation, validation_settings
 
 UNKNOWN = Estimate(None, None, None, 0)
 
@@ -75,9 +76,14 @@ def _of_the_run(option: str, default: str) -> str:
     type=click.IntRange(min=1),
     help="Of the frontier only so many tables, nearest to --ratio, and the run's two picks.",
 )
-@click.option("--ratio", type=float, help="For --top.  [default: the standard tables' at --like-quality]")
+@click.option(
+    "--ratio",
+    type=Number(min=0, min_open=True),
+    help="For --top.  [default: the standard tables' at --like-quality]",
+)
 @click.option("--name", help="What the validation is called.  [default: from dataset and classifiers]")
 @look_option
+@trust_command_option
 @workers_option
 @runs_option
 @json_option
@@ -118,17 +124,22 @@ def validate(
         chosen[pick.trial.label] = pick.trial.tables
     settings = validation_settings(run, chosen, wanted)
     workers = workers or default_workers(settings)
-    evaluator = build_evaluator(settings, workers, trust_pickle=given["trust_pickle"])
-    for note in (answers_probabilities(each, evaluator.dataset) for each in evaluator.classifiers):
+    evaluator = build_evaluator(
+        settings, workers, trust_pickle=given["trust_pickle"], trust_command=given["trust_command"]
+    )
+    doubts = (answers_probabilities, better_normalisation)
+    for note in (doubt(each, evaluator.dataset) for each in evaluator.classifiers for doubt in doubts):
         if note is not None:
             click.echo(note, err=True)
+    others = [Run.open(path) for path in dict.fromkeys(sheet.run for sheet in sheets.values()) if path is not None]
+    learned_on = {spec: sheet.learned_on for spec, sheet in sheets.items() if sheet.learned_on}
     validation = open_validation(
         run,
         name or _name(settings),
         settings,
         evaluator,
-        others=[Run.open(path) for path in dict.fromkeys(sheet.run for sheet in sheets.values()) if path is not None],
-        learned_on={spec: sheet.learned_on for spec, sheet in sheets.items() if sheet.learned_on},
+        others=others,
+        learned_on=images_of_learned(learned_sources([run, *others])) | learned_on,
         on_note=lambda note: click.echo(note, err=True),
     ).looked_at(run.like_quality)
     interrupted = measure(validation, evaluator, workers, executor=executor, timeout_s=timeout_s)

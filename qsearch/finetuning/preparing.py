@@ -33,6 +33,7 @@ def prepare(
     training: Training,
     *,
     trust_pickle: bool = False,
+    trust_command: bool = False,
 ) -> tuple[FinetuneSettings, Parts]:
     """An experiment on the table of ``run`` that was chosen, against the standard tables at its ``like_quality``.
 
@@ -53,7 +54,7 @@ def prepare(
         classifier,
         draw(build_dataset(train_on), training.train_images, training.seed),
         build_dataset(held_out),
-        build_codec(run.settings.codec),
+        build_codec(run.settings.codec, trust_command=trust_command),
         run,
     )
     settings = FinetuneSettings(

@@ -2,7 +2,9 @@
 
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from qsearch.analysis.bootstrap import LEVEL, MOST_FURTHER, Estimate
 from qsearch.analysis.candidates import MEAN_OF, SCALED, SEED, STANDARD
@@ -26,12 +28,24 @@ def measured_on(run: Run) -> str:
     """What was measured, in one line: images, networks, encoder."""
     recorded = run.settings.recorded or Recorded()
     dataset, codec = recorded.dataset, recorded.codec
-    flags = "".join(f", {flag}" for flag in ("optimize", "progressive") if codec.get(flag))
+    as_stored = f" compressed as stored ({dataset['stored']})" if "stored" in dataset else ""
     return (
-        f"{dataset['images']} images {dataset['width']}x{dataset['height']} of {short_spec(dataset['name'])}, "
-        f"{' + '.join(network_names(run))}, {codec['name']} {codec.get('subsampling', '')}{flags}"
+        f"{dataset['images']} images {dataset['width']}x{dataset['height']}{as_stored} of "
+        f"{short_spec(dataset['name'])}, "
+        f"{' + '.join(network_names(run))}, {encoder_called(codec)} {codec.get('subsampling', '')}"
+        f"{encoder_flags(codec)}"
         f"{', ' + AGREEMENT if labels_predicted(run) else ''}"
     )
+
+
+def encoder_called(codec: Mapping[str, Any]) -> str:
+    """The codec by its name, or the program that it runs, as ``codec``, recorded with a run, says."""
+    return str(codec.get("program") or codec["name"])
+
+
+def encoder_flags(codec: Mapping[str, Any]) -> str:
+    """The switches that are on in the settings of a codec, each behind a comma."""
+    return "".join(f", {flag}" for flag in ("optimize", "progressive") if codec.get(flag))
 
 
 def network_names(run: Run) -> tuple[str, ...]:
@@ -200,4 +214,5 @@ def count(number: int, noun: str) -> str:
 
 def without_folders(text: str) -> str:
     """``folder:/home/ann/photos`` as ``folder:photos``: the page goes to others, a user's folders are nobody's."""
-    return _ABSOLUTE_PATH.sub(r"\1\2", text)
+    whole = _ABSOLUTE_PATH.sub(r"\1\2", text)
+    return " ".join(_ABSOLUTE_PATH.sub(r"\1\2", word) for word in whole.split(" "))  # of a command, say

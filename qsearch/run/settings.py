@@ -87,6 +87,7 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     box: what is searched within bounds; in a box of shapes every proposal is steered, to the ratio of the standard
         tables at ``around`` where no ``ratio`` is given.
     seeds: tables that somebody names for a strategy to begin with, beside those of earlier trials.
+    seeds_from: the folders of runs, and the files of ladders and dials, that these or listed tables were taken from.
     race: how tables race, or None, where each sees all images; see :mod:`qsearch.search.racing`.
     warm_up: how many of the trials are sorted random ones, first, that give a strategy its bounds; around, window
         and sigma say how. 0 where the bounds were given.
@@ -108,6 +109,7 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     sigma: float = 0.5
     box: Box = "paper"
     seeds: tuple[SeedSettings, ...] = ()
+    seeds_from: tuple[str, ...] = ()
     bounds: BoundsSettings | None = None
     qualities: tuple[Quality, ...] = REFERENCE_QUALITIES
     objective: ObjectiveName = "top1"

@@ -292,6 +292,24 @@ def test_bounds_come_with_the_images_kept_aside(cli: Cli, many: None) -> None:
     assert "dataset: digest was" in refused.sentence
 
 
+def test_images_that_made_its_seeds_are_not_kept_aside(cli: Cli, many: None) -> None:
+    assert cli("run", "--name", "source", "--trials", "3", "--confirm", "0", *FAKE).status == 0
+    listed = ("run", "--name", "listed", "--strategy", "listed", "--seeds", "source:1", *FAKE)
+    finished = cli(*listed)
+    assert finished.status == 0, finished.stderr
+    assert "none are kept aside, for 50 of 50 images are among those that run source searched on" in finished.stderr
+    assert Run.open("runs/listed").settings.dataset.kept_aside == 0
+    refused = cli("run", "--name", "asked", *listed[3:], "--confirm", "0.5")
+    assert refused.status == 2
+    assert "of those to keep aside, 100 of 100 images are among those that run source searched on" in refused.sentence
+    assert not Path("runs/asked").exists()
+    assert cli("run", "--name", "half", "--trials", "3", "--confirm", "0.5", *FAKE).status == 0
+    same = ("--strategy", "listed", *FAKE, "--confirm", "0.5")
+    assert cli("run", "--name", "same", *same, "--seeds", "half:1").status == 0, "it was searched on the others"
+    refused = cli("run", "--name", "best", *same, "--seeds", "half")
+    assert "100 of 100 images are among those that run half made its pick on" in refused.sentence
+
+
 def test_without_any_kept_aside_the_pick_is_the_search_s(cli: Cli, many: None, tmp_path: Path) -> None:
     made = cli(*SEARCH, "--trials", "6", "--confirm", "0")
     assert made.status == 0, made.stderr

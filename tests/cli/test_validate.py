@@ -188,6 +188,7 @@ def test_help_states_the_defaults_that_hold(cli: Cli) -> None:
         (["--dataset", "fake:7", "--split"], "say on which images"),
         (["--split"], "needs a run made with 'run --split'"),
         (["--dataset", "fake:7", "--ratio", "3"], "--ratio goes with --top"),
+        (["--dataset", "fake:7", "--top", "2", "--ratio", "nan"], "nan is no finite number"),
         (["--dataset", "fake:7", "--tables", "nothing"], "tables are called"),
     ],
 )
