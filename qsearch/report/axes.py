@@ -73,16 +73,16 @@ DEFAULT_LOOK = Look()
 
 @dataclass(frozen=True)
 class Across:
-    """The x axis: where a compression ratio stands on it. pixels: of an image, which sizes in bytes depend on."""
+    """The x axis: where a compression ratio stands on it. pixels: of an image on average, which bytes depend on."""
 
     x: Sizes
-    pixels: int
+    pixels: float
 
     @classmethod
     def of(cls, x: Sizes, results: Results) -> "Across":
         """That of the images of ``results``."""
         known = (each.measurement for each in (*results.reference, *results.search) if each.measurement is not None)
-        return cls(x, next((measurement.pixels for measurement in known), 1))
+        return cls(x, next((each.total_pixels / each.images for each in known), 1.0))
 
     def __call__(self, ratios: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """The places of ``ratios``."""

@@ -111,9 +111,8 @@ def test_psnr_of_the_accuracy_frontier_is_highlighted(reported: Reported) -> Non
 
 def test_equal_points_of_several_runs_are_seen_through_one_another(reported: Reported) -> None:
     results = reported.runs[0].results()
-    first, second = [
-        line for line in plot_psnr([results, results], "").axes[0].lines if "frontier" in str(line.get_label())
-    ]
+    lines = plot_psnr([results, results], "").axes[0].lines
+    first, second = [line for line in lines if "frontier" in str(line.get_label())]
     np.testing.assert_array_equal(first.get_xydata(), second.get_xydata())
     assert second.get_markerfacecolor() == "none"
     assert second.get_markersize() > first.get_markersize()
