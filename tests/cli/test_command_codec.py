@@ -1,4 +1,4 @@
-"""``--codec command:...``: runs by an encoder of one's own; a program that a file names runs only when it is told to."""
+"""``--codec command:...``: runs by one's own encoder; a program that a file names runs only when it is told to."""
 
 import json
 import re
