@@ -101,7 +101,8 @@ def _option(field: msgspec.structs.FieldInfo, text: str | None) -> Callable[[Any
         numbers = len(kind.item_types)
         return click.option(name, field.name, nargs=numbers, type=float, metavar=" ".join("X" * numbers), help=text)
     if isinstance(kind, kinds.IntType):
-        return click.option(name, field.name, type=click.IntRange(kind.ge, kind.le), help=text)
+        bounded = kind.ge is not None or kind.le is not None
+        return click.option(name, field.name, type=click.IntRange(kind.ge, kind.le) if bounded else int, help=text)
     return click.option(name, field.name, type=float if isinstance(kind, kinds.FloatType) else str, help=text)
 
 

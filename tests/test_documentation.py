@@ -1,4 +1,4 @@
-"""What the README shows works: its plug-in, its Python, its commands."""
+"""What the README and the pages of docs/ show works: the plug-in, the Python, the commands, the links."""
 
 import re
 import subprocess
@@ -11,16 +11,30 @@ from click.testing import CliRunner
 from qsearch.cli.main import COMMANDS, cli
 from tests.conftest import REPOSITORY, Command
 
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-PLUG_IN = next(block for block in PYTHON if block.startswith("# my_strategies.py"))
-ENTRY_POINTS = re.findall(r"```toml\n# pyproject\.toml\n(.*?)```", README, flags=re.DOTALL)
-COMMAND_LINES = [line.split("#")[0].split() for line in re.findall(r"^    (qsearch .*)$", README, flags=re.MULTILINE)]
+PAGES = {
+    path.relative_to(REPOSITORY).as_posix(): re.sub(r"<!--.*?-->", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for path in (REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").glob("*.md")))
+}
+"""By path; what stands in a comment is not shown."""
+GENERATED = "docs/commands.md"
+PYTHON = [
+    (name, block) for name, page in PAGES.items() for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+]
+PLUG_IN = next(block for _, block in PYTHON if block.startswith("# my_strategies.py"))
+ENTRY_POINTS = re.findall(r"```toml\n# pyproject\.toml\n(.*?)```", PAGES["docs/plugins.md"], flags=re.DOTALL)
+COMMAND_LINES = sorted(
+    {
+        line.replace("\\\n", " ").split("#")[0].strip()
+        for name, page in PAGES.items()
+        if name != GENERATED
+        for line in re.findall(r"^    (qsearch (?:.*\\\n)*.*)$", page, flags=re.MULTILINE)
+    }
+)
 
 
 @pytest.fixture
 def installed_plug_in(tmp_path: Path) -> Path:
-    """A folder that, on the path, is the README's package as pip would install it."""
+    """A folder that, on the path, is the package of docs/plugins.md as pip would install it."""
     folder = tmp_path / "site"
     metadata = folder / "my_strategies-1.0.dist-info"
     metadata.mkdir(parents=True)
@@ -83,7 +97,7 @@ def test_the_plug_in_keeps_the_contract(installed_plug_in: Path, tmp_path: Path)
 
 
 def test_the_python_example_finds_a_frontier(tmp_path: Path) -> None:
-    example = next(block for block in PYTHON if "run_search" in block)
+    example = next(block for name, block in PYTHON if name == "docs/api.md" and "run_search" in block)
     example = example.replace("trials=50", "trials=2, qualities=(90, 50, 10)")
     (tmp_path / "example.py").write_text(example)
     finished = subprocess.run([sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -91,8 +105,14 @@ def test_the_python_example_finds_a_frontier(tmp_path: Path) -> None:
     assert re.match(r"\[\(\d, \d+\.\d+, 0\.\d+\)", finished.stdout)
 
 
-@pytest.mark.parametrize("words", COMMAND_LINES, ids=" ".join)
-def test_the_commands_and_their_options_exist(words: list[str]) -> None:
+@pytest.mark.parametrize(("page", "block"), PYTHON, ids=lambda value: value if value in PAGES else "")
+def test_all_python_compiles(page: str, block: str) -> None:
+    compile(block, page, "exec")
+
+
+@pytest.mark.parametrize("line", COMMAND_LINES)
+def test_the_commands_and_their_options_exist(line: str) -> None:
+    words = line.split()
     command = words[1]
     assert command in COMMANDS
     depth = 3 if command in ("dataset", "classifier", "cache", "learn") else 2
@@ -103,5 +123,25 @@ def test_the_commands_and_their_options_exist(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_is_named(command: str) -> None:
-    assert f"qsearch {command}" in README
+def test_every_command_is_told_of(command: str) -> None:
+    """In words, not only in the list of all options."""
+    assert any(f"qsearch {command}" in page for name, page in PAGES.items() if name != GENERATED)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_to_what_is_there(name: str) -> None:
+    folder = (REPOSITORY / name).parent
+    targets = [target.partition("#") for target in re.findall(r"\]\(([^)\s]+)\)", PAGES[name])]
+    for path, _, heading in targets:
+        if path.startswith(("http://", "https://")):
+            continue
+        file = (folder / path).resolve() if path else REPOSITORY / name
+        assert file.exists(), path
+        if heading:
+            assert heading in _anchors(file.read_text(encoding="utf-8"))
+
+
+def _anchors(text: str) -> set[str]:
+    """What its headings are called in links, as GitHub and MyST do."""
+    headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
