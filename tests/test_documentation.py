@@ -1,18 +1,23 @@
 """What the README and the pages of docs/ show works: the plug-in, the Python, the commands, the links."""
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
+import qsearch
 from qsearch.cli.main import COMMANDS, cli
 from tests.conftest import REPOSITORY, Command
 
 PAGES = {
-    path.relative_to(REPOSITORY).as_posix(): re.sub(r"<!--.*?-->", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    path.relative_to(REPOSITORY).as_posix(): re.sub(
+        r"<!--.*?-->", "", path.read_text(encoding="utf-8"), flags=re.DOTALL
+    )
     for path in (REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").glob("*.md")))
 }
 """By path; what stands in a comment is not shown."""
@@ -113,13 +118,21 @@ def test_all_python_compiles(page: str, block: str) -> None:
 @pytest.mark.parametrize("line", COMMAND_LINES)
 def test_the_commands_and_their_options_exist(line: str) -> None:
     words = line.split()
-    command = words[1]
-    assert command in COMMANDS
-    depth = 3 if command in ("dataset", "classifier", "cache", "learn") else 2
-    shown = CliRunner().invoke(cli, [*words[1:depth], "--help"])
+    command, path = cli.get_command(click.Context(cli), words[1]), [words[1]]
+    assert command is not None
+    while isinstance(command, click.Group) and words[len(path) + 1] in command.list_commands(click.Context(command)):
+        path.append(words[len(path) + 1])
+        command = command.get_command(click.Context(command), path[-1])
+    shown = CliRunner().invoke(cli, [*path, "--help"])
     assert shown.exit_code == 0
     for option in (word for word in words if word.startswith("--")):
-        assert option in shown.output
+        assert re.search(rf"{option}\b", shown.output)
+
+
+def test_the_page_of_commands_is_what_the_commands_say() -> None:
+    made = runpy.run_path(str(REPOSITORY / "docs" / "generate_commands.py"))["page"]()
+    assert made == (REPOSITORY / GENERATED).read_text(encoding="utf-8"), "make it anew: make commands"
+    assert "None" not in made
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -139,6 +152,17 @@ def test_links_lead_to_what_is_there(name: str) -> None:
         assert file.exists(), path
         if heading:
             assert heading in _anchors(file.read_text(encoding="utf-8"))
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    listed = re.findall(r"^\.\. auto\w+:: (\w+)$", PAGES["docs/api.md"], flags=re.MULTILINE)
+    assert sorted(listed) == sorted(qsearch.__all__)
+
+
+def test_every_page_is_in_the_contents() -> None:
+    contents = re.findall(r"^([\w-]+)$", PAGES["docs/index.md"], flags=re.MULTILINE)
+    pages = {Path(name).stem for name in PAGES if name.startswith("docs/")} - {"index"}
+    assert sorted(contents) == sorted(pages)
 
 
 def _anchors(text: str) -> set[str]:
