@@ -15,9 +15,7 @@ from qsearch.cli.main import COMMANDS, cli
 from tests.conftest import REPOSITORY, Command
 
 PAGES = {
-    path.relative_to(REPOSITORY).as_posix(): re.sub(
-        r"<!--.*?-->", "", path.read_text(encoding="utf-8"), flags=re.DOTALL
-    )
+    path.relative_to(REPOSITORY).as_posix(): re.sub(r"(?s)<!--.*?-->", "", path.read_text(encoding="utf-8"))
     for path in (REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").glob("*.md")))
 }
 """By path; what stands in a comment is not shown."""

@@ -1,4 +1,4 @@
-"""The examples: the plug-in installs as printed, keeps its contract and is that of the documentation; the scripts run."""
+"""The examples: the plug-in installs as printed, keeps its contract and is the documentation's; the scripts run."""
 
 import os
 import re

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-
 from my_strategies import FlatRandom
+
 from qsearch.testing import StrategyContract
 
 
