@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from qsearch.datasets.stored import StoredImages
 from qsearch.errors import InputError
 from qsearch.tables import QuantTables
 
@@ -61,6 +62,8 @@ class Codec(ABC):
     """
 
     name: ClassVar[str]
+    executes: ClassVar[bool] = False
+    """Whether options of its own say what program runs: such options are not taken from a file without being asked."""
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
 
     def __post_init__(self) -> None:
@@ -68,6 +71,11 @@ class Codec(ABC):
             raise InputError(
                 f"chroma subsampling is one of {', '.join(SUBSAMPLINGS)}, got {self.encoder.subsampling!r}."
             )
+
+    @classmethod
+    def settings_in(cls, argument: str) -> dict[str, Any]:
+        """What ``NAME:ARGUMENT`` sets, fields by name. InputError where the codec takes no argument."""
+        raise InputError(f"the codec {cls.name} takes no argument, got {argument!r}: give --codec-option NAME=VALUE.")
 
     def prepare(self, images: Images, digest: str) -> Any:
         """What :meth:`encode` reads ``images`` from, made once per dataset and process.
@@ -82,6 +90,11 @@ class Codec(ABC):
         None where the codec does not decode there; by default it does not.
         """
         return None
+
+    def prepare_stored(self, images: StoredImages) -> Any:
+        """As :meth:`prepare`, for images of sizes of their own: its ``one(index)`` is what :meth:`encode` reads image
+        ``index`` alone from; by default it is them."""
+        return images
 
     @abstractmethod
     def encode(self, source: Any, tables: Sequence[QuantTables]) -> Encoded:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from qsearch.codecs.files import FileCodec
+from qsearch.codecs.markers import Frame, read_frame
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.files import image_suffixes
 from qsearch.datasets.pixels import UnusableImageError
@@ -14,7 +16,6 @@ from qsearch.disk import writing
 from qsearch.encode.image import JPEG_FORMATS, Tables, encode_file, tables_of_file
 from qsearch.encode.listing import Contents, listing, same_stem, stem
 from qsearch.errors import DiskError, EvaluationError, InputError
-from qsearch.export.markers import Frame, read_frame
 from qsearch.tables import QuantTables
 
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
@@ -136,7 +137,7 @@ def _count(listed: Iterable[Contents], none: str) -> tuple[int, int]:
 def compress_files(
     plan: Plan,
     tables: Tables,
-    codec: PillowCodec | None = None,
+    codec: FileCodec | None = None,
     *,
     strip: bool = False,
     overwrite: bool = False,
@@ -182,7 +183,7 @@ def _in_threads(do: Callable[[Job], Outcome], jobs: Iterator[Job], workers: int)
 @dataclass(frozen=True)
 class _Work:
     tables: Tables
-    codec: PillowCodec
+    codec: FileCodec
     strip: bool
     overwrite: bool
     in_place: bool

@@ -30,7 +30,8 @@ def test_a_run_ends_with_what_it_found(cli: Cli, tmp_path: Path) -> None:
     assert "Run demo: sorted-random, seed 5, layout shared" in finished.stdout
     assert "15 images 24x24 of fake, fake, coefficient 4:2:0" in finished.stdout
     assert "12 of 12 trials done (12 distinct)" in finished.stdout
-    assert re.search(r"Standard quality 50: +ratio +\d+\.\d\d \(\d+\.\d\d bpp\), top-1 +\d+\.\d\d %", finished.stdout)
+    place = r"Standard quality 50: +ratio +\d+\.\d\d \(\d+\.\d\d bpp, \d+\.\d\d KB an image\), top-1 +\d+\.\d\d %"
+    assert re.search(place, finished.stdout)
     assert "Best at no lower ratio:" in finished.stdout
     assert "Picked by cross-entropy." in finished.stdout
     assert "Best at no higher loss:" in finished.stdout

@@ -15,7 +15,8 @@ from qsearch.analysis.summary import summarize
 from qsearch.errors import DiskError, InputError
 from qsearch.evaluation.objective import LOSS
 from qsearch.report import wording
-from qsearch.report.page import as_script_data, render_report, write_report
+from qsearch.report.page import render_report, write_report
+from qsearch.report.templates import as_script_data
 from qsearch.run.folder import Run
 from tests.made_up_runs import make_run
 from tests.report.conftest import Reported
