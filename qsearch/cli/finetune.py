@@ -19,7 +19,9 @@ from qsearch.cli.options import (
 )
 from qsearch.cli.progress import INTERRUPTED, Progress
 from qsearch.cli.run_names import find_run, like_quality_option, runs_option
-from qsearch.cli.tables import RunTable, run_table
+from qsearch.cli.tables import RunTable, images_of_learned, run_table
+from qsearch.datasets.base import identities
+from qsearch.run.validation import learned_sources, refuse_learned
 
 if TYPE_CHECKING:
     from qsearch.finetuning.experiment import FinetuneResult, FinetuneSettings, Parts, Row
@@ -103,7 +105,8 @@ def finetune(ctx: click.Context, /, run_: str, name: str | None, runs: Path, jso
         table = RunTable.of(find_run(run_, runs, quality), given["trial"])
     run = table.run
     settings, parts = _experiment(table, given)
-    for note in parts.notes:
+    learned_on = images_of_learned(learned_sources([run]))
+    for note in [*parts.notes, *refuse_learned(learned_on, identities(parts.held_out))]:
         click.echo(note, err=True)
     folder, settings = open_experiment(run, name or _name(settings), settings)
     try:
