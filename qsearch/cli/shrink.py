@@ -11,9 +11,11 @@ import msgspec
 from qsearch.analysis.bootstrap import LEVEL, Estimate
 from qsearch.cli import completion
 from qsearch.cli.declared import given_fields, options_for
-from qsearch.cli.options import dataset_options, network_options, settings_of_classifier, settings_of_dataset
+from qsearch.cli.options import dataset_options, network_options, settings_of_classifier, settings_of_prepared_dataset
 from qsearch.cli.progress import INTERRUPTED, Progress
 from qsearch.codecs.base import EncoderOptions
+from qsearch.executors import DEFAULT as DEFAULT_EXECUTOR
+from qsearch.executors import EXECUTORS
 from qsearch.report import wording
 from qsearch.run.settings import CodecSettings
 from qsearch.shrink.settings import BYS, ShrinkSettings
@@ -75,6 +77,10 @@ if TYPE_CHECKING:
     help="Where tables, dial, picture and measurements go.  [default: like-quality-Q]",
 )
 @click.option("--workers", type=click.IntRange(min=1), help="Tables at once.  [default: the cores]")
+@click.option(
+    "--executor", type=click.Choice(EXECUTORS.names()), default=DEFAULT_EXECUTOR, show_default=True,
+    help="Where tables are measured; serial: in this process.",
+)  # fmt: skip
 @click.option("--json", "json_", is_flag=True, help="Print what was found as JSON.")
 @click.pass_context
 def shrink(
@@ -89,6 +95,7 @@ def shrink(
     seed: int,
     out: Path | None,
     workers: int | None,
+    executor: str,
     json_: bool,
     trust_pickle: bool,
     **given: Any,
@@ -104,13 +111,13 @@ def shrink(
     qsearch shrink --dataset folder:PHOTOS --size 224 --classifier torchvision:resnet50 --like-quality 85
     """
     from qsearch.report.plots import save_figure
-    from qsearch.report.shrink_plot import plot_shrunk
+    from qsearch.shrink.picture import plot_shrunk
     from qsearch.shrink.shrinking import as_plain
     from qsearch.shrink.shrinking import shrink as find
 
     if given["dataset"] is None:
         raise click.UsageError("say which images: --dataset D.")
-    dataset = settings_of_dataset(given)
+    dataset = settings_of_prepared_dataset(given, "shrink")
     if given["labels"] is not None:
         dataset = msgspec.structs.replace(dataset, labels=given["labels"])
     settings = ShrinkSettings(
@@ -128,7 +135,7 @@ def shrink(
     try:
         with Progress() as progress:
             shrunk = find(
-                settings, folder, workers=workers, trust_pickle=trust_pickle, on_progress=progress,
+                settings, folder, workers=workers, executor=executor, trust_pickle=trust_pickle, on_progress=progress,
                 on_note=progress.say,
             )  # fmt: skip
     except KeyboardInterrupt:

@@ -14,7 +14,7 @@ from qsearch.disk import replacing
 from qsearch.errors import InputError
 from qsearch.evaluation.objective import TOP1, Objective, objective_called
 from qsearch.report import wording
-from qsearch.report.cards import card_key, place_card, standard_card
+from qsearch.report.cards import Card, card_key, place_card, standard_card
 from qsearch.report.charts import frontier_chart
 from qsearch.report.exported import keep
 from qsearch.report.templates import DRAWING, as_script_data, asset, chart_id, check_names, environment
@@ -110,7 +110,7 @@ class Board:
 
     def _write_script(self, *, watching: bool) -> None:
         results = [followed.results for followed in self._followed]
-        cards: dict[str, Any] = {}
+        cards: dict[str, Card] = {}
         for followed in self._followed:
             found, networks = followed.results, wording.network_names(followed.run)
             cards |= {card_key(found.name, each.label): place_card(found, each, networks) for each in found.frontier}

@@ -190,7 +190,8 @@ def confirmed(run: Run) -> Confirmed | None:
     for found in reversed(confirmations(run)):
         results = found.results()
         if len(results.search) == found.settings.search.trials and len(results.standard) > 1:
-            return _confirmed(found, results)
+            with results.search.at_hand(), results.reference.at_hand():
+                return _confirmed(found, results)
     return None
 
 

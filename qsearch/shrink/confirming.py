@@ -16,7 +16,7 @@ from qsearch.tables import QuantTables
 
 AROUND = (0.78, 0.86, 0.93, 1.0, 1.07, 1.15, 1.25)
 """The chosen family is measured at these multiples of the chosen bytes."""
-BELOW = (0, 5, 10, 15)
+BELOW = (0, 5, 10, 20, 35)
 """The standard tables are measured at so many qualities less, too: for the picture, and for what they save."""
 
 

@@ -23,10 +23,13 @@ class Measured:
     InputError where the archive holds measurements of other images.
     """
 
-    def __init__(self, evaluator: Evaluator, path: Path, stage: str, workers: int, on_progress: OnProgress) -> None:
+    def __init__(
+        self, evaluator: Evaluator, path: Path, stage: str, workers: int, executor: str, on_progress: OnProgress
+    ) -> None:
         self.evaluator = evaluator
         self._stage = stage
         self._workers = workers
+        self._executor = executor
         self._on_progress = on_progress
         images = identities(evaluator.dataset)
         if path.exists():
@@ -46,7 +49,7 @@ class Measured:
         if missing:
             done, total = len(self._known), len(self._known) + len(missing)
             self._on_progress(self._stage, done, total)
-            with executor_for(self.evaluator, self._workers) as executor:
+            with executor_for(self.evaluator, self._workers, name=self._executor) as executor:
                 for outcome in outcomes_of(list(missing), executor):
                     if outcome.measurement is None:
                         raise EvaluationError(f"tables could not be measured: {outcome.reason}")

@@ -63,5 +63,7 @@ def _saved(
     target = weights @ values(standard) / images - allowance
     # In place of a ratio any number will do that rises as bytes fall.
     shares = np.stack([weights @ one.size_bytes.astype(np.float64) for one in family], axis=1) / standard_bytes[:, None]
-    curve = StandardCurve(1 / shares, np.stack([weights @ values(one) / images for one in family], axis=1))
+    means = np.stack([weights @ values(one) / images for one in family], axis=1)
+    # Near by each other, on the same images: a wide quadratic would bend what is measured.
+    curve = StandardCurve(1 / shares, means, smooth=False)
     return np.asarray(100 * (1 - 1 / curve.ratio_at(target)))

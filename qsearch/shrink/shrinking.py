@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement
 from qsearch.evaluation.measures import ALWAYS
+from qsearch.executors import DEFAULT as DEFAULT_EXECUTOR
 from qsearch.export.formats import TableSheet, export_tables
 from qsearch.learning.dial import make_dial, write_dial
 from qsearch.learning.family import Sizes
@@ -58,6 +60,7 @@ def shrink(
     folder: Path,
     *,
     workers: int | None = None,
+    executor: str = DEFAULT_EXECUTOR,
     trust_pickle: bool = False,
     on_progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
     on_note: Callable[[str], None] = lambda note: None,
@@ -92,13 +95,12 @@ def shrink(
     measures = tuple(dict.fromkeys((*ALWAYS, "psnr", settings.yardstick.measure)))
     evaluator = Evaluator(learned_on, codec, [] if classifier is None else [classifier], measures=measures)
     found = candidates(settings, learned_on, classifier, folder, cores, on_progress)
+    measuring = partial(Measured, workers=cores, executor=executor, on_progress=on_progress)
     with (
         Sizes(codec, codec.prepare(learned_on.images, learned_on.digest), cores) as sizes,
         Sizes(codec, codec.prepare(aside.images, aside.digest), cores) as sizes_aside,
-        closing(Measured(evaluator, folder / "chosen-on.sqlite", "choosing", cores, on_progress)) as choosing,
-        closing(
-            Measured(replace(evaluator, dataset=aside), folder / "kept-aside.sqlite", "confirming", cores, on_progress)
-        ) as confirming,
+        closing(measuring(evaluator, folder / "chosen-on.sqlite", "choosing")) as choosing,
+        closing(measuring(replace(evaluator, dataset=aside), folder / "kept-aside.sqlite", "confirming")) as confirming,
     ):
         chosen = choose(settings, found, choosing, sizes)
         confirmed = confirm(settings, chosen, confirming, sizes_aside)
