@@ -98,7 +98,7 @@ class Board:
                 names=[run.name for run in runs],
                 measured_on=wording.measured_on(runs[0]),
                 charts=[(chart_id("frontier", objective), objective) for objective in self._objectives()],
-                quality=self._followed[0].results.like_quality,
+                quality=runs[0].like_quality,
                 script=self.script.name,
                 every_s=self._every_s,
                 style=asset("page.css"),
