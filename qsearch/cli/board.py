@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from qsearch.cli import completion
-from qsearch.cli.run_names import find_run, runs_option
+from qsearch.cli.run_names import find_runs, look_option, runs_option
 from qsearch.run.comparable import check_comparable
 
 SHARE = 10.0
@@ -15,6 +15,7 @@ SHARE = 10.0
 
 @click.command()
 @click.argument("run", metavar="RUN...", shell_complete=completion.runs, nargs=-1, required=True)
+@look_option
 @runs_option
 @click.option(
     "--out",
@@ -29,7 +30,7 @@ SHARE = 10.0
     metavar="SECONDS",
     help="Look for new trials, and have the page look, so often at most.",
 )
-def board(run: tuple[str, ...], runs: Path, out: Path | None, every: float) -> None:
+def board(run: tuple[str, ...], like_quality: int | None, runs: Path, out: Path | None, every: float) -> None:
     """Follow RUN, or several runs measured alike, on a page in the browser while they search.
 
     It shows how far they are, the frontier, and the best table so far, and needs no network and no server: the page
@@ -38,7 +39,7 @@ def board(run: tuple[str, ...], runs: Path, out: Path | None, every: float) -> N
     """
     from qsearch.report.board import Board
 
-    found = [find_run(name, runs) for name in run]
+    found = find_runs(run, runs, like_quality)
     check_comparable(found)
     out = out or found[0].path / "board.html"
     page = Board(found, out, every)

@@ -54,7 +54,9 @@ def exported(run: Run, results: Results, trial: Trial) -> tuple[ExportedFile, ..
 
 
 def _exported(run: Run, results: Results, trial: Trial) -> Iterator[ExportedFile]:
-    sheet = sheet_of(run, results, choose_trial(results, trial.label))
+    # The command states a table at the run's own quality, whichever the page looks at.
+    own = Results(results.name, results.reference, results.search, results.objective, run.settings.search.like_quality)
+    sheet = sheet_of(run, own, choose_trial(own, trial.label))
     for format_ in OFFERED:
         name = f"{run.name}-{trial.label}".replace(":", "-") + FORMATS[format_].suffix
         command = ("qsearch", "export", run.name, "--trial", trial.label, "--format", format_, "--out", name)

@@ -149,7 +149,7 @@ class _Followed:
     def look(self, now: float) -> bool:
         """Reads the run where it has changed; answers whether it has."""
         moved_at_s = _written_at(self.run.path / ARCHIVE_FILE)
-        self.run = Run.open(self.run.path)
+        self.run = Run.open(self.run.path).looked_at(self.run.like_quality)
         with self.run.archive() as archive:
             done = archive.count("reference") + archive.count("search")
         seen = done, self.run.settings
@@ -190,7 +190,7 @@ class _Followed:
 
 
 def _best(found: Summary, objective: Objective) -> str:
-    """The best table so far at quality 50's ratio, without intervals, which take time."""
+    """The best table so far at the ratio of the standard tables, without intervals, which take time."""
     best = found.best_at_ratio
     if best is None:
         return "none yet"

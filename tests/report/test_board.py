@@ -105,6 +105,16 @@ def test_the_best_so_far_is_told_without_intervals(board: Board, run: Run) -> No
     assert not any("gain" in name for name in names)
 
 
+def test_it_tells_of_the_quality_that_the_run_is_looked_at(run: Run, tmp_path: Path, clock: Clock) -> None:
+    board = Board([run.looked_at(75)], tmp_path / "board.html", EVERY_S, clock)
+    board.refresh()
+    assert "standard quality 75" in board.path.read_text(encoding="utf-8")
+    assert "trial 1: ratio 21.00" in read(board)["runs"][0]["best"]
+    add(run, done(2, 16, 0.85))
+    board.refresh()
+    assert "trial 2: ratio 16.00" in read(board)["runs"][0]["best"]
+
+
 def test_it_ends_when_all_runs_have(board: Board, run: Run) -> None:
     add(run, BETTER)
     assert not board.refresh()
