@@ -104,7 +104,7 @@ def shrink(
     qsearch shrink --dataset folder:PHOTOS --size 224 --classifier torchvision:resnet50 --like-quality 85
     """
     from qsearch.report.plots import save_figure
-    from qsearch.report.shrink_plot import plot_shrunk
+    from qsearch.shrink.picture import plot_shrunk
     from qsearch.shrink.shrinking import as_plain
     from qsearch.shrink.shrinking import shrink as find
 
