@@ -11,7 +11,7 @@ REPOSITORY = DOCS.parent
 sys.path.insert(0, str(REPOSITORY))  # the API as it is in this copy
 
 project = "qsearch"
-author = "the qsearch authors"
+author = "The qsearch developers"
 version = release = version_of("qsearch")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]

@@ -39,7 +39,7 @@ def colours(tmp_path: Path) -> Path:
 
 def test_the_examples_pass_their_own_tests(colours: Path) -> None:
     tests = [name for name, _ in PYTHON if "/" not in name]
-    assert len(tests) == 2
+    assert len(tests) == 3
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(colours), str(REPOSITORY)])}
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *tests]
     finished = subprocess.run(command, cwd=colours, env=environment, capture_output=True, text=True, check=False)
@@ -59,6 +59,15 @@ def test_the_measure_is_listed_and_the_option_recorded(qsearch: Command, colours
     assert settings["codec"]["options"] == {"levels": 64}
     assert settings["recorded"]["codec"]["levels"] == 64
     assert settings["measures"] == ["colour"]
+
+
+def test_the_dataset_is_shown(qsearch: Command, colours: Path) -> None:
+    path = os.pathsep.join([str(colours), qsearch.environment["PYTHONPATH"]])
+    options = next(line.split() for line in TEXT.splitlines() if line.startswith("    qsearch dataset "))[1:]
+    shown = qsearch(*options, env={"PYTHONPATH": path})
+    assert shown.returncode == 0, shown.stderr
+    assert "30 of 32x32 pixels" in shown.stdout
+    assert "3, 10 images each" in shown.stdout
 
 
 def test_every_folder_of_the_package_has_its_place() -> None:

@@ -234,9 +234,8 @@ def _doubts(shrunk: "Shrunk") -> Iterator[str]:
 
     by = shrunk.settings.yardstick
     if not shrunk.confirmed.falls_back and not is_told(shrunk.confirmed):
-        yield (
-            "The interval holds zero or is not known, so that anything is saved is not certain: measure more images."
-        )
+        settled = wording.to_settle(shrunk.confirmed.saved.further_images(shrunk.images_aside))
+        yield f"That anything is saved is not certain: {settled or 'the interval is not known, so take more images'}."
     top1 = None if shrunk.confirmed.uncompressed is None else shrunk.confirmed.change("top1")
     if top1 is not None and top1.value is not None and top1.high is not None and top1.high < 0:
         yield (

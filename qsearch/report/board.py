@@ -190,7 +190,7 @@ class _Followed:
 
 
 def _best(found: Summary, objective: Objective) -> str:
-    """The best table so far at the ratio of the standard tables, without intervals, which take time."""
+    """The best table so far at its ``like_quality``'s ratio, without intervals, which take time."""
     best = found.best_at_ratio
     if best is None:
         return "none yet"

@@ -9,7 +9,7 @@ from qsearch.evaluation.measurement import Measurement
 from qsearch.learning.family import Sizes
 from qsearch.shrink.candidates import Candidate
 from qsearch.shrink.measuring import Measured
-from qsearch.shrink.saving import share_needed
+from qsearch.shrink.saving import saves_more, share_needed
 from qsearch.shrink.settings import ShrinkSettings
 from qsearch.tables import QuantTables
 
@@ -39,8 +39,8 @@ class Traced:
 class Chosen:
     """What was chosen.
 
-    allowance: what the yardstick may lose. traced: the candidates that were followed; pick: the best of them, None
-    where none takes fewer bytes. standard_bytes: of the standard tables at the quality, on the images chosen on.
+    allowance: what the yardstick may lose. traced: the candidates that were followed; pick: the one to take,
+    None where none takes fewer bytes. standard_bytes: of the standard tables at the quality, on the images chosen on.
     """
 
     allowance: float
@@ -51,7 +51,7 @@ class Chosen:
 
 
 def choose(settings: ShrinkSettings, found: list[Candidate], measured: Measured, sizes: Sizes) -> Chosen:
-    """Measures all of ``found`` at the standard tables' bytes, follows the best to fewer, and takes the fewest.
+    """Measures all of ``found`` at the standard tables' bytes, follows the best to fewer, and picks one.
 
     At most ``settings.budget`` tables are measured, but always enough to follow one candidate. EvaluationError where
     something cannot be measured.
@@ -71,9 +71,29 @@ def choose(settings: ShrinkSettings, found: list[Candidate], measured: Measured,
         if (traced and left < len(SHARES)) or float(values(equal[candidate.name]).mean()) < target:
             break
         traced.append(_trace(settings, candidate, equal[candidate.name], standard, allowance, measured, sizes))
-    good = [one for one in traced if not np.isnan(one.share) and one.share < 1]
-    pick = min(good, key=lambda one: one.share, default=None)
+    pick = _pick(settings, found, traced, standard, allowance)
     return Chosen(allowance, tuple(traced), pick, standard_bytes, equal)
+
+
+def _pick(
+    settings: ShrinkSettings, found: list[Candidate], traced: list[Traced], standard: Measurement, allowance: float
+) -> Traced | None:
+    """The first, in the order of ``found``, that is not told to save less than the one that seems to save most.
+
+    Among so many the one that seems best is so partly by luck, and what was learned for these images and this network
+    is what is expected to be.
+    """
+    good = [one for one in traced if not np.isnan(one.share) and one.share < 1]
+    if not good:
+        return None
+    best = min(good, key=lambda one: one.share)
+    values, most = settings.yardstick.values, list(best.points.values())
+    in_order = sorted(good, key=lambda one: found.index(one.candidate))
+    return next(
+        one
+        for one in in_order
+        if one is best or not saves_more(most, list(one.points.values()), standard, values, allowance)
+    )
 
 
 def _with_bytes(candidate: Candidate, sizes: Sizes, wanted: float) -> QuantTables:

@@ -39,6 +39,26 @@ def share_needed(standard: Measurement, family: Sequence[Measurement], values: V
     return float(1 - saved[0] / 100)
 
 
+def saves_more(
+    one: Sequence[Measurement],
+    other: Sequence[Measurement],
+    standard: Measurement,
+    values: Values,
+    allowance: float = 0.0,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> bool:
+    """Whether family ``one`` is told to save more bytes than ``other``: the 95 % interval lies above zero."""
+    blocks = (np.ones((1, standard.images)), *_blocks(standard, resamples, seed))
+    first, *drawn = (
+        _saved(standard, one, values, allowance, block) - _saved(standard, other, values, allowance, block)
+        for block in blocks
+    )
+    more = percentile_estimate(float(first[0]), np.concatenate(drawn))
+    return more.low is not None and more.low > 0
+
+
 def difference(
     first: Measurement, second: Measurement, values: Values, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Estimate:

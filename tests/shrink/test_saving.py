@@ -6,7 +6,7 @@ import pytest
 from qsearch.analysis.bootstrap import Floats
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement
-from qsearch.shrink.saving import bytes_saved, difference, share_needed
+from qsearch.shrink.saving import bytes_saved, difference, saves_more, share_needed
 
 IMAGES = 50
 
@@ -72,3 +72,14 @@ def test_a_difference_is_of_the_same_images() -> None:
 def test_one_point_is_no_curve() -> None:
     with pytest.raises(InputError, match="two points or more, got 1"):
         bytes_saved(measured(1000, 30), [measured(800, 31)], psnr)
+
+
+def test_a_family_is_told_to_save_more_where_images_agree() -> None:
+    standard = measured(1000, 30)
+    one, other = [measured(700, 31), measured(400, 28)], [measured(900, 31), measured(600, 28)]
+    assert saves_more(one, other, standard, psnr)
+    assert not saves_more(other, one, standard, psnr)
+    assert not saves_more(one, one, standard, psnr)
+    # Where half of the images say one thing and half the other, nothing is told.
+    split = [measured(s, v, spread=80) for s, v in ((690, 31), (390, 28))]
+    assert not saves_more(split, one, standard, psnr)
