@@ -88,12 +88,14 @@ def shrink(
     for note in dataset.notes:
         on_note(note)
     learned_on, aside = (share_of(dataset, settings.kept_aside, part) for part in ("searched", "kept"))
+    codec = build_codec(settings.codec)
+    measures = tuple(dict.fromkeys((*ALWAYS, "psnr", settings.yardstick.measure)))
+    evaluator = Evaluator(
+        learned_on, codec, [] if classifier is None else [classifier], measures=measures
+    )  # refuses what does not go together
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     _claim(settings, folder)
-    codec = build_codec(settings.codec)
-    measures = tuple(dict.fromkeys((*ALWAYS, "psnr", settings.yardstick.measure)))
-    evaluator = Evaluator(learned_on, codec, [] if classifier is None else [classifier], measures=measures)
     found = candidates(settings, learned_on, classifier, folder, cores, on_progress)
     measuring = partial(Measured, workers=cores, executor=executor, on_progress=on_progress)
     with (

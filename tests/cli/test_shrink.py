@@ -194,3 +194,10 @@ def test_images_without_detail_are_refused(cli: Cli, tmp_path: Path) -> None:
     finished = cli(*ASKED)
     assert finished.status == 2
     assert "the images have too little detail to learn tables from" in finished.stderr
+
+
+def test_what_was_refused_leaves_no_folder(cli: Cli, photos: Path, tmp_path: Path) -> None:
+    finished = cli(*ASKED, "--classifier", "fake", "--labels", "given", "--by", "loss")
+    assert finished.status == 2
+    assert "the loss needs labels" in finished.stderr
+    assert not (tmp_path / "like-quality-80").exists()
