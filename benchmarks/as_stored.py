@@ -142,12 +142,12 @@ def compared(stored: Measured, prepared: Measured, objective: Objective) -> Iter
         blocks = [savings(found, objective, weights) for weights in resample_weights(images, RESAMPLES, 0)]
         drawn.append({name: np.concatenate([block[name] for block in blocks]) for name in found.tables})
     for name in names:
-        for how, value, resampled in zip(HOW, whole, drawn, strict=True):
-            yield f"{name}: bytes saved", how, value[name], resampled[name]
-        difference = [each[0][name] - each[1][name] for each in (whole, drawn)]
-        yield f"{name}: bytes saved", "as stored - as shown", *difference
-    ranks = [rank_correlation(*([each[name] for name in names] for each in pair)) for pair in (whole, drawn)]
-    yield f"rank of {len(names)} tables", "both", *ranks
+        for how, one, resamples in zip(HOW, whole, drawn, strict=True):
+            yield f"{name}: bytes saved", how, one[name], resamples[name]
+        value, resampled = (each[0][name] - each[1][name] for each in (whole, drawn))
+        yield f"{name}: bytes saved", "as stored - as shown", value, resampled
+    value, resampled = (rank_correlation(*([each[name] for name in names] for each in pair)) for pair in (whole, drawn))
+    yield f"rank of {len(names)} tables", "both", value, resampled
 
 
 def rows_of(photographs: Photographs, shared: Path) -> Iterator[Row]:
@@ -179,12 +179,12 @@ def rows_of(photographs: Photographs, shared: Path) -> Iterator[Row]:
                 ):
                     yield replace(row, what=f"{what}: {name}", encode_size=how, value=value, unit=unit)
         for name in photographs.objectives:
-            for what, how, value, resampled in compared(stored, prepared, objective_called(name)):
-                told = percentile_estimate(float(value[0]), resampled)
+            for what, of, saved, resampled in compared(stored, prepared, objective_called(name)):
+                told = percentile_estimate(float(saved[0]), resampled)
                 yield replace(
                     row,
                     what=f"{what}, at equal {name}",
-                    encode_size=how,
+                    encode_size=of,
                     value=told.value,
                     low=told.low,
                     high=told.high,
