@@ -97,7 +97,8 @@ class Measured:
     def of_network(self, index: int) -> "Measured":
         """As one network sees it."""
         return Measured(
-            *({key: each.of_network(index) for key, each in found.items()} for found in (self.curve, self.tables))
+            {quality: each.of_network(index) for quality, each in self.curve.items()},
+            {name: each.of_network(index) for name, each in self.tables.items()},
         )
 
 
