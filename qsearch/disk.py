@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,8 @@ LOCK_FILE = "lock"
 PARTIALS = ".*.qsearch-partial"
 """The pattern of the names that unfinished files and folders have."""
 ADVICE = "check that its folder is there, that the disk has room, and that you may write to it."
+TEMPORARY = "qsearch-temporary-"
+"""What the names of folders begin with that are gone when their user ends."""
 LONGEST_NAME_BYTES = 255
 LONGEST_WAIT_S = 60.0
 """For another process that writes the same file now."""
@@ -97,6 +100,42 @@ def making_folder(path: Path, advice: str = ADVICE) -> Iterator[Path]:
             raise
         finally:
             os.close(claim)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder for this user alone, where the system keeps such, gone when the block ends.
+
+    What killed processes left behind goes when the next one is made. DiskError where the disk refuses.
+    """
+    place = Path(tempfile.gettempdir())
+    with writing(place):
+        _remove_abandoned(place)
+        claim = None
+        while claim is None:  # another process may take it for abandoned before it is held
+            folder = Path(tempfile.mkdtemp(prefix=TEMPORARY))
+            claim = _hold(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(claim)
+
+
+def _remove_abandoned(place: Path) -> None:
+    """Removes this user's temporary folders of processes that have ended."""
+    if fcntl is None:
+        return  # who lives cannot be told there
+    with os.scandir(place) as entries:
+        for entry in entries:
+            if not entry.name.startswith(TEMPORARY):
+                continue
+            with suppress(OSError):  # gone by now
+                if entry.stat(follow_symlinks=False).st_uid == os.getuid() and entry.is_dir(follow_symlinks=False):
+                    held = _hold(Path(entry.path))
+                    if held is not None:
+                        shutil.rmtree(entry.path, ignore_errors=True)
+                        os.close(held)
 
 
 def append_line(path: Path, line: str, advice: str = ADVICE) -> None:

@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from qsearch.disk import (
     partial_path,
     replacing,
     stays_within,
+    temporary_folder,
     unused,
     writing,
 )
@@ -294,3 +296,35 @@ def test_a_location_below_the_folder_stays_within(location: str) -> None:
 )
 def test_a_location_elsewhere_does_not(location: str) -> None:
     assert not stays_within(location)
+
+
+KILLED = """
+import os, signal
+from qsearch.disk import temporary_folder
+with temporary_folder() as folder:
+    (folder / "image.ppm").write_bytes(b"P6")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_temporary_folder_is_gone_when_its_user_ends_however_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    subprocess.run([sys.executable, "-c", KILLED], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False)
+    (left,) = tmp_path.iterdir()
+    with temporary_folder() as first:
+        assert not left.exists()
+        with temporary_folder() as second:
+            assert first.is_dir()  # its user lives
+            assert first != second
+        assert not second.exists()
+    with pytest.raises(ValueError, match="fails"), temporary_folder():
+        raise ValueError("it fails")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_temporary_folder_without_a_place_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(DiskError, match="nowhere cannot be written"), temporary_folder():
+        pass

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from qsearch.analysis.rate_distortion import (
     QUALITIES,
@@ -18,14 +19,19 @@ from qsearch.analysis.rate_distortion import (
     saving_percent,
 )
 from qsearch.cli import completion
+from qsearch.cli.declared import given_fields, options_for
+from qsearch.cli.options import COMMAND_HELP, codec_called
+from qsearch.cli.pictures import look_of, look_options
 from qsearch.cli.progress import Progress
 from qsearch.cli.run_names import runs_option
 from qsearch.cli.tables import TABLES_HELP, family
-from qsearch.codecs.auto import choose_codec
-from qsearch.codecs.base import SUBSAMPLINGS, EncoderOptions, Subsampling
+from qsearch.codecs.auto import AUTO
+from qsearch.codecs.base import Codec, EncoderOptions
 from qsearch.datasets.files import image_suffixes, walk
 from qsearch.errors import InputError
-from qsearch.run.building import usable_cores
+from qsearch.report.wording import encoder_called, encoder_flags
+from qsearch.run.building import build_codec, codec_note, usable_cores
+from qsearch.run.settings import CodecSettings
 from qsearch.tables import QuantTables
 
 STANDARD = "standard"
@@ -43,9 +49,18 @@ STANDARD = "standard"
 @click.option("--images", type=click.Path(path_type=Path), required=True, help="A folder of images, of any sizes.")
 @click.option("--bpp", multiple=True, type=float, default=(0.5, 1.0, 2.0), show_default=True, help="Compare PSNR here.")
 @click.option("--psnr", multiple=True, type=float, default=(34.0, 36.0, 38.0), show_default=True, help="Compare rates.")
-@click.option("--subsampling", type=click.Choice(SUBSAMPLINGS), default="4:2:0", show_default=True)
+@click.option(
+    "--codec",
+    "codec_spec",
+    default=AUTO,
+    show_default=True,
+    shell_complete=completion.registered("codecs"),
+    help=f"What encodes and decodes, as 'qsearch run' takes it; {COMMAND_HELP}.",
+)
+@options_for(EncoderOptions)
 @click.option("--workers", type=click.IntRange(min=1), help="Images at once.  [default: the cores]")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Draw it: a .png, .svg or .pdf file.")
+@look_options
 @runs_option
 @click.option("--json", "json_", is_flag=True, help="Curves and gains as JSON.")
 def curve(
@@ -53,19 +68,25 @@ def curve(
     images: Path,
     bpp: tuple[float, ...],
     psnr: tuple[float, ...],
-    subsampling: Subsampling,
+    codec_spec: str,
     workers: int | None,
     out: Path | None,
+    size: tuple[float, float] | None,
+    title: str | None,
     runs: Path,
     json_: bool,
+    **encoder: Any,
 ) -> None:
     """Compare tables with the standard ones by rate and PSNR, both scaled to qualities 5 to 95 by libjpeg's formula.
 
     A DIAL has tables of its own for each quality, a LADDER those of its rungs. Bits per pixel and PSNR (over RGB) are
     the images' means at each quality; gains interpolate linearly between qualities, as in Luo 2021.
     """
+    look = look_of(out, title, size)
     files = _image_files(images)
-    codec, note = choose_codec(EncoderOptions(subsampling=subsampling))
+    wanted = codec_called(codec_spec, CodecSettings())
+    wanted = msgspec.structs.replace(wanted, **given_fields(EncoderOptions, encoder))
+    codec, note = build_codec(wanted, trust_command=True), codec_note(wanted)
     if note is not None:
         click.echo(note, err=True)
     families: dict[str, Family] = {STANDARD: QuantTables.standard}
@@ -80,14 +101,12 @@ def curve(
             on_image=lambda: progress("measuring", next(done), len(files)),
         )
     standard, *others = curves
-    measured_on = (
-        f"{len(files)} images of {images.name}, {codec.name} {subsampling}, qualities {QUALITIES[0]} to {QUALITIES[-1]}"
-    )
+    measured_on = f"{len(files)} images of {images.name}, {_called(codec)}, qualities {QUALITIES[0]} to {QUALITIES[-1]}"
     if out is not None:
         from qsearch.report.plots import save_figure
         from qsearch.report.rate_distortion_plot import plot_rate_distortion
 
-        save_figure(plot_rate_distortion(curves, measured_on), out)
+        save_figure(plot_rate_distortion(curves, measured_on, look), out)
     gains = [_gains(each, standard, bpp, psnr) for each in others]
     if json_:
         click.echo(json.dumps({"curves": [asdict(each) for each in curves], "gains": gains}, indent=2))
@@ -105,6 +124,11 @@ def _image_files(folder: Path) -> list[Path]:
     if not files:
         raise InputError(f"{folder} holds no images: give a folder that does.")
     return files
+
+
+def _called(codec: Codec) -> str:
+    settings = codec.settings()
+    return f"{encoder_called(settings)} {settings['subsampling']}{encoder_flags(settings)}"
 
 
 def _gains(

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from qsearch.cli import completion
-from qsearch.cli.options import dataset_options, settings_of_prepared_dataset
+from qsearch.cli.options import dataset_options, settings_of_prepared_dataset, trust_command_option
 from qsearch.cli.progress import INTERRUPTED, Progress
 from qsearch.cli.run_names import find_run, is_run, runs_option
 from qsearch.cli.tables import learned_tables
@@ -45,6 +45,7 @@ class _Source:
     "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="DIAL", help="The file to write."
 )
 @dataset_options
+@trust_command_option
 @click.option("--workers", type=click.IntRange(min=1), help="Threads.  [default: the cores]")
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the tables: a .png, .svg or .pdf file."
@@ -57,6 +58,7 @@ def dial(
     /,
     source: str,
     out: Path,
+    trust_command: bool,
     workers: int | None,
     plot: Path | None,
     runs: Path,
@@ -70,7 +72,7 @@ def dial(
     'encode --tables DIAL --quality 85' is what --quality 85 of other encoders is, with better tables.
     """
     found = _source(source, runs, None if given["dataset"] is None else settings_of_prepared_dataset(given, "dial"))
-    codec = build_codec(found.codec)
+    codec = build_codec(found.codec, trust_command=trust_command)
     try:
         with Progress() as progress:
             made = make_dial(

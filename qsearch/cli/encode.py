@@ -8,18 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from qsearch.cli import completion
 from qsearch.cli.declared import assignment, given_fields, options_for
+from qsearch.cli.options import COMMAND_HELP, codec_called, trust_command_option
 from qsearch.cli.progress import INTERRUPTED, Progress
 from qsearch.cli.run_names import runs_option
 from qsearch.cli.tables import TABLES_HELP, quality_option, resolve_tables
+from qsearch.codecs import CODECS
 from qsearch.codecs.base import EncoderOptions
+from qsearch.codecs.files import FileCodec
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.encode.files import Outcome, Plan, compress_files, plan_files, plan_in_place
 from qsearch.encode.image import Tables
 from qsearch.errors import InputError
-from qsearch.run.building import usable_cores
+from qsearch.run.building import build_codec, usable_cores
 from qsearch.run.settings import CodecSettings
 
 FAILED = 1
@@ -42,6 +46,14 @@ FAILED = 1
     help="--model: the standard quality whose trade-off the tables make; low ones compress strongly.",
 )
 @click.option("--model-option", "model_options", multiple=True, metavar="NAME=VALUE", help="An option of the model.")
+@click.option(
+    "--codec",
+    "codec_spec",
+    shell_complete=completion.registered("codecs"),
+    help=f"What encodes: pillow, or {COMMAND_HELP}.  [default: for a run's tables the codec that measured them where "
+    "it makes files, else pillow]",
+)
+@trust_command_option
 @options_for(EncoderOptions)
 @click.option("--strip", is_flag=True, help="Drop EXIF and colour profile; the image is turned upright and made sRGB.")
 @click.option("--overwrite", is_flag=True, help="Encode again what is there already.")
@@ -65,6 +77,8 @@ def encode(
     model_spec: str | None,
     strength: float | None,
     model_options: tuple[str, ...],
+    codec_spec: str | None,
+    trust_command: bool,
     strip: bool,
     overwrite: bool,
     in_place: bool,
@@ -88,7 +102,7 @@ def encode(
     else:
         sheet = resolve_tables(str(spec), runs, quality)
         chosen = _Chosen(sheet.tables, sheet.title, sheet.encoder)
-    codec = _codec(chosen.encoder, encoder)
+    codec = _codec(chosen.encoder, codec_spec, encoder, trust_command)
     plan = plan_files(source, destination) if destination is not None else plan_in_place(source)
     click.echo(f"{_files(plan.count)} with {chosen.title}, JPEG {codec.encoder.subsampling}", err=True)
     found = compress_files(
@@ -154,9 +168,17 @@ def _by_model(
     return _Chosen(lambda pixels: model.tables(pixels, at), f"{model.title} at strength {at:g}", settings)
 
 
-def _codec(default: CodecSettings, given: dict[str, Any]) -> PillowCodec:
-    chosen = {name: getattr(default, name) for name in EncoderOptions.__struct_fields__}
-    return PillowCodec(EncoderOptions(**{**chosen, **given_fields(EncoderOptions, given)}))
+def _codec(measured: CodecSettings, spec: str | None, given: dict[str, Any], trust_command: bool) -> FileCodec:
+    """What encodes: what ``spec`` names, or else made the files that ``measured`` is of, or else Pillow."""
+    makes_files = measured.name in CODECS and issubclass(CODECS.get(measured.name), FileCodec)
+    wanted = codec_called(spec or (measured.name if makes_files else PillowCodec.name), measured)
+    if spec is None:
+        wanted = msgspec.structs.replace(wanted, options=measured.options if makes_files else {})
+    wanted = msgspec.structs.replace(wanted, **given_fields(EncoderOptions, given))
+    codec = build_codec(wanted, trust_command=trust_command or spec is not None)
+    if not isinstance(codec, FileCodec):
+        raise InputError(f"the codec {codec.name} makes no files: encode with --codec pillow.")
+    return codec
 
 
 def _with_progress(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:

@@ -15,10 +15,13 @@ from qsearch.cli.options import (
     preparation_options,
     settings_of_classifier,
     settings_of_prepared_dataset,
+    trust_command_option,
 )
 from qsearch.cli.progress import INTERRUPTED, Progress
-from qsearch.cli.run_names import find_run, runs_option
-from qsearch.cli.tables import RunTable, run_table
+from qsearch.cli.run_names import find_run, like_quality_option, runs_option
+from qsearch.cli.tables import RunTable, images_of_learned, run_table
+from qsearch.datasets.base import identities
+from qsearch.run.validation import learned_sources, refuse_learned
 
 if TYPE_CHECKING:
     from qsearch.finetuning.experiment import FinetuneResult, FinetuneSettings, Parts, Row
@@ -34,7 +37,11 @@ EMBEDDED = ("textures:train", "textures:test")
     "--trial",
     shell_complete=completion.trials,
     metavar="N",
-    help="The found table, as RUN:N.  [default: RUN:best, at the ratio of standard quality 50]",
+    help="The found table, as RUN:N.  [default: RUN:best]",
+)
+@like_quality_option(
+    "Compare with the standard tables at this quality, at whose ratio RUN:best is then.  [default: the run's; RUN:best "
+    "is the confirmed pick]"
 )
 @click.option(
     "--dataset",
@@ -55,6 +62,7 @@ EMBEDDED = ("textures:train", "textures:test")
     help="textures-cnn, torchvision:NAME or timm:NAME.  [default: the run's]",
 )
 @network_options
+@trust_command_option
 @click.option(
     "--train-images",
     type=click.IntRange(min=1),
@@ -84,15 +92,21 @@ EMBEDDED = ("textures:train", "textures:test")
 def finetune(ctx: click.Context, /, run_: str, name: str | None, runs: Path, json_: bool, **given: Any) -> None:
     """Train a network a little further on images encoded at a table that RUN found.
 
-    The same training at standard quality 50 is what it is compared with, image by image, on images that neither saw
-    nor the search chose on. Interrupted or killed, the same command goes on after the last whole epoch.
+    The same training at the standard tables of --like-quality is what it is compared with, image by image, on images
+    that neither saw nor the search chose on. Interrupted or killed, the same command goes on after the last
+    whole epoch.
     """
     from qsearch.finetuning.experiment import open_experiment, run_experiment
 
-    table = run_table(run_, runs) if given["trial"] is None else RunTable.of(find_run(run_, runs), given["trial"])
+    quality = given["like_quality"]
+    if given["trial"] is None:
+        table = run_table(run_, runs, quality)
+    else:
+        table = RunTable.of(find_run(run_, runs, quality), given["trial"])
     run = table.run
     settings, parts = _experiment(table, given)
-    for note in parts.notes:
+    learned_on = images_of_learned(learned_sources([run]))
+    for note in [*parts.notes, *refuse_learned(learned_on, identities(parts.held_out))]:
         click.echo(note, err=True)
     folder, settings = open_experiment(run, name or _name(settings), settings)
     try:
@@ -119,7 +133,8 @@ def _experiment(table: RunTable, given: dict[str, Any]) -> tuple["FinetuneSettin
     same_names = ("train_images", "epochs", "batch", "learning_rate", "seed")
     training = Training(threads=given["threads"] or usable_cores(), **{name: given[name] for name in same_names})
     network = _network(table.run, given)
-    return prepare(table.run, table.choice, network, train_on, held_out, training, trust_pickle=given["trust_pickle"])
+    trusted = {name: given[name] for name in ("trust_pickle", "trust_command")}
+    return prepare(table.run, table.choice, network, train_on, held_out, training, **trusted)
 
 
 def _network(run: "Run", given: dict[str, Any]) -> Any:

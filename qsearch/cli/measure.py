@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from qsearch.cli import completion
-from qsearch.cli.options import trust_option, workers_option
+from qsearch.cli.options import trust_command_option, trust_option, workers_option
 from qsearch.cli.progress import INTERRUPTED, Progress
 from qsearch.cli.run_names import find_run, runs_option
 from qsearch.evaluation.measures import MEASURES
@@ -25,6 +25,7 @@ from qsearch.run.validation import validations
 )
 @click.option("--validations", "with_validations", is_flag=True, help="Measure RUN's validations too.")
 @trust_option
+@trust_command_option
 @workers_option
 @runs_option
 @click.pass_context
@@ -36,6 +37,7 @@ def measure(
     labels: tuple[str, ...],
     with_validations: bool,
     trust_pickle: bool,
+    trust_command: bool,
     workers: int | None,
     executor: str,
     timeout_s: float | None,
@@ -55,6 +57,7 @@ def measure(
         "executor": executor,
         "timeout_s": timeout_s,
         "trust_pickle": trust_pickle,
+        "trust_command": trust_command,
     }
     if labels:
         with _going_on(ctx) as progress:

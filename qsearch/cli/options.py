@@ -10,14 +10,18 @@ import msgspec
 
 from qsearch.classifiers.base import NetworkOptions
 from qsearch.cli import completion
-from qsearch.cli.declared import assignment, field_names, given_fields, options_for
-from qsearch.codecs.base import EncoderOptions
+from qsearch.cli.declared import Number, assignment, field_names, given_fields, options_for
+from qsearch.cli.run_names import like_quality_option
+from qsearch.codecs import CODECS
+from qsearch.codecs.base import Codec, EncoderOptions
 from qsearch.datasets.base import DatasetOptions
 from qsearch.datasets.splits import KINDS
+from qsearch.errors import InputError
 from qsearch.evaluation.measures import ALWAYS, MEASURES, PSNR
 from qsearch.evaluation.objective import NAMES as OBJECTIVE_NAMES
 from qsearch.executors import DEFAULT as DEFAULT_EXECUTOR
 from qsearch.executors import EXECUTORS
+from qsearch.registry import split_spec
 from qsearch.run.building import default_layout, strategy_class
 from qsearch.run.settings import (
     BOXES,
@@ -33,6 +37,7 @@ from qsearch.space import LAYOUTS
 from qsearch.strategies.sorted_random import DRAWS
 
 DEFAULTS = RunSettings()
+COMMAND_HELP = 'command:"cjpeg -optimize -qtables {tables} ..." runs an encoder of yours'
 DEFAULT_WARM_UP: dict[Box, int] = {"paper": 400, "shape": 60}
 """Sorted random trials that give the bounds: as many as in the first comparisons; of steered ones all are of use."""
 
@@ -77,6 +82,10 @@ search_options = _options(
         help="What is searched for and picked by; loss and divergence tell tables of equal ratio apart on a few "
         "hundred images, top-1 does not.  [default: loss; divergence without labels]",
     ),
+    like_quality_option(
+        "The JPEG quality that you would use otherwise: gains and picks are stated against the standard tables at it, "
+        f"and --around follows it.  [default: {DEFAULTS.search.like_quality}]"
+    ),
     click.option(
         "--ratio",
         type=click.FloatRange(min=0, min_open=True),
@@ -119,7 +128,7 @@ bounds_options = _options(
     click.option(
         "--around",
         type=click.IntRange(1, 100),
-        help=f"Bounds from tables at about the ratio of this standard quality.  [default: {DEFAULTS.search.around}]",
+        help="Bounds from tables at about the ratio of this standard quality.  [default: that of --like-quality]",
     ),
     click.option(
         "--window", nargs=2, type=float, metavar="LOW HIGH", help="Bounds from tables of these ratios instead."
@@ -170,6 +179,11 @@ trust_option = click.option(
     is_flag=True,
     help="FILE.pt2: load it as torch does, which may execute what the file says. Never recorded: give it each time.",
 )
+trust_command_option = click.option(
+    "--trust-command",
+    is_flag=True,
+    help="Run the program that a run.toml or another file names as the codec's. Never recorded: give it each time.",
+)
 network_options = _options(options_for(NetworkOptions), trust_option)
 classifier_options = _options(
     click.option(
@@ -195,7 +209,7 @@ measuring_options = _options(
         "--codec",
         shell_complete=completion.registered("codecs"),
         help="What encodes and decodes: auto takes coefficient where it gives the installed Pillow's files and pixels, "
-        f"to the bit, else pillow; see 'qsearch list'.  [default: {DEFAULTS.codec.name}]",
+        f"to the bit, else pillow; {COMMAND_HELP}; see 'qsearch list'.  [default: {DEFAULTS.codec.name}]",
     ),
     options_for(EncoderOptions),
     click.option(
@@ -229,7 +243,7 @@ _workers_options = _options(
     click.option(
         "--timeout",
         "timeout_s",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Number(min=0, min_open=True),
         metavar="SECONDS",
         help="A trial that takes longer fails; its first one in a worker loads the network.  [default: none]",
     ),
@@ -249,6 +263,12 @@ def workers_option(command: Callable[..., Any]) -> Callable[..., Any]:
                     "--workers is for workers of this machine's own; those of --scheduler are all used: leave one out."
                 )
             executor = f"{executor}:{scheduler}"
+        if executor == "serial":  # before anything is prepared
+            workers = workers or 1
+            if workers > 1:
+                raise click.UsageError("--executor serial has one worker: leave --workers out.")
+            if others["timeout_s"] is not None:
+                raise click.UsageError("--executor serial can stop no evaluation: leave --timeout out.")
         return command(*arguments, executor=executor, workers=workers, **others)
 
     decorated: Callable[..., Any] = _workers_options(given)
@@ -277,7 +297,8 @@ def settings_of(settings: RunSettings, given: Mapping[str, Any], named: Collecti
         "objective",
         "box",
     )
-    search = _replaced(settings.search, given, **{name: name for name in same_names})
+    search = _with_like_quality(settings.search, given, named)
+    search = _replaced(search, given, **{name: name for name in same_names})
     if search.strategy != settings.search.strategy:
         search = msgspec.structs.replace(search, options={})
     search = _with_race(_with_warm_up(_with_box(search, given, named), given), given)
@@ -348,10 +369,26 @@ def with_network_options(classifier: ClassifierSettings, given: Mapping[str, Any
 
 
 def _chosen_codec(codec: CodecSettings, given: Mapping[str, Any]) -> CodecSettings:
-    own = {} if given["codec"] not in (None, codec.name) else codec.options
-    own = {**own, **dict(map(assignment("--codec-option"), given["codec_options"]))}
-    name = given["codec"] or codec.name
-    return msgspec.structs.replace(codec, name=name, options=own, **given_fields(EncoderOptions, given))
+    if given["codec"] is not None:
+        codec = codec_called(given["codec"], codec)
+    own = {**codec.options, **dict(map(assignment("--codec-option"), given["codec_options"]))}
+    return msgspec.structs.replace(codec, options=own, **given_fields(EncoderOptions, given))
+
+
+def codec_called(spec: str, before: CodecSettings) -> CodecSettings:
+    """The codec ``NAME`` or ``NAME:ARGUMENT`` with the encoder's options that ``before`` has.
+
+    Options of its own too where it is the same, unless they say what program runs: those come from nobody else. What
+    the argument says of the encoder counts. InputError for an argument that the codec does not take.
+    """
+    name, argument = split_spec(spec)
+    kind = CODECS.get(name) if name in CODECS else Codec
+    if argument and kind is Codec:
+        raise InputError(f"the codec {name} takes no argument: leave out {argument!r}.")
+    own = before.options if name == before.name and not kind.executes else {}
+    said = kind.settings_in(argument) if argument else {}
+    encoder = {field: said.pop(field) for field in EncoderOptions.__struct_fields__ if field in said}
+    return msgspec.structs.replace(before, name=name, options={**own, **said}, **encoder)
 
 
 def _chosen_measures(measures: tuple[str, ...], given: Mapping[str, Any]) -> tuple[str, ...]:
@@ -370,12 +407,24 @@ def _replaced(part: Any, given: Mapping[str, Any], **options: str) -> Any:
     return msgspec.structs.replace(part, **chosen)
 
 
+def _with_like_quality(search: SearchSettings, given: Mapping[str, Any], named: Collection[str]) -> SearchSettings:
+    """At the quality that the user gave, else at that of ``named`` settings, which say too where to look for bounds."""
+    quality = given["like_quality"]
+    if quality is not None:
+        return search.at_quality(quality)
+    if "like_quality" not in named:
+        return search
+    found = search.at_quality(search.like_quality)
+    return msgspec.structs.replace(found, around=search.around) if "around" in named else found
+
+
 def _with_box(search: SearchSettings, given: Mapping[str, Any], named: Collection[str]) -> SearchSettings:
     """Informed strategies search shapes unless somebody chose; others have no box, and no choice."""
     needs_bounds = strategy_class(search.strategy).needs_bounds
     if given["box"] is None and not (needs_bounds and "box" in named):
         search = msgspec.structs.replace(search, box="shape" if needs_bounds else "paper")
-    if search.box == "shape" and given["around"] is not None and given["ratio"] is None:
+    elsewhere = given["around"] is not None or given["like_quality"] is not None
+    if search.box == "shape" and elsewhere and given["ratio"] is None:
         return msgspec.structs.replace(search, ratio=None)
     return search
 

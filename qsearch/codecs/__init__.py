@@ -8,5 +8,6 @@ CODECS: Registry[type[Codec]] = Registry(
     {
         "pillow": "qsearch.codecs.pillow:PillowCodec",
         "coefficient": "qsearch.codecs.coefficient:CoefficientCodec",
+        "command": "qsearch.codecs.command:CommandCodec",
     },
 )

@@ -62,6 +62,8 @@ class Codec(ABC):
     """
 
     name: ClassVar[str]
+    executes: ClassVar[bool] = False
+    """Whether options of its own say what program runs: such options are not taken from a file without being asked."""
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
 
     def __post_init__(self) -> None:
@@ -69,6 +71,11 @@ class Codec(ABC):
             raise InputError(
                 f"chroma subsampling is one of {', '.join(SUBSAMPLINGS)}, got {self.encoder.subsampling!r}."
             )
+
+    @classmethod
+    def settings_in(cls, argument: str) -> dict[str, Any]:
+        """What ``NAME:ARGUMENT`` sets, fields by name. InputError where the codec takes no argument."""
+        raise InputError(f"the codec {cls.name} takes no argument, got {argument!r}: give --codec-option NAME=VALUE.")
 
     def prepare(self, images: Images, digest: str) -> Any:
         """What :meth:`encode` reads ``images`` from, made once per dataset and process.

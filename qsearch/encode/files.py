@@ -2,11 +2,14 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Literal
 
+from qsearch.codecs.files import FileCodec
+from qsearch.codecs.markers import Frame, read_frame
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.files import image_suffixes
 from qsearch.datasets.pixels import UnusableImageError
@@ -14,7 +17,6 @@ from qsearch.disk import writing
 from qsearch.encode.image import JPEG_FORMATS, Tables, encode_file, tables_of_file
 from qsearch.encode.listing import Contents, listing, same_stem, stem
 from qsearch.errors import DiskError, EvaluationError, InputError
-from qsearch.export.markers import Frame, read_frame
 from qsearch.tables import QuantTables
 
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
@@ -136,7 +138,7 @@ def _count(listed: Iterable[Contents], none: str) -> tuple[int, int]:
 def compress_files(
     plan: Plan,
     tables: Tables,
-    codec: PillowCodec | None = None,
+    codec: FileCodec | None = None,
     *,
     strip: bool = False,
     overwrite: bool = False,
@@ -165,15 +167,22 @@ def compress_files(
 def _in_threads(do: Callable[[Job], Outcome], jobs: Iterator[Job], workers: int) -> Iterator[Outcome]:
     """Outcomes as they come. Whoever stops listening waits for the files that are being written."""
     pending: set[Future[Outcome]] = set()
+    done: SimpleQueue[Future[Outcome]] = SimpleQueue()
+
+    def next_outcome() -> Outcome:
+        pending.remove(future := done.get())
+        return future.result()
+
     # Threads: Pillow decodes, and encodes into a file, without the interpreter's lock.
     with ThreadPoolExecutor(workers) as pool:
         try:
             for job in jobs:
-                pending.add(pool.submit(do, job))
+                pending.add(future := pool.submit(do, job))
+                future.add_done_callback(done.put)
                 if len(pending) >= 2 * workers:
-                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in done)
-            yield from (future.result() for future in as_completed(pending))
+                    yield next_outcome()
+            while pending:
+                yield next_outcome()
         finally:
             for future in pending:
                 future.cancel()
@@ -182,7 +191,7 @@ def _in_threads(do: Callable[[Job], Outcome], jobs: Iterator[Job], workers: int)
 @dataclass(frozen=True)
 class _Work:
     tables: Tables
-    codec: PillowCodec
+    codec: FileCodec
     strip: bool
     overwrite: bool
     in_place: bool

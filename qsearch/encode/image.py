@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from qsearch.codecs.files import FileCodec
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.pixels import UnusableImageError, opaque, open_image, why_unreadable
 from qsearch.disk import replacing
@@ -33,13 +34,13 @@ _TIFF_TAGS = ("ImageDescription", "Make", "Model", "Software", "DateTime", "Arti
 _EXIF_PREFIX = b"Exif\0\0"
 
 
-def encode_image(image: "Image", tables: Tables, codec: PillowCodec | None = None, *, strip: bool = False) -> bytes:
+def encode_image(image: "Image", tables: Tables, codec: FileCodec | None = None, *, strip: bool = False) -> bytes:
     """The JPEG file of a PIL image at ``tables``.
 
     Greyscale images stay greyscale; all others become RGB: transparency shows white, 16 bits are scaled to 8, CMYK is
     converted by its colour profile where it has one. The EXIF data and a fitting colour profile are kept. ``strip``
     drops both, and turns pixels and colours so that the image looks the same without them (upright, sRGB).
-    ``codec`` holds the encoder settings, 4:2:0 baseline by default.
+    ``codec`` encodes, by default Pillow to 4:2:0 baseline files.
 
     Raises ValueError for an image of several frames and one that JPEG cannot hold, and what Pillow raises for damage.
     """
@@ -91,7 +92,7 @@ def encode_file(
     source: Path,
     target: Path,
     tables: Tables,
-    codec: PillowCodec | None = None,
+    codec: FileCodec | None = None,
     *,
     strip: bool = False,
     in_place: bool = False,
@@ -196,7 +197,7 @@ def _to_srgb(image: "Image", profile: bytes) -> "Image":
 
 
 def _save(
-    picture: "Image", metadata: dict[str, Any], file: BinaryIO | io.BytesIO, tables: QuantTables, codec: PillowCodec
+    picture: "Image", metadata: dict[str, Any], file: BinaryIO | io.BytesIO, tables: QuantTables, codec: FileCodec
 ) -> None:
     try:
         # Without a comment Pillow writes the source's, which mostly names the encoder before.

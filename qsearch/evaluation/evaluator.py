@@ -120,7 +120,7 @@ class Evaluator:
             images = self.dataset.images[which]
             return _Coded(self._encode(task.quantizer, images, source if source is None else source[which], decode))
 
-        if self.codec_threads == 1:
+        if self.codec_threads == 1 or len(parts) == 1:  # nothing to be ahead of
             yield from ((start, part, encode(part)) for start, part in parts)
             return
         with ThreadPoolExecutor(self.codec_threads) as pool:

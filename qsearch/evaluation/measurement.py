@@ -174,6 +174,11 @@ class Measurement:
         return 8 * self.total_bytes / self.total_pixels
 
     @property
+    def kb_per_image(self) -> float:
+        """The mean size of a file in KB of 1000 bytes."""
+        return self.total_bytes / (1000 * self.images)
+
+    @property
     def hits(self) -> npt.NDArray[np.float64]:
         """[N], per image the share of networks whose first answer is right (0 or 1 for one network)."""
         return np.asarray((self.ranks == 0).mean(axis=0), dtype=np.float64)

@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
+from qsearch.codecs.command import cjpeg_switches
 from qsearch.datasets.base import ImageIdentity
 from qsearch.disk import replacing
 from qsearch.errors import InputError
@@ -24,7 +25,8 @@ class TableSheet:
     title: their name in one line (``trial 17 of run demo``).
     origin: sentences that say where they come from.
     codec: the encoder settings they were measured with or made for; None where nobody said.
-    run: the folder of the run that they were taken from; None where it was none.
+    run: the folder of the run that they were taken from, of a confirmed pick the confirmation's; None where it was
+        none.
     learned_on: the images that they were learned from, as far as that is known.
     """
 
@@ -79,11 +81,10 @@ def format_of(path: Path) -> str:
 
 def _cjpeg(sheet: TableSheet) -> bytes:
     encoder = sheet.encoder
-    factors = {"4:4:4": "1x1", "4:2:2": "2x1", "4:2:0": "2x2"}[encoder.subsampling]
     slots = ",".join(str(slot) for slot in range(len(sheet.parts)))
-    switches = "".join(f" -{name}" for name in _switched_on(encoder))
+    switches = " ".join(cjpeg_switches(encoder))
     usage = (
-        f"Use: cjpeg -qtables THIS_FILE -qslots {slots} -baseline -sample {factors}{switches} -outfile OUT.jpg IN.ppm",
+        f"Use: cjpeg -qtables THIS_FILE -qslots {slots} -baseline {switches} -outfile OUT.jpg IN.ppm",
         "Do not give -quality: it would scale the tables.",
     )
     lines = [f"# {line}" for line in sheet.comments(*usage)]

@@ -14,9 +14,9 @@ from xml.etree import ElementTree
 import numpy as np
 
 from qsearch.codecs.base import SUBSAMPLINGS, Subsampling
+from qsearch.codecs.markers import read_frame
 from qsearch.errors import InputError
 from qsearch.export.formats import TableSheet
-from qsearch.export.markers import read_frame
 from qsearch.run.settings import CodecSettings
 from qsearch.tables import QuantTables
 from qsearch.text import one_line, reason_of

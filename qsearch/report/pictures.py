@@ -1,4 +1,4 @@
-"""Pictures: the same images at standard quality 50 and at a found table of about that ratio (Luo 2021, Figure 8)."""
+"""Pictures: the same images at standard tables and at a found table of about that ratio (Luo 2021, Figure 8)."""
 
 import base64
 from collections import Counter
@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from qsearch.analysis.choice import QUALITY
+from qsearch.analysis.choice import measured_baseline
 from qsearch.analysis.results import Results, measured
 from qsearch.classifiers.base import Classifier
+from qsearch.codecs.base import Codec
+from qsearch.codecs.files import FileCodec
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.base import Dataset
 from qsearch.datasets.imagenet_classes import imagenet_synsets
@@ -70,23 +72,25 @@ class Gallery:
     pictures: tuple[Picture, ...]
 
 
-def gallery(run: Run, results: Results, trial: Trial, label: str, measured_on: str) -> Gallery:
-    """Images of ``run`` (or of a validation) at standard quality 50 and at the tables of ``trial``, which it measured.
+def gallery(
+    run: Run, results: Results, trial: Trial, label: str, measured_on: str, *, trust_command: bool = False
+) -> Gallery:
+    """Images of ``run`` (or of a validation) at the standard tables of its ``like_quality`` and at those of ``trial``,
+    which it measured.
 
     The first classifier says what they are taken for. InputError where dataset or classifier cannot be had any more,
-    or are not those that were measured.
+    or are not those that were measured, and where the codec is a command that is not trusted.
     """
-    standard, found = results.standard.get(QUALITY), measured(trial)
-    if standard is None:
-        raise InputError(f"run {results.name} has not measured standard quality {QUALITY}: there is nothing to show.")
+    standard, found = measured_baseline(results), measured(trial)
+    codec = build_codec(run.settings.codec, trust_command=trust_command)  # first: cheap to refuse
     dataset, classifier = _parts(run)
     outcomes = outcomes_of(standard, found)
     chosen = {name: spread(np.flatnonzero(outcomes[name]), most) for name, most in PER_OUTCOME.items()}
     indices = np.concatenate(list(chosen.values()))
     names = [name for name, some in chosen.items() for _ in some]
-    standard_trial = next(each for each in results.standard_trials if each.number == QUALITY)
-    before = _versions(run, dataset, classifier, indices, standard_trial)
-    after = _versions(run, dataset, classifier, indices, trial)
+    standard_trial = next(each for each in results.standard_trials if each.number == results.like_quality)
+    before = _versions(codec, dataset, classifier, indices, standard_trial)
+    after = _versions(codec, dataset, classifier, indices, trial)
     pictures = tuple(
         Picture(dataset.image_names[index], true_class, name, first, second)
         for index, true_class, name, first, second in zip(
@@ -164,11 +168,10 @@ def _class_names(dataset: Dataset, classifier: Classifier) -> Callable[[int], st
 
 
 def _versions(
-    run: Run, dataset: Dataset, classifier: Classifier, indices: npt.NDArray[np.intp], trial: Trial
+    codec: Codec, dataset: Dataset, classifier: Classifier, indices: npt.NDArray[np.intp], trial: Trial
 ) -> list[Version]:
-    codec = build_codec(run.settings.codec)
-    # The file for the eye is Pillow's; sizes and what the network sees are those of the codec that measured.
-    pillow = PillowCodec(codec.encoder)
+    # Where the codec makes no files the one for the eye is Pillow's; sizes and what the network sees are the codec's.
+    by = codec if isinstance(codec, FileCodec) else PillowCodec(codec.encoder)
     images = [dataset.compressed(index) for index in indices.tolist()]
     tables = [trial.quantizer.tables_for(image) for image in images]
     decoded = [codec.encode(image, its_tables).images[0] for image, its_tables in zip(images, tables, strict=True)]
@@ -177,8 +180,7 @@ def _versions(
     measurement = measured(trial)
     return [
         Version(
-            data_uri="data:image/jpeg;base64,"
-            + base64.b64encode(pillow.compress(image[0], its_tables[0])).decode("ascii"),
+            data_uri="data:image/jpeg;base64," + base64.b64encode(by.compress(image[0], its_tables[0])).decode("ascii"),
             size_bytes=int(measurement.size_bytes[index]),
             answer=called(answer),
             right=bool(measurement.ranks[0, index] == 0),

@@ -25,6 +25,7 @@ from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measures import ALWAYS
 from qsearch.evaluation.objective import ObjectiveName, objective_called
+from qsearch.pareto.bounds import check_reach
 from qsearch.pareto.fitness import LocalFit, Parabola
 from qsearch.registry import check_options, failures_explained, nearest_names, options_of
 from qsearch.run.settings import (
@@ -44,6 +45,7 @@ from qsearch.space.shapes import ShapeSpace
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.base import Seed, Strategy, strategy_options
 from qsearch.tables import QuantTables
+from qsearch.text import one_line
 
 Options = TypeVar("Options", bound=msgspec.Struct)
 
@@ -90,8 +92,12 @@ def build_classifier(wanted: ClassifierSettings, threads: int = 1, *, trust_pick
     return load_classifier(wanted.spec, options)
 
 
-def build_codec(wanted: CodecSettings) -> Codec:
-    """The codec the settings name. InputError where it does not know one of them."""
+def build_codec(wanted: CodecSettings, *, trust_command: bool = False) -> Codec:
+    """The codec the settings name. InputError where it does not know one of them.
+
+    trust_command: whether a codec may run the program that the settings name; InputError where it would and may not,
+        for settings come from files too.
+    """
     if wanted.name == AUTO:
         check_options(f"codec {AUTO}", wanted.options, {})
         return choose_codec(_part_of(EncoderOptions, wanted))[0]
@@ -99,7 +105,14 @@ def build_codec(wanted: CodecSettings) -> Codec:
         raise InputError(f"unknown codec {wanted.name!r}: {nearest_names(wanted.name, [AUTO, *CODECS.names()])}")
     codec = CODECS.get(wanted.name)
     with failures_explained(f"the codec {wanted.name}"):
-        check_options(f"codec {wanted.name}", wanted.options, options_of(codec, given=("encoder",)))
+        known = options_of(codec, given=("encoder",))
+        check_options(f"codec {wanted.name}", wanted.options, known)
+        if codec.executes and not trust_command:
+            said = ", ".join(f"{name}={value}" for name, value in (known | wanted.options).items())
+            raise InputError(
+                f"the codec {wanted.name} would run a program that a file names ({one_line(said, 300)}): if you trust "
+                "whoever wrote it, add --trust-command."
+            )
         return codec(_part_of(EncoderOptions, wanted), **wanted.options)
 
 
@@ -114,17 +127,20 @@ def _part_of(options: type[Options], settings: msgspec.Struct, **more: Any) -> O
     return options(**fields, **more)
 
 
-def build_evaluator(settings: RunSettings, workers: int, *, trust_pickle: bool = False) -> Evaluator:
+def build_evaluator(
+    settings: RunSettings, workers: int, *, trust_pickle: bool = False, trust_command: bool = False
+) -> Evaluator:
     """Dataset, codec and classifiers together; the cores are shared out among ``workers``.
 
-    ``trust_pickle`` as :class:`ClassifierOptions` says.
+    ``trust_pickle`` as :class:`ClassifierOptions` says, ``trust_command`` as :func:`build_codec`.
     """
     threads = max(1, usable_cores() // workers)
     # First: cheap to refuse, while images can take minutes.
+    codec = build_codec(settings.codec, trust_command=trust_command)
     classifiers = build_classifiers(settings, threads, trust_pickle=trust_pickle)
     return Evaluator(
         build_dataset(settings.dataset),
-        build_codec(settings.codec),
+        codec,
         classifiers,
         measures=tuple(dict.fromkeys((*ALWAYS, *settings.measures))),
         codec_threads=threads,
@@ -196,6 +212,7 @@ def check_search(wanted: SearchSettings) -> SearchSettings:
     InputError where no search can be made of these settings.
     """
     check_gate(wanted.ratio, wanted.ratio_window)
+    check_reach(wanted.window, wanted.sigma)
     if wanted.box == "shape":
         if not strategy_class(wanted.strategy).needs_bounds:
             raise InputError(

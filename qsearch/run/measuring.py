@@ -41,6 +41,7 @@ def add_measures(
     executor: str = DEFAULT_EXECUTOR,
     timeout_s: float | None = None,
     trust_pickle: bool = False,
+    trust_command: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
     """Gives every done trial of ``run`` the measures ``names`` that it lacks; returns how many tables were measured.
@@ -59,7 +60,7 @@ def add_measures(
         if lacking:
             networks = any(MEASURES.get(name).per_network for name in names)
             checked = ("bytes", "rank") if networks else ("bytes",)
-            how = _How(workers, executor, timeout_s, trust_pickle, on_progress)
+            how = _How(workers, executor, timeout_s, trust_pickle, trust_command, on_progress)
             evaluator = _evaluator(run, (*checked, *names), how)
 
             def keep(trial: Trial, measured: Measurement, evaluation_s: float) -> None:
@@ -81,6 +82,7 @@ def complete_trials(
     executor: str = DEFAULT_EXECUTOR,
     timeout_s: float | None = None,
     trust_pickle: bool = False,
+    trust_command: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
     """Has the stopped trials ``labels`` of ``run`` see the images that they have not; returns how many.
@@ -93,7 +95,7 @@ def complete_trials(
         stopped = _stopped(run, archive, labels)
         if not stopped:
             return 0
-        how = _How(workers, executor, timeout_s, trust_pickle, on_progress)
+        how = _How(workers, executor, timeout_s, trust_pickle, trust_command, on_progress)
         measures = {name for trial in stopped if trial.measurement is not None for name in trial.measurement.measures}
         evaluator = _evaluator(run, sorted(measures), how)
         order = order_of(evaluator.dataset)
@@ -152,6 +154,7 @@ class _How:
     executor: str
     timeout_s: float | None
     trust_pickle: bool
+    trust_command: bool
     on_progress: Callable[[int, int], None]
 
 
@@ -162,7 +165,7 @@ def _evaluator(run: Run, measures: Sequence[str], how: _How) -> Evaluator:
     classifiers = build_classifiers(run.settings, threads, trust_pickle=how.trust_pickle) if networks else []
     evaluator = Evaluator(
         build_dataset(run.settings.dataset),
-        build_codec(run.settings.codec),
+        build_codec(run.settings.codec, trust_command=how.trust_command),
         classifiers,
         measures=tuple(dict.fromkeys(measures)),
         codec_threads=threads,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from qsearch.codecs.markers import read_frame
 from qsearch.disk import partial_path
-from qsearch.export.markers import read_frame
 from qsearch.run.settings import CodecSettings
 from qsearch.tables import QuantTables
 from tests.cli.conftest import Call

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from qsearch.export.markers import read_frame
+from qsearch.codecs.markers import read_frame
 from qsearch.export.reading import read_tables
 from qsearch.learning.dial import read_dial, write_dial
 from qsearch.learning.ladder import read_ladder, write_ladder

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from qsearch.export.markers import read_frame
+from qsearch.codecs.markers import read_frame
 from qsearch.learning.ladder import write_ladder
 from qsearch.models import load_model
 from qsearch.tables import QuantTables

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from qsearch.codecs.base import EncoderOptions
+from qsearch.codecs.markers import read_frame
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.disk import replacing
 from qsearch.encode.files import HEADER_BYTES, Outcome, compress_files, plan_files, plan_in_place
 from qsearch.errors import InputError
-from qsearch.export.markers import read_frame
 from qsearch.tables import QuantTables
 from tests.faults import file_size_limit
 

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from qsearch.codecs.base import EncoderOptions, Subsampling
+from qsearch.codecs.markers import read_frame
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.pixels import UnusableImageError
 from qsearch.encode.image import encode_file, encode_image
-from qsearch.export.markers import read_frame
 from qsearch.tables import QuantTables
 
 FINE = QuantTables.standard(98)

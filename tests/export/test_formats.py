@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from qsearch.codecs.markers import Frame, read_frame
 from qsearch.errors import DiskError, InputError
 from qsearch.export.formats import FORMATS, TableSheet, export_tables, format_of, render
-from qsearch.export.markers import Frame, read_frame
 from qsearch.export.reading import read_tables
 from qsearch.run.settings import CodecSettings
 from qsearch.tables import QuantTables

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from qsearch.codecs.markers import read_frame
 from qsearch.errors import InputError
-from qsearch.export.markers import read_frame
 from qsearch.tables import QuantTables
 
 
