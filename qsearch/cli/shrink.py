@@ -257,8 +257,11 @@ def _stored(shrunk: "Shrunk") -> Iterator[str]:
     )  # fmt: skip
     yield (
         f"Your {shrunk.stored_files:,} files take {_size(shrunk.stored_bytes)}: if they are stored at quality "
-        f"{shrunk.settings.like_quality}, about {_size(saved.value / 100 * shrunk.stored_bytes)}{ends} of it. Images "
-        f"were measured at {shrunk.width}x{shrunk.height}; at other sizes the share differs."
+        f"{shrunk.settings.like_quality}, about {_size(saved.value / 100 * shrunk.stored_bytes)}{ends} of it."
+    )
+    yield (
+        f"This holds for images of {shrunk.width}x{shrunk.height}, as they were measured. On larger files tables may rank "
+        "otherwise: 'qsearch run --strategy listed --encode-size as-stored' tells."
     )
 
 
