@@ -260,8 +260,8 @@ def _stored(shrunk: "Shrunk") -> Iterator[str]:
         f"{shrunk.settings.like_quality}, about {_size(saved.value / 100 * shrunk.stored_bytes)}{ends} of it."
     )
     yield (
-        f"This holds for images of {shrunk.width}x{shrunk.height}, as they were measured. On larger files tables may rank "
-        "otherwise: 'qsearch run --strategy listed --encode-size as-stored' tells."
+        f"This holds for images of {shrunk.width}x{shrunk.height}, as they were measured. On larger files tables may "
+        "rank otherwise: 'qsearch run --strategy listed --encode-size as-stored' tells."
     )
 
 
