@@ -62,6 +62,7 @@ def test_the_numbers_are_those_of_the_records(cli: Cli, tmp_path: Path) -> None:
         "trial": "standard:50",
         "ratio": tables[0].ratio,
         "bpp": tables[0].bpp,
+        "kb_per_image": tables[0].total_bytes / tables[0].images / 1000,
         "top1": tables[0].top1,
         "loss": None,
         "divergence": None,
