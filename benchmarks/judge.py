@@ -10,6 +10,7 @@ from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Trial
 from qsearch.evaluation.task import Task
 from qsearch.executors import executor_for
+from qsearch.executors.base import outcomes_of
 from qsearch.run.building import usable_cores
 from qsearch.run.settings import ClassifierSettings, DatasetSettings, RunSettings
 from qsearch.strategies.standard import REFERENCE_QUALITIES
@@ -68,14 +69,9 @@ class Judge:
         if not wanted:
             return
         with executor_for(self._evaluator, usable_cores()) as executor:
-            for task in wanted:
-                executor.submit(task)
-            left = len(wanted)
-            while left:
-                for outcome in executor.collect():
-                    left -= 1
-                    number = wanted[outcome.task]
-                    trial = Trial(series, number, "judged", tables[number], "done", outcome.measurement, outcome.reason)
-                    kept = self._archive.add(trial)
-                    if series == "search":
-                        self.known[tables[number].digest] = kept
+            for outcome in outcomes_of(list(wanted), executor):
+                number = wanted[outcome.task]
+                trial = Trial(series, number, "judged", tables[number], "done", outcome.measurement, outcome.reason)
+                kept = self._archive.add(trial)
+                if series == "search":
+                    self.known[tables[number].digest] = kept

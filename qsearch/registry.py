@@ -65,7 +65,9 @@ class Registry(Generic[T]):
         entry = self._entry_points.get(name)
         if entry is None:
             singular = {"strategies": "strategy"}.get(self.kind, self.kind.rstrip("s"))
-            raise InputError(f"unknown {singular} {name!r}: {nearest_names(name, self._entry_points)}")
+            raise InputError(
+                f"unknown {singular} {one_line(repr(name), 200)}: {nearest_names(name, self._entry_points)}"
+            )
         try:
             if name not in self._loaded:
                 self._loaded[name] = cast(T, entry.load())

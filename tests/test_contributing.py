@@ -39,7 +39,7 @@ def colours(tmp_path: Path) -> Path:
 
 def test_the_examples_pass_their_own_tests(colours: Path) -> None:
     tests = [name for name, _ in PYTHON if "/" not in name]
-    assert len(tests) == 2
+    assert len(tests) == 3
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(colours), str(REPOSITORY)])}
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *tests]
     finished = subprocess.run(command, cwd=colours, env=environment, capture_output=True, text=True, check=False)
@@ -61,6 +61,15 @@ def test_the_measure_is_listed_and_the_option_recorded(qsearch: Command, colours
     assert settings["measures"] == ["colour"]
 
 
+def test_the_dataset_is_shown(qsearch: Command, colours: Path) -> None:
+    path = os.pathsep.join([str(colours), qsearch.environment["PYTHONPATH"]])
+    options = next(line.split() for line in TEXT.splitlines() if line.startswith("    qsearch dataset "))[1:]
+    shown = qsearch(*options, env={"PYTHONPATH": path})
+    assert shown.returncode == 0, shown.stderr
+    assert "30 of 32x32 pixels" in shown.stdout
+    assert "3, 10 images each" in shown.stdout
+
+
 def test_every_folder_of_the_package_has_its_place() -> None:
     folders = {path.parent.name for path in (REPOSITORY / "qsearch").glob("*/__init__.py")}
     assert {name for name in folders if f"`{name}/`" not in TEXT} == set()
@@ -72,7 +81,7 @@ def rows_of(table: str) -> dict[str, int]:
     return {name: row for row, cell in enumerate(rows) for name in re.findall(r"`(\w+)(?:/|\.py)`", cell)}
 
 
-@pytest.mark.parametrize(("file", "downwards"), [("CONTRIBUTING.md", False), ("README.md", True)])
+@pytest.mark.parametrize(("file", "downwards"), [("CONTRIBUTING.md", False), ("docs/code.md", True)])
 def test_imports_point_one_way(file: str, downwards: bool) -> None:
     """As the table of what holds what says, from its bottom to its top or the other way."""
     text = (REPOSITORY / file).read_text(encoding="utf-8")

@@ -7,13 +7,16 @@ import struct
 import tomllib
 import zipfile
 from collections.abc import Callable
+from copy import copy
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
 import pytest
 import tomli_w
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
@@ -23,6 +26,7 @@ from safetensors.torch import save
 from qsearch.classifiers.labels import class_names_of
 from qsearch.classifiers.onnx_weights import external_files
 from qsearch.classifiers.pt2_archive import checked_copy
+from qsearch.datasets.base import Dataset
 from qsearch.datasets.cache import PreparedImages, cached_pixels
 from qsearch.datasets.imagenet_classes import wnids_of
 from qsearch.datasets.imagenetv2.manifest import (
@@ -36,16 +40,30 @@ from qsearch.datasets.imagenetv2.manifest import (
     read_settings,
 )
 from qsearch.datasets.imagenetv2.public_images import public_images
-from qsearch.errors import QSearchError
+from qsearch.errors import InputError, QSearchError
 from qsearch.export.formats import FORMATS, TableSheet, render
 from qsearch.export.reading import read_tables
+from qsearch.finetuning.experiment import FinetuneSettings, Parts, open_experiment, run_experiment
 from qsearch.learning.dial import read_dial, write_dial
 from qsearch.learning.files import _digest
 from qsearch.learning.ladder import read_ladder, write_ladder
 from qsearch.models import load_model
-from qsearch.models.files import write_network
+from qsearch.models.code_length import CodeLength, read_code_length, train_code_length
+from qsearch.models.files import CODE_LENGTH, NetworkFile, write_network, write_tensors
+from qsearch.run.building import build_strategy, check_search
 from qsearch.run.folder import Run
-from qsearch.run.settings import CodecSettings, Recorded, RunSettings, save_settings
+from qsearch.run.settings import (
+    BoundsSettings,
+    ClassifierSettings,
+    CodecSettings,
+    DatasetSettings,
+    Recorded,
+    RunSettings,
+    SearchSettings,
+    SeedSettings,
+    load_settings,
+    save_settings,
+)
 from qsearch.run.validation import FOLDER, USES_FILE, uses
 from qsearch.tables import QuantTables
 from tests.learning.test_dial import made_dial
@@ -122,9 +140,9 @@ def misdescribed(document: Any) -> st.SearchStrategy[Any]:
     places = list(_places(document, ()))
 
     def apply(place: tuple[Any, ...], value: Any, leave_out: bool) -> Any:
-        changed = json.loads(json.dumps(document))
-        parent = changed
-        for step in place[:-1]:
+        changed = parent = copy(document)
+        for step in place[:-1]:  # all that is not on the way to the place stays the document's own
+            parent[step] = copy(parent[step])
             parent = parent[step]
         if leave_out:
             del parent[place[-1]]
@@ -180,18 +198,49 @@ def test_ladders_and_dials(kind: str, data: st.DataObject, tmp_path: Path) -> No
     survives(lambda: read(path))
 
 
+@cache
+def trained_network() -> NetworkFile:
+    return made_up.network().file
+
+
 @fuzzed
 @given(data=st.data())
 def test_networks_of_tables(data: st.DataObject, tmp_path: Path) -> None:
     """Spoilt bytes, then a header that says something odd of good weights."""
-    path, made = tmp_path / "network", made_up.network().file
-    write_network(path, made.about, made.tensors)
-    path.write_bytes(data.draw(spoilt(path.read_bytes())))
+    path, made = tmp_path / "network", trained_network()
+    if not (whole := tmp_path / "whole").exists():
+        write_network(whole, made.about, made.tensors)
+    path.write_bytes(data.draw(spoilt(whole.read_bytes())))
     survives(lambda: load_model(f"taqn:{path}").tables(GREY, 20))
     about = {"kind": "networks of tables", "format": 1, "about": msgspec.to_builtins(made.about)}
     document = data.draw(misdescribed(about))
     path.write_bytes(save(made.tensors, metadata={"qsearch": json.dumps(document)}))
     survives(lambda: load_model(f"taqn:{path}").tables(GREY, 20))
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory: pytest.TempPathFactory) -> CodeLength:
+    images = np.random.RandomState(0).randint(0, 256, (2, 16, 16, 3)).astype(np.uint8)
+    dataset = Dataset.from_arrays(images, np.zeros(2, dtype=np.int64))
+    return train_code_length(dataset, tmp_path_factory.mktemp("predictor") / "bits", steps=1, seed=0)
+
+
+@fuzzed
+@given(data=st.data())
+def test_predictors_of_code_lengths(data: st.DataObject, predictor: CodeLength, tmp_path: Path) -> None:
+    """Spoilt bytes, then a header that says something odd of good weights, then weights that are odd."""
+    path, weights = tmp_path / "bits", predictor.network.state_dict()
+    write_tensors(path, CODE_LENGTH, predictor.about, weights)
+    path.write_bytes(data.draw(spoilt(path.read_bytes())))
+    survives(lambda: read_code_length(path))
+    about = {"kind": CODE_LENGTH, "format": 1, "about": msgspec.to_builtins(predictor.about)}
+    path.write_bytes(save(weights, metadata={"qsearch": json.dumps(data.draw(misdescribed(about)))}))
+    survives(lambda: read_code_length(path))
+    name = data.draw(st.sampled_from(sorted(weights)))
+    odd = data.draw(st.sampled_from([torch.zeros(()), torch.full_like(weights[name], torch.nan), torch.zeros(0)]))
+    write_tensors(path, CODE_LENGTH, predictor.about, {**weights, name: odd})
+    with pytest.raises(InputError):
+        read_code_length(path)
 
 
 GREY = np.full((16, 16, 3), 128, dtype=np.uint8)
@@ -284,6 +333,87 @@ def test_settings_that_say_something_else(data: st.DataObject, tmp_path: Path) -
         return
     (tmp_path / "run.toml").write_text(text, encoding="utf-8", errors="surrogatepass")
     survives(lambda: read_run(tmp_path))
+
+
+SEED = SeedSettings(label="7", tables=QuantTables.standard(50).to_bytes().hex(), gap=0.5)
+SEARCH = SearchSettings(
+    strategy="local-search",
+    options={"population": 4},
+    layout="luma-chroma",
+    ratio=9.0,
+    box="shape",
+    window=(5.0, 15.0),
+    seeds=(SEED,),
+    seeds_from=("runs/a",),
+    bounds=BoundsSettings(
+        sources=("a",),
+        paths=("runs/a",),
+        window=(5.0, 15.0),
+        sigma=0.5,
+        local_fit=(9.0, 5.0, 15.0, -1.0, -1.0, 0.5),
+        box="shape",
+        lower=(10,) * 128,
+        upper=(200,) * 128,
+        origin=-3.0,
+        step=0.02,
+        seeds=(SEED,),
+    ),
+)
+
+
+@fuzzed
+@given(data=st.data())
+def test_searches_with_bounds_and_seeds_that_say_something_else(data: st.DataObject, tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+
+    def read() -> None:
+        build_strategy(check_search(load_settings(path).search)).ask(0)
+
+    save_settings(RunSettings(search=SEARCH), path)
+    read()
+    document = tomllib.loads(path.read_text())
+    try:
+        text = tomli_w.dumps({"search": data.draw(misdescribed(document["search"]))})
+    except TypeError:  # TOML has no null
+        return
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    survives(read)
+
+
+@fuzzed
+@given(data=st.data())
+def test_fine_tunings(data: st.DataObject, tmp_path: Path) -> None:
+    run_toml(tmp_path)
+    run, settings = Run.open(tmp_path), finetuning()
+    shutil.rmtree(tmp_path / "finetune", ignore_errors=True)
+    folder, _ = open_experiment(run, "f", settings)
+    path = folder / "finetune.json"
+    whole = path.read_bytes()
+    document = data.draw(misdescribed(json.loads(whole)))
+    path.write_bytes(data.draw(spoilt(whole) | st.just(json.dumps(document).encode())))
+    survives(lambda: open_experiment(run, "f", settings))
+    path.with_name("result.json").write_bytes(path.read_bytes())
+    with pytest.raises(InputError):  # which no part of settings is
+        run_experiment(folder, settings, cast(Parts, None), lambda stage, done, total: None)
+
+
+def finetuning() -> FinetuneSettings:
+    return FinetuneSettings(
+        found="trial 3",
+        standard="standard:50",
+        tables=(QuantTables.standard(40).to_bytes().hex(), QuantTables.standard(50).to_bytes().hex()),
+        codec=CodecSettings(),
+        dataset=DatasetSettings(),
+        held_out=DatasetSettings(spec="textures:test"),
+        classifier=ClassifierSettings(),
+        train_images=4,
+        epochs=1,
+        batch=2,
+        learning_rate=0.1,
+        seed=0,
+        threads=1,
+        recorded={"network": "0" * 64},
+    )
 
 
 ENTRY = Entry(

@@ -1,5 +1,6 @@
 """Bootstrap: images drawn again with replacement, and the intervals that come of it (Efron 1979)."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,8 @@ Floats = npt.NDArray[np.float64]
 LEVEL = 0.95
 """How often an interval is meant to hold the truth."""
 RESAMPLES = 2000
+MOST_FURTHER = 100_000
+"""More further images than these are not counted: the number is 0 within rounding."""
 _BLOCK = 1 << 23
 """Numbers held at once, 64 MB."""
 _KEPT = 1 << 27
@@ -38,10 +41,32 @@ class Estimate:
     resamples: int
     unknown: int = 0
 
+    def further_images(self, images: int) -> int | None:
+        """How many more than the ``images`` it is of would tell the number from 0, if it is what it seems.
+
+        As :func:`further_images`; 0 where the interval does not hold 0, None where number or interval is not known.
+        """
+        if self.value is None or self.low is None or self.high is None:
+            return None
+        if self.low > 0 or self.high < 0:
+            return 0
+        return further_images(images, self.value, self.value - (self.low if self.value > 0 else self.high))
+
     def shifted(self, by: float) -> "Estimate":
         """The same interval, moved."""
         value, low, high = (None if end is None else end + by for end in (self.value, self.low, self.high))
         return Estimate(value, low, high, self.resamples, self.unknown)
+
+
+def further_images(images: int, value: float, reach: float) -> int | None:
+    """How many more than ``images`` would tell ``value`` from 0, which an interval of theirs reaches by ``reach``.
+
+    Intervals shrink with the root of the number of images. At most :data:`MOST_FURTHER` + 1, which stands for more
+    than that; None for a value of 0, which no number of images tells from itself.
+    """
+    if value == 0:
+        return None
+    return math.ceil(min(max(0.0, images * ((reach / value) ** 2 - 1)), MOST_FURTHER + 1))
 
 
 def percentile_estimate(value: float, resampled: npt.ArrayLike) -> Estimate:
@@ -118,4 +143,7 @@ def weighted_points(
     size_bytes, worth = weighted_totals(measurements, weights, objective)
     images = weights.sum(axis=1, keepdims=True)
     images[images == 0] = np.nan
-    return 3 * first.pixels * images / size_bytes, worth / (classifiers * images)
+    pixels = first.pixels * images
+    if not first.pixels:  # images differ in size
+        pixels = np.where(images > 0, weights @ first["pixels"].astype(np.float64)[:, np.newaxis], np.nan)
+    return 3 * pixels / size_bytes, worth / (classifiers * images)

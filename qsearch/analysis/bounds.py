@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from qsearch.analysis.choice import QUALITY
-from qsearch.analysis.results import Results, measured
+from qsearch.analysis.results import LIKE_QUALITY, Results, measured
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.evaluation.objective import TOP1, Objective
@@ -48,7 +47,7 @@ def bounds_of(
     runs: Sequence[Results],
     layout: str,
     *,
-    around: int = QUALITY,
+    around: int = LIKE_QUALITY,
     window: tuple[float, float] | None = None,
     sigma: float = SIGMA,
     objective: Objective = TOP1,

@@ -13,8 +13,6 @@ from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.evaluation.objective import TOP1, Objective
 from qsearch.evaluation.trials import Trials
 
-QUALITY = 50
-"""The standard quality that headlines are stated at, as in Li 2020, unless the user says otherwise."""
 Rule = Literal["ratio", "accuracy"]
 """``ratio``: the best table by the objective at no lower ratio than the standard tables of a quality.
 ``accuracy``: the table of highest ratio whose value of the objective is no worse than theirs."""
@@ -45,11 +43,28 @@ def place_of_pick(done: Trials, rule: Rule, standard: Measurement, objective: Ob
     return int(qualified[order[0]])
 
 
-def pick(results: Results, rule: Rule, quality: int = QUALITY) -> Trial | None:
-    """The table that ``rule`` picks of a run; None where that quality was not measured, or where no table fits."""
-    standard = results.standard.get(quality)
+def pick(results: Results, rule: Rule) -> Trial | None:
+    """The table that ``rule`` picks of a run against the standard tables at its ``like_quality``.
+
+    None where these were not measured, or where no table fits.
+    """
+    standard = results.baseline
     place = None if standard is None else place_of_pick(results.done, rule, standard, results.objective)
     return None if place is None else results.done[place]
+
+
+def measured_baseline(results: Results, otherwise: str = "") -> Measurement:
+    """The standard tables at the ``like_quality`` of ``results``.
+
+    InputError where they were not measured, naming those that were; ``otherwise`` says what else could be given.
+    """
+    if results.baseline is None:
+        known = ", ".join(map(str, sorted(results.standard))) or "none yet"
+        raise InputError(
+            f"run {results.name} did not measure standard quality {results.like_quality}: give --like-quality one of "
+            f"those that it measured, {known}{otherwise}."
+        )
+    return results.baseline
 
 
 def totals_of(done: Trials, objective: Objective) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -123,17 +138,14 @@ def choose_no_worse(results: Results, objective: Objective, value: float) -> Cho
     )
 
 
-def choose_like_quality(results: Results, quality: int) -> Choice:
-    """The best table of the frontier by the objective that compresses no less than the standard tables at ``quality``.
+def choose_like_quality(results: Results) -> Choice:
+    """The best table of the frontier by the objective at no lower ratio than the standard tables at ``like_quality``.
 
     InputError where that quality was not measured, or where the frontier ends below its ratio.
     """
     trials = _frontier(results)
-    standard = results.standard.get(quality)
-    if standard is None:
-        known = ", ".join(map(str, sorted(results.standard))) or "none yet"
-        raise InputError(f"run {results.name} did not measure standard quality {quality}; it measured: {known}.")
-    trial = pick(results, "ratio", quality)
+    quality, standard = results.like_quality, measured_baseline(results)
+    trial = pick(results, "ratio")
     if trial is None:
         highest = measured(trials[-1]).ratio
         raise InputError(

@@ -34,7 +34,7 @@ def values_of(measurement: Measurement) -> dict[str, Floats]:
     """[N] by the name of each total but bytes, means over networks: psnr_db, top1, loss, divergence and others."""
     found = {}
     for name in measurement.measures:
-        for total in MEASURES.get(name).totals if name != "bytes" else ():
+        for total in MEASURES.get(name).totals if name not in ("bytes", "pixels") else ():
             values = np.asarray(total.of(measurement[name]), dtype=np.float64)
             found[total.name] = np.minimum(values.mean(axis=0) if values.ndim == 2 else values, _largest(name))
     return found

@@ -82,7 +82,8 @@ def bootstrap_gains(results: Results, trial: Trial, *, resamples: int = RESAMPLE
     kept = _GAINS.setdefault(results, {})
     key = (trial.label, trial.quantizer.digest, resamples, seed)
     if key not in kept:
-        kept[key] = _gains(results, trial, resamples, seed)
+        with results.search.at_hand(), results.reference.at_hand():
+            kept[key] = _gains(results, trial, resamples, seed)
     return kept[key]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.analysis.bootstrap import Estimate, Floats, resample_weights, weighted_points
-from qsearch.analysis.choice import QUALITY, Rule, place_of_pick, total_worth, totals_of
+from qsearch.analysis.choice import Rule, place_of_pick, total_worth, totals_of
 from qsearch.analysis.gains import bootstrap_gains, curve_points, gain_points_over, saving_percent_over
 from qsearch.analysis.results import Results, measured
 from qsearch.evaluation.measurement import Measurement
@@ -72,10 +72,9 @@ class SelectedGain(Corrected):
     resamples: int
 
 
-def selected_gain(
-    results: Results, rule: Rule, *, quality: int = QUALITY, resamples: int = RESAMPLES, seed: int = 0
-) -> SelectedGain | None:
-    """The gain of the table that ``rule`` picks among all done trials; None where there is none to pick.
+def selected_gain(results: Results, rule: Rule, *, resamples: int = RESAMPLES, seed: int = 0) -> SelectedGain | None:
+    """The gain of the table that ``rule`` picks among all done trials, against the standard tables at the
+    ``like_quality`` of ``results``; None where there is none to pick.
 
     Each resample picks a table anew by the images it drew; the images it did not draw (37 %) then judge that table
     and the one picked on all images, each against the standard curve of the same images. By how much the second
@@ -92,7 +91,7 @@ def selected_gain(
 
     InputError as :func:`qsearch.analysis.gains.bootstrap_gains`.
     """
-    standard = results.standard.get(quality)
+    standard = results.baseline
     if standard is None or not results.done:
         return None
     picked = place_of_pick(results.done, rule, standard, results.objective)

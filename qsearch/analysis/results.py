@@ -15,19 +15,29 @@ from qsearch.pareto.curve import StandardCurve
 from qsearch.pareto.frontier import frontier
 from qsearch.registry import nearest_names
 
+LIKE_QUALITY = 50
+"""The standard quality that headlines are stated at, as in Li 2020, unless the user says otherwise."""
+
 
 class Results:
     """What one run measured: trials in the order of their numbers, and what is derived from them.
 
-    name stands in legends and tables; objective is what picks are made by, and the frontier is of it and the ratio.
+    name stands in legends and tables; objective is what picks are made by, and the frontier is of it and the ratio;
+    like_quality is the standard quality that headlines are stated at.
     Numbers of many trials are read from their columns, image by image only where that is asked for.
     """
 
     def __init__(
-        self, name: str, reference: Sequence[Trial], search: Sequence[Trial], objective: Objective = TOP1
+        self,
+        name: str,
+        reference: Sequence[Trial],
+        search: Sequence[Trial],
+        objective: Objective = TOP1,
+        like_quality: int = LIKE_QUALITY,
     ) -> None:
         self.name = name
         self.objective = objective
+        self.like_quality = like_quality
         self.reference = Trials.of(reference)
         self.search = Trials.of(search)
 
@@ -65,6 +75,11 @@ class Results:
     def standard(self) -> dict[int, Measurement]:
         """The measurements of the standard tables by quality."""
         return {trial.number: measured(trial) for trial in self.standard_trials}
+
+    @property
+    def baseline(self) -> Measurement | None:
+        """The standard tables at :attr:`like_quality`, or None where these were not measured."""
+        return self.standard.get(self.like_quality)
 
     @cached_property
     def uncompressed(self) -> Measurement | None:
@@ -128,4 +143,4 @@ def of_network(results: Results, index: int, name: str) -> Results:
         return replace(trial, measurement=trial.measurement.of_network(index))
 
     reference, search = ([one(trial) for trial in trials] for trials in (results.reference, results.search))
-    return Results(name, reference, search, results.objective)
+    return Results(name, reference, search, results.objective, results.like_quality)

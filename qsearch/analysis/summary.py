@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qsearch.analysis.choice import QUALITY, pick
+from qsearch.analysis.choice import pick
 from qsearch.analysis.gains import gain_points_over, saving_percent_over
 from qsearch.analysis.results import Results, measured, of_network
 from qsearch.evaluation.measurement import Measurement, Trial
@@ -19,11 +19,13 @@ standard tables falls by about half a point, and one quality of theirs lies 5 % 
 
 @dataclass(frozen=True)
 class Point:
-    """One table's place: label, ratio, bits per pixel, top-1 (0..1); where measured, loss and divergence in nats."""
+    """One table's place: label, ratio, bits per pixel, KB (1000 bytes) per image, top-1 (0..1); where measured, loss
+    and divergence in nats."""
 
     label: str
     ratio: float
     bpp: float
+    kb_per_image: float
     top1: float
     loss: float | None = None
     divergence: float | None = None
@@ -32,7 +34,7 @@ class Point:
     def of(cls, label: str, measurement: Measurement) -> "Point":
         """The place of a measurement."""
         smooth = (known(measurement.mean(name)) for name in ("loss", "divergence"))
-        return cls(label, measurement.ratio, measurement.bpp, measurement.top1, *smooth)
+        return cls(label, measurement.ratio, measurement.bpp, measurement.kb_per_image, measurement.top1, *smooth)
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Arm:
 class NetworkSummary:
     """What one of several networks makes of the headline's tables, which their mean accuracy chose.
 
-    Top-1 (0..1) at standard quality 50 and at the two best tables, whose gains in points are against this network's
+    Top-1 (0..1) at the standard quality and at the two best tables, whose gains in points are against this network's
     own standard curve; None where there is no such table, or where the curve was not measured.
     """
 
@@ -72,12 +74,12 @@ class Summary:
         from mean_saving_top1[0] to [1], which both reach; see :mod:`qsearch.pareto.mean_gain`.
     mean_objective_saving_percent: bytes that it saves at an equal value of the objective; that again for top1.
     hypervolume, standard_hypervolume: of the ratios in mean_gain_ratios alone, so that reaching far is no merit.
-    standard: the standard tables at quality 50.
+    like_quality: the standard quality that picks are made against; standard: the standard tables at it.
     best_at_ratio: the best table by the objective at no lower ratio than theirs; gain_points is its top-1 less that of
         the standard curve at its own ratio, in percentage points, objective_saving_percent the bytes it saves at its
         own value of the objective. best_is_near: whether its ratio is within :data:`NEAR`.
     best_at_accuracy: the table of highest ratio that is no worse by the objective; saving_percent are the bytes it
-        saves against the standard curve at its own top-1, more_bytes_percent what it takes beyond those of quality 50
+        saves against the standard curve at its own top-1, more_bytes_percent what it takes beyond those of that quality
         itself (negative where it takes fewer).
     trials_stopped: those that a race stopped after a part of the images; evaluations_saved: the share (0..1) of the
         images' evaluations by networks that this saved.
@@ -99,6 +101,7 @@ class Summary:
     mean_objective_saving_percent: float | None
     hypervolume: float | None
     standard_hypervolume: float | None
+    like_quality: int
     standard: Point | None
     best_at_ratio: Point | None
     best_is_near: bool
@@ -113,7 +116,7 @@ class Summary:
 
 def summarize(results: Results, reference_point: tuple[float, float]) -> Summary:
     """The headline of ``results``; hypervolumes are taken against ``reference_point`` (ratio, top-1)."""
-    standard = results.standard.get(QUALITY)
+    standard = results.baseline
     at_ratio, at_accuracy = pick(results, "ratio"), pick(results, "accuracy")
     points = list(results.standard.values())
     curve = [point.ratio for point in points], [point.top1 for point in points]
@@ -138,7 +141,8 @@ def summarize(results: Results, reference_point: tuple[float, float]) -> Summary
         mean_objective_saving_percent=None if at_objective is None else at_objective.saving_percent,
         hypervolume=None if mean.ratios is None else hypervolume_within(mean.ratios, *best, reference_point),
         standard_hypervolume=None if mean.ratios is None else hypervolume_within(mean.ratios, *curve, reference_point),
-        standard=None if standard is None else Point.of(f"standard:{QUALITY}", standard),
+        like_quality=results.like_quality,
+        standard=None if standard is None else Point.of(f"standard:{results.like_quality}", standard),
         best_at_ratio=None if at_ratio is None else _point(at_ratio),
         best_is_near=at_ratio is not None
         and standard is not None
@@ -160,11 +164,11 @@ def _networks(results: Results, at_ratio: Trial | None, at_accuracy: Trial | Non
     if count < 2:
         return ()
     picks = [trial for trial in (at_ratio, at_accuracy) if trial is not None]
-    chosen = Results(results.name, results.reference, picks, results.objective)
+    chosen = Results(results.name, results.reference, picks, results.objective, results.like_quality)
     summaries = []
     for index in range(count):
         seen = of_network(chosen, index, results.name)
-        standard = seen.standard.get(QUALITY)
+        standard = seen.baseline
         its = [None if trial is None else seen.trial(trial.label) for trial in (at_ratio, at_accuracy)]
         top1 = [None if trial is None else measured(trial).top1 for trial in its]
         gains = [None if trial is None else gain_points(seen, trial) for trial in its]
@@ -223,6 +227,27 @@ def saving_percent(results: Results, trial: Trial, objective: Objective = TOP1) 
 def known(value: float) -> float | None:
     """``value``, or None for NaN."""
     return None if np.isnan(value) else value
+
+
+@dataclass(frozen=True)
+class FrontierPoint:
+    """A table of the frontier with what it gains over the standard curve; None outside it, and where not measured.
+
+    gain_points: in top-1 at its ratio; saving_percent: bytes at an equal value of the run's smooth objective.
+    """
+
+    point: Point
+    gain_points: float | None
+    saving_percent: float | None
+
+
+def frontier_points(results: Results) -> list[FrontierPoint]:
+    """The tables of the frontier by rising ratio."""
+    smooth = results.objective.smooth
+    return [
+        FrontierPoint(_point(trial), gain_points(results, trial), saving_percent(results, trial, smooth))
+        for trial in results.frontier
+    ]
 
 
 def _point(trial: Trial) -> Point:

@@ -10,7 +10,8 @@ from qsearch.analysis.summary import gain_points
 
 @dataclass(frozen=True)
 class ValidationRow:
-    """One table of a validation: its label, its place on the validation images (bpp: bits per pixel), its gains there.
+    """One table of a validation: its label, its place on the validation images (bpp: bits per pixel, kb_per_image: of
+    1000 bytes), its gains there.
 
     searched_gain_points: its gain on the images it was chosen on, in points; None where it was not chosen by a search.
     """
@@ -18,6 +19,7 @@ class ValidationRow:
     label: str
     ratio: float
     bpp: float
+    kb_per_image: float
     top1: float
     gains: Gains
     searched_gain_points: float | None
@@ -38,6 +40,7 @@ def validation_rows(searched: Results, validation: Results, labels: Sequence[str
                     trial.label,
                     measured(trial).ratio,
                     measured(trial).bpp,
+                    measured(trial).kb_per_image,
                     measured(trial).top1,
                     bootstrap_gains(validation, trial),
                     None if origin is None else gain_points(searched, origin),

@@ -36,7 +36,7 @@ CREATE TABLE trials (
     status TEXT NOT NULL CHECK (status IN ('done', 'failed', 'screened', 'stopped')),
     reason TEXT NOT NULL,
     images INTEGER NOT NULL,        -- N, of a stopped trial those of its part; 0 without a measurement
-    pixels INTEGER NOT NULL,        -- height * width of one image
+    pixels INTEGER NOT NULL,        -- height * width of one image; 0 where it differs
     networks INTEGER NOT NULL,      -- K
     measures TEXT NOT NULL,         -- names of those that this trial was first recorded with, in order
     part_images INTEGER NOT NULL,   -- after how many a race stopped it, also where it was completed later; else 0

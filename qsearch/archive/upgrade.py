@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from qsearch.archive.database import FORMAT, connect, explained, open_checked
 from qsearch.archive.older import READERS, STEPS
 from qsearch.datasets.base import ImageIdentity
-from qsearch.disk import LOCK_FILE, partial_path
+from qsearch.disk import LOCK_FILE, partial_path, writing
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
 
@@ -25,7 +25,7 @@ def upgraded(path: Path, version: int, write: Write, *, locked: bool) -> Path:
     """Where the archive ``path`` of format ``version`` can be read in today's: there, or in a temporary copy.
 
     ``write`` makes an archive of today's format. ``locked``: the caller holds the lock of the run.
-    InputError for a format that no version wrote.
+    InputError for a format that no version wrote, DiskError where the disk refuses.
     """
     if version not in READERS and version not in STEPS:
         raise InputError(f"{path} has format {version}, which no qsearch wrote: restore it from a copy.")
@@ -34,22 +34,29 @@ def upgraded(path: Path, version: int, write: Write, *, locked: bool) -> Path:
         if not locked:
             lock.acquire()
     except (Timeout, OSError):
-        return _rewritten(path, version, write, _folder_until_the_end() / path.name)
+        with writing(f"a temporary copy of {path}"):
+            return _rewritten(path, version, write, _folder_until_the_end() / path.name)
     try:
-        new = partial_path(path)
-        _remove(new)
-        try:
-            _settled(_rewritten(path, version, write, new))
-        except BaseException:
-            _remove(new)
-            raise
-        _settled(path)
-        new.replace(path)
-        for left_over in _companions(path):
-            left_over.unlink(missing_ok=True)
+        with writing(path):
+            _replaced(path, version, write)
         return path
     finally:
         lock.release()
+
+
+def _replaced(path: Path, version: int, write: Write) -> None:
+    new = partial_path(path)
+    _remove(new)
+    try:
+        _settled(_rewritten(path, version, write, new))
+    except BaseException:
+        with suppress(OSError):
+            _remove(new)
+        raise
+    _settled(path)
+    new.replace(path)
+    for left_over in _companions(path):
+        left_over.unlink(missing_ok=True)
 
 
 def _rewritten(path: Path, version: int, write: Write, new: Path) -> Path:

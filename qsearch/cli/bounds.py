@@ -56,7 +56,7 @@ def bounds(
         layout=wanted.layout,
         objective=objective or wanted.objective,
         box=box or "shape",
-        around=DEFAULTS.around if around is None else around,
+        around=found[0].like_quality if around is None else around,
         window=window,
         sigma=DEFAULTS.sigma if sigma is None else sigma,
     )

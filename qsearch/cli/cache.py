@@ -4,6 +4,7 @@ import json
 
 import click
 
+from qsearch.cli.declared import Number
 from qsearch.datasets.cache import cache_folder
 from qsearch.datasets.cache_contents import KINDS, cache_entries, clear
 
@@ -33,7 +34,7 @@ def show(json_: bool) -> None:
 @click.option("--kind", "kinds", type=click.Choice(list(KINDS)), multiple=True, help="Only these.  [default: all]")
 @click.option(
     "--older-than",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     default=0.0,
     metavar="DAYS",
     help="Only what was neither read nor written for so many days.  [default: everything]",

@@ -9,13 +9,12 @@ from typing import Any
 import click
 
 from qsearch.analysis.bootstrap import RESAMPLES, Estimate
-from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.comparison import Comparison, PairedTest, SmoothDifference, compare
 from qsearch.analysis.paper_ttest import SAMPLES, WARNING, PaperTTest, paper_ttest
 from qsearch.analysis.results import measured
 from qsearch.analysis.summary import known
 from qsearch.cli import completion
-from qsearch.cli.run_names import runs_option
+from qsearch.cli.run_names import like_quality_option, runs_option
 from qsearch.cli.tables import run_table
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
@@ -43,6 +42,10 @@ class _Table:
 @click.command("compare")
 @click.argument("baseline", metavar="BASELINE", shell_complete=completion.tables)
 @click.argument("table", metavar="TABLE...", shell_complete=completion.tables, nargs=-1, required=True)
+@like_quality_option(
+    "RUN and RUN:best are the best table at the ratio of the standard tables of quality Q.  [default: the confirmed "
+    "pick, else the run's quality]"
+)
 @runs_option
 @click.option(
     "--paper-ttest", "t_test", is_flag=True, help="Add the t-test of Li 2020, Table 1, for comparison with its numbers."
@@ -51,19 +54,26 @@ class _Table:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of resamples and samples.")
 @click.option("--json", "json_", is_flag=True, help="As JSON.")
 def compare_(
-    baseline: str, table: tuple[str, ...], runs: Path, t_test: bool, resamples: int, seed: int, json_: bool
+    baseline: str,
+    table: tuple[str, ...],
+    like_quality: int | None,
+    runs: Path,
+    t_test: bool,
+    resamples: int,
+    seed: int,
+    json_: bool,
 ) -> None:
     """Compare each TABLE with BASELINE on the images that both were measured on, without encoding anything anew.
 
-    A table is called RUN:TRIAL (demo:17, runs/demo:17), RUN or RUN:best (what the run picks at no lower ratio than
-    standard quality 50), RUN:standard:75, or standard:75 for the first run named. p-values are corrected for all
+    A table is called RUN:TRIAL (demo:17, runs/demo:17), RUN or RUN:best (what the run picks, see 'qsearch show'),
+    RUN:standard:75, or standard:75 for the first run named. p-values are corrected for all
     tests made.
 
     \b
     qsearch compare standard:50 demo:17 demo:23
     qsearch compare standard:50 demo:best bounded:best --paper-ttest
     """
-    tables = _find_tables([baseline, *table], runs)
+    tables = _find_tables([baseline, *table], runs, like_quality)
     check_comparable([each.run for each in tables])
     measurements = [each.measurement for each in tables]
     standard = list(tables[0].run.results().standard.values())
@@ -73,11 +83,11 @@ def compare_(
     click.echo(render(tables, compared, t_tests))
 
 
-def _find_tables(names: Sequence[str], runs: Path) -> list[_Table]:
-    named = [None if name.startswith("standard:") else run_table(name, runs) for name in names]
+def _find_tables(names: Sequence[str], runs: Path, like_quality: int | None) -> list[_Table]:
+    named = [None if name.startswith("standard:") else run_table(name, runs, like_quality) for name in names]
     default = next((each for each in named if each is not None), None)
     if default is None:
-        raise InputError(f"none of {', '.join(names)} names a run: say RUN:TRIAL, or RUN:standard:{QUALITY}.")
+        raise InputError(f"none of {', '.join(names)} names a run: say RUN:TRIAL, or RUN:standard:Q.")
     tables = [each or replace(default, label=name) for name, each in zip(names, named, strict=True)]
     return [_Table(each.name, each.run, each.choice.trial) for each in tables]
 
@@ -103,6 +113,7 @@ def _as_json(tables: Sequence[_Table], compared: Sequence[Comparison], t_tests: 
         "trial": baseline.trial.label,
         "ratio": measurement.ratio,
         "bpp": measurement.bpp,
+        "kb_per_image": measurement.kb_per_image,
         "top1": measurement.top1,
         **{objective.name: known(measurement.mean(objective.name)) for objective in (LOSS, DIVERGENCE)},
     }

@@ -21,6 +21,7 @@ from qsearch.analysis.rate_distortion import (
 from qsearch.cli import completion
 from qsearch.cli.declared import given_fields, options_for
 from qsearch.cli.options import COMMAND_HELP, codec_called
+from qsearch.cli.pictures import look_of, look_options
 from qsearch.cli.progress import Progress
 from qsearch.cli.run_names import runs_option
 from qsearch.cli.tables import TABLES_HELP, family
@@ -59,6 +60,7 @@ STANDARD = "standard"
 @options_for(EncoderOptions)
 @click.option("--workers", type=click.IntRange(min=1), help="Images at once.  [default: the cores]")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Draw it: a .png, .svg or .pdf file.")
+@look_options
 @runs_option
 @click.option("--json", "json_", is_flag=True, help="Curves and gains as JSON.")
 def curve(
@@ -69,6 +71,8 @@ def curve(
     codec_spec: str,
     workers: int | None,
     out: Path | None,
+    size: tuple[float, float] | None,
+    title: str | None,
     runs: Path,
     json_: bool,
     **encoder: Any,
@@ -78,6 +82,7 @@ def curve(
     A DIAL has tables of its own for each quality, a LADDER those of its rungs. Bits per pixel and PSNR (over RGB) are
     the images' means at each quality; gains interpolate linearly between qualities, as in Luo 2021.
     """
+    look = look_of(out, title, size)
     files = _image_files(images)
     wanted = codec_called(codec_spec, CodecSettings())
     wanted = msgspec.structs.replace(wanted, **given_fields(EncoderOptions, encoder))
@@ -101,7 +106,7 @@ def curve(
         from qsearch.report.plots import save_figure
         from qsearch.report.rate_distortion_plot import plot_rate_distortion
 
-        save_figure(plot_rate_distortion(curves, measured_on), out)
+        save_figure(plot_rate_distortion(curves, measured_on, look), out)
     gains = [_gains(each, standard, bpp, psnr) for each in others]
     if json_:
         click.echo(json.dumps({"curves": [asdict(each) for each in curves], "gains": gains}, indent=2))

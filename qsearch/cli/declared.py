@@ -1,6 +1,7 @@
 """Command-line options made from declared options objects, so that each option is written down once."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,19 @@ import msgspec
 from msgspec import inspect as kinds
 
 Struct = type[msgspec.Struct]
+
+
+class Number(click.FloatRange):
+    """A number in a range: neither infinite nor none, which compare with no end of it."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As :class:`click.FloatRange`."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number.", param, ctx)
+        return number
 
 
 def options_for(declared: Struct, *, only: tuple[str, ...] | None = None, **texts: str) -> Callable[[Any], Any]:
@@ -101,7 +115,9 @@ def _option(field: msgspec.structs.FieldInfo, text: str | None) -> Callable[[Any
         numbers = len(kind.item_types)
         return click.option(name, field.name, nargs=numbers, type=float, metavar=" ".join("X" * numbers), help=text)
     if isinstance(kind, kinds.IntType):
-        return click.option(name, field.name, type=click.IntRange(kind.ge, kind.le), help=text)
+        bounded = kind.ge is not None or kind.le is not None
+        whole = click.IntRange(kind.ge, kind.le) if bounded else click.INT
+        return click.option(name, field.name, type=whole, help=text)
     return click.option(name, field.name, type=float if isinstance(kind, kinds.FloatType) else str, help=text)
 
 

@@ -182,8 +182,9 @@ def _refuse_seen(model: "TableModel", ladder: "Ladder", evaluator: "Evaluator") 
 
 def _measured_on(evaluator: "Evaluator", model: "TableModel") -> str:
     dataset = evaluator.dataset
+    as_stored = "" if dataset.stored is None else f" compressed as stored ({dataset.stored.extent})"
     parts = [
-        f"{len(dataset)} images {dataset.width}x{dataset.height} of {dataset.name}",
+        f"{len(dataset)} images {dataset.width}x{dataset.height}{as_stored} of {dataset.name}",
         *(Path(each.name).name for each in evaluator.classifiers),
         f"{evaluator.codec.name} {model.subsampling}",
     ]

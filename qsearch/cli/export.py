@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from qsearch.analysis.choice import (
-    QUALITY,
     Choice,
     choose_at_ratio,
     choose_like_quality,
@@ -16,7 +15,7 @@ from qsearch.analysis.choice import (
 )
 from qsearch.analysis.results import Results, measured
 from qsearch.cli import completion
-from qsearch.cli.run_names import find_run, is_run, runs_option
+from qsearch.cli.run_names import find_run, is_run, like_quality_option, runs_option
 from qsearch.cli.tables import BEST, RunTable, quality_option, resolve_tables, run_table, split_spec
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
@@ -39,12 +38,9 @@ SEARCHED = "on the images of the search, which flatter it"
     "--loss", type=float, metavar="L", help="The table of highest ratio with a cross-entropy of L nats or less."
 )
 @click.option("--divergence", type=float, metavar="D", help="That with a divergence of D nats or less.")
-@click.option(
-    "--like-quality",
-    type=click.IntRange(1, 100),
-    metavar="Q",
-    help=f"The best table at the ratio of the standard tables of quality Q.  [default: the confirmed pick, else "
-    f"{QUALITY}]",
+@like_quality_option(
+    "The best table at the ratio of the standard tables of quality Q.  [default: the confirmed pick, else the run's "
+    "quality]"
 )
 @quality_option
 @click.option("--published", metavar="NAME[:Q]", help="Tables that others published, luo-2021 for example.")
@@ -111,7 +107,7 @@ def _chosen(
     values: Mapping[Objective, float | None],
 ) -> TableSheet:
     """``values``: the value of an objective that is to be reached, for at most one of them."""
-    run = find_run(spec, runs)
+    run = find_run(spec, runs, like_quality)
     results = run.results()
     reached = [(objective, value) for objective, value in values.items() if value is not None]
     if trial is not None:
@@ -121,7 +117,7 @@ def _chosen(
     elif reached:
         choice = choose_no_worse(results, *reached[0])
     elif like_quality is not None:
-        choice = choose_like_quality(results, like_quality)
+        choice = choose_like_quality(results)
     else:
         table = RunTable.of(run, BEST)
         where = SEARCHED if table.pick is None else "on the images kept aside, where it was picked"

@@ -14,12 +14,14 @@ from qsearch.cli.options import (
     network_options,
     preparation_options,
     settings_of_classifier,
-    settings_of_dataset,
+    settings_of_prepared_dataset,
     trust_command_option,
 )
 from qsearch.cli.progress import INTERRUPTED, Progress
-from qsearch.cli.run_names import find_run, runs_option
-from qsearch.cli.tables import RunTable, run_table
+from qsearch.cli.run_names import find_run, like_quality_option, runs_option
+from qsearch.cli.tables import RunTable, images_of_learned, run_table
+from qsearch.datasets.base import identities
+from qsearch.run.validation import learned_sources, refuse_learned
 
 if TYPE_CHECKING:
     from qsearch.finetuning.experiment import FinetuneResult, FinetuneSettings, Parts, Row
@@ -35,7 +37,11 @@ EMBEDDED = ("textures:train", "textures:test")
     "--trial",
     shell_complete=completion.trials,
     metavar="N",
-    help="The found table, as RUN:N.  [default: RUN:best, at the ratio of standard quality 50]",
+    help="The found table, as RUN:N.  [default: RUN:best]",
+)
+@like_quality_option(
+    "Compare with the standard tables at this quality, at whose ratio RUN:best is then.  [default: the run's; RUN:best "
+    "is the confirmed pick]"
 )
 @click.option(
     "--dataset",
@@ -86,15 +92,21 @@ EMBEDDED = ("textures:train", "textures:test")
 def finetune(ctx: click.Context, /, run_: str, name: str | None, runs: Path, json_: bool, **given: Any) -> None:
     """Train a network a little further on images encoded at a table that RUN found.
 
-    The same training at standard quality 50 is what it is compared with, image by image, on images that neither saw
-    nor the search chose on. Interrupted or killed, the same command goes on after the last whole epoch.
+    The same training at the standard tables of --like-quality is what it is compared with, image by image, on images
+    that neither saw nor the search chose on. Interrupted or killed, the same command goes on after the last
+    whole epoch.
     """
     from qsearch.finetuning.experiment import open_experiment, run_experiment
 
-    table = run_table(run_, runs) if given["trial"] is None else RunTable.of(find_run(run_, runs), given["trial"])
+    quality = given["like_quality"]
+    if given["trial"] is None:
+        table = run_table(run_, runs, quality)
+    else:
+        table = RunTable.of(find_run(run_, runs, quality), given["trial"])
     run = table.run
     settings, parts = _experiment(table, given)
-    for note in parts.notes:
+    learned_on = images_of_learned(learned_sources([run]))
+    for note in [*parts.notes, *refuse_learned(learned_on, identities(parts.held_out))]:
         click.echo(note, err=True)
     folder, settings = open_experiment(run, name or _name(settings), settings)
     try:
@@ -115,7 +127,9 @@ def _experiment(table: RunTable, given: dict[str, Any]) -> tuple["FinetuneSettin
 
     searched = table.run.settings.dataset
     prepared = {**given, "size": given["size"] or searched.size, "fit": given["fit"] or searched.fit}
-    train_on, held_out = (settings_of_dataset({**prepared, "dataset": spec}) for spec in _images(table.run, given))
+    train_on, held_out = (
+        settings_of_prepared_dataset({**prepared, "dataset": spec}, "finetune") for spec in _images(table.run, given)
+    )
     same_names = ("train_images", "epochs", "batch", "learning_rate", "seed")
     training = Training(threads=given["threads"] or usable_cores(), **{name: given[name] for name in same_names})
     network = _network(table.run, given)

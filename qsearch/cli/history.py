@@ -14,6 +14,7 @@ import numpy as np
 from qsearch.analysis.bootstrap import Floats
 from qsearch.analysis.history import CLOSE_PERCENT, Against, Axis
 from qsearch.cli import completion
+from qsearch.cli.pictures import look_of, look_options
 from qsearch.cli.run_names import find_run, runs_option
 from qsearch.evaluation.objective import Objective, objective_called
 from qsearch.report.wording import measured_on
@@ -32,20 +33,30 @@ from qsearch.run.histories import Traced, Traces, traces
 )
 @click.option("--validation", metavar="NAME", help="The validation that judges the picks.  [default: a run's only one]")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Draw it: a .png, .svg or .pdf file.")
+@look_options
 @click.option("--csv", "format_", flag_value="csv", help="As comma-separated values, a row per trial.")
 @click.option(
     "--json", "format_", flag_value="json", help="As JSON: the picks of each run, and each strategy's quartiles."
 )
 def history(
-    run: tuple[str, ...], runs: Path, by: Axis, validation: str | None, out: Path | None, format_: str | None
+    run: tuple[str, ...],
+    runs: Path,
+    by: Axis,
+    validation: str | None,
+    out: Path | None,
+    size: tuple[float, float] | None,
+    title: str | None,
+    format_: str | None,
 ) -> None:
     """Show the best so far of RUN, or of several runs that were measured alike, over its trials.
 
     After each trial that is the table which the search would pick: the best by its objective at no lower ratio than
-    standard quality 50, or at the ratio it is steered to. Bytes it saves against the standard curve at equal loss, and
-    points of top-1 at equal ratio, are stated on the images searched, which flatter it, and on those of a validation
-    where this measured the table. Runs that differ in the seed alone are one strategy: their median and quartiles.
+    the standard tables at its --around, or at the ratio it is steered to. Bytes it saves against the standard curve at
+    equal loss, and points of top-1 at equal ratio, are stated on the images searched, which flatter it, and on those of
+    a validation where this measured the table. Runs that differ in the seed alone are one strategy: their median and
+    quartiles.
     """
+    look = look_of(out, title, size)
     found = [find_run(name, runs) for name in run]
     traced = traces(found, validation, lambda note: click.echo(note, err=True))
     objective = objective_called(found[0].settings.search.objective)
@@ -53,7 +64,7 @@ def history(
         from qsearch.report.history_plot import plot_history
         from qsearch.report.plots import save_figure
 
-        save_figure(plot_history(traced, measured_on(found[0]), objective, by), out)
+        save_figure(plot_history(traced, measured_on(found[0]), objective, by, look), out)
         click.echo(f"wrote {out}", err=True)
     if format_ == "json":
         click.echo(json.dumps(_as_json(traced, objective, by), indent=1))

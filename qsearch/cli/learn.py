@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from qsearch.cli import completion
-from qsearch.cli.options import dataset_options, network_options, settings_of_classifier, settings_of_dataset
+from qsearch.cli.options import dataset_options, network_options, settings_of_classifier, settings_of_prepared_dataset
 from qsearch.cli.progress import INTERRUPTED, Progress
 from qsearch.learning.differentiable import ROUNDINGS
 from qsearch.learning.ladder import Ladder, Rung, read_ladder
@@ -214,7 +214,7 @@ def learn_tables(
         sensitivity=sensitivity,
         images=images,
         seed=seed,
-        dataset=settings_of_dataset(given),
+        dataset=settings_of_prepared_dataset(given, "learn"),
         classifier=network,
     )
     check_settings(settings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qsearch.cli import completion
-from qsearch.cli.options import dataset_options, network_options, settings_of_classifier, settings_of_dataset
+from qsearch.cli.options import dataset_options, network_options, settings_of_classifier, settings_of_prepared_dataset
 from qsearch.cli.progress import INTERRUPTED, Progress
 from qsearch.learning.ladder import read_ladder
 from qsearch.models.settings import PRICES, RATES, ROUNDINGS, TASKS, Architecture, NetworkSettings, Training
@@ -167,7 +167,7 @@ def network(
         subsampling=begin.settings.subsampling,
         images=images,
         seed=seed,
-        dataset=settings_of_dataset(given),
+        dataset=settings_of_prepared_dataset(given, "learn network"),
         classifier=None if classifier is None else settings_of_classifier(classifier, given),
     )
     asked: Classifier | None = None
@@ -235,7 +235,7 @@ def code_length(
 
     if given["dataset"] is None:
         raise click.UsageError("say which images to train on: --dataset D.")
-    dataset = build_dataset(settings_of_dataset(given))
+    dataset = build_dataset(settings_of_prepared_dataset(given, "learn code-length"))
     try:
         with Progress() as progress:
             found = train_code_length(

@@ -10,7 +10,8 @@ import msgspec
 
 from qsearch.classifiers.base import NetworkOptions
 from qsearch.cli import completion
-from qsearch.cli.declared import assignment, field_names, given_fields, options_for
+from qsearch.cli.declared import Number, assignment, field_names, given_fields, options_for
+from qsearch.cli.run_names import like_quality_option
 from qsearch.codecs import CODECS
 from qsearch.codecs.base import Codec, EncoderOptions
 from qsearch.datasets.base import DatasetOptions
@@ -81,6 +82,10 @@ search_options = _options(
         help="What is searched for and picked by; loss and divergence tell tables of equal ratio apart on a few "
         "hundred images, top-1 does not.  [default: loss; divergence without labels]",
     ),
+    like_quality_option(
+        "The JPEG quality that you would use otherwise: gains and picks are stated against the standard tables at it, "
+        f"and --around follows it.  [default: {DEFAULTS.search.like_quality}]"
+    ),
     click.option(
         "--ratio",
         type=click.FloatRange(min=0, min_open=True),
@@ -123,7 +128,7 @@ bounds_options = _options(
     click.option(
         "--around",
         type=click.IntRange(1, 100),
-        help=f"Bounds from tables at about the ratio of this standard quality.  [default: {DEFAULTS.search.around}]",
+        help="Bounds from tables at about the ratio of this standard quality.  [default: that of --like-quality]",
     ),
     click.option(
         "--window", nargs=2, type=float, metavar="LOW HIGH", help="Bounds from tables of these ratios instead."
@@ -238,7 +243,7 @@ _workers_options = _options(
     click.option(
         "--timeout",
         "timeout_s",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Number(min=0, min_open=True),
         metavar="SECONDS",
         help="A trial that takes longer fails; its first one in a worker loads the network.  [default: none]",
     ),
@@ -258,6 +263,12 @@ def workers_option(command: Callable[..., Any]) -> Callable[..., Any]:
                     "--workers is for workers of this machine's own; those of --scheduler are all used: leave one out."
                 )
             executor = f"{executor}:{scheduler}"
+        if executor == "serial":  # before anything is prepared
+            workers = workers or 1
+            if workers > 1:
+                raise click.UsageError("--executor serial has one worker: leave --workers out.")
+            if others["timeout_s"] is not None:
+                raise click.UsageError("--executor serial can stop no evaluation: leave --timeout out.")
         return command(*arguments, executor=executor, workers=workers, **others)
 
     decorated: Callable[..., Any] = _workers_options(given)
@@ -286,7 +297,8 @@ def settings_of(settings: RunSettings, given: Mapping[str, Any], named: Collecti
         "objective",
         "box",
     )
-    search = _replaced(settings.search, given, **{name: name for name in same_names})
+    search = _with_like_quality(settings.search, given, named)
+    search = _replaced(search, given, **{name: name for name in same_names})
     if search.strategy != settings.search.strategy:
         search = msgspec.structs.replace(search, options={})
     search = _with_race(_with_warm_up(_with_box(search, given, named), given), given)
@@ -311,6 +323,17 @@ def settings_of_dataset(given: Mapping[str, Any]) -> DatasetSettings:
     """The dataset that the user gave."""
     own = dict(map(assignment("--dataset-option"), given["dataset_options"]))
     return DatasetSettings(spec=_absolute(given["dataset"]), options=own, **given_fields(DatasetOptions, given))
+
+
+def settings_of_prepared_dataset(given: Mapping[str, Any], command: str) -> DatasetSettings:
+    """The dataset that the user gave to a ``command`` that compresses the images that networks are shown."""
+    found = settings_of_dataset(given)
+    if found.encode_size != "prepared":
+        raise click.UsageError(
+            f"'qsearch {command}' compresses the images that networks are shown: leave --encode-size "
+            f"{found.encode_size} out."
+        )
+    return found
 
 
 def settings_of_classifier(spec: str, given: Mapping[str, Any]) -> ClassifierSettings:
@@ -384,12 +407,24 @@ def _replaced(part: Any, given: Mapping[str, Any], **options: str) -> Any:
     return msgspec.structs.replace(part, **chosen)
 
 
+def _with_like_quality(search: SearchSettings, given: Mapping[str, Any], named: Collection[str]) -> SearchSettings:
+    """At the quality that the user gave, else at that of ``named`` settings, which say too where to look for bounds."""
+    quality = given["like_quality"]
+    if quality is not None:
+        return search.at_quality(quality)
+    if "like_quality" not in named:
+        return search
+    found = search.at_quality(search.like_quality)
+    return msgspec.structs.replace(found, around=search.around) if "around" in named else found
+
+
 def _with_box(search: SearchSettings, given: Mapping[str, Any], named: Collection[str]) -> SearchSettings:
     """Informed strategies search shapes unless somebody chose; others have no box, and no choice."""
     needs_bounds = strategy_class(search.strategy).needs_bounds
     if given["box"] is None and not (needs_bounds and "box" in named):
         search = msgspec.structs.replace(search, box="shape" if needs_bounds else "paper")
-    if search.box == "shape" and given["around"] is not None and given["ratio"] is None:
+    elsewhere = given["around"] is not None or given["like_quality"] is not None
+    if search.box == "shape" and elsewhere and given["ratio"] is None:
         return msgspec.structs.replace(search, ratio=None)
     return search
 

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.plausibility import low_accuracy
 from qsearch.analysis.results import Results
 from qsearch.analysis.summary import summarize
@@ -104,6 +103,7 @@ class SearchProgress:
         self._done = len(reference) + int((search.columns.statuses != "screened").sum())
         self._begun, self._begun_with = time.monotonic(), self._done
         self._objective = objective_called(run.settings.search.objective)
+        self._like_quality = run.like_quality
         self._reference_point = run.settings.search.hypervolume_reference
         self._gain = ""
         self._gain_at = time.monotonic()
@@ -147,16 +147,17 @@ class SearchProgress:
                 self._progress.say(note)
 
     def _best_gain(self) -> str:
-        summary = summarize(Results("", self._reference, self._search, self._objective), self._reference_point)
+        results = Results("", self._reference, self._search, self._objective, self._like_quality)
+        summary = summarize(results, self._reference_point)
         stopped = ""
         if summary.trials_stopped:
             stopped = f"{summary.trials_stopped} stopped, {100 * summary.evaluations_saved:.0f} % of images saved, "
         if summary.gain_points is None:
             return f"{stopped}no gain yet"
         if self._objective is TOP1 or summary.objective_saving_percent is None:
-            return f"{stopped}{summary.gain_points:+.2f} points at quality {QUALITY}'s ratio"
+            return f"{stopped}{summary.gain_points:+.2f} points at quality {self._like_quality}'s ratio"
         saved = f"{summary.objective_saving_percent:+.1f} % of bytes saved at equal {self._objective.name}"
-        return f"{stopped}{saved}, at quality {QUALITY}'s ratio"
+        return f"{stopped}{saved}, at quality {self._like_quality}'s ratio"
 
 
 def measure(run: Run, evaluator: Evaluator, workers: int, *, trials: int | None = None, **how: Any) -> int:

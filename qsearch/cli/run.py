@@ -24,7 +24,9 @@ from qsearch.cli.options import (
 from qsearch.cli.progress import measure
 from qsearch.cli.run_names import find_run, runs_option
 from qsearch.cli.summary import as_json, as_text
-from qsearch.cli.tables import TABLES_HELP, learned_tables, resolve_all
+from qsearch.cli.tables import TABLES_HELP, images_of_learned, learned_tables, resolve_all
+from qsearch.datasets.base import Dataset, identities
+from qsearch.datasets.splits import share_of
 from qsearch.disk import check_folder_name
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
@@ -41,9 +43,10 @@ from qsearch.run.building import (
 )
 from qsearch.run.confirmation import kept_aside, open_confirmation, picks_on_others
 from qsearch.run.findings import Found, found_by
-from qsearch.run.folder import Run, with_bounds_from
+from qsearch.run.folder import SETTINGS_FILE, Run, with_bounds_from
 from qsearch.run.real_files import check_files
 from qsearch.run.settings import RunSettings, SearchSettings, load_settings, search_settings_named
+from qsearch.run.validation import learned_sources, seen_before
 from qsearch.search.steering import sizes_of
 from qsearch.space.shapes import in_layout
 from qsearch.strategies.base import Seed
@@ -187,38 +190,52 @@ def resume(
 def _with_seeds(settings: RunSettings, specs: Sequence[str], named: Collection[str], runs: Path) -> RunSettings:
     """``settings`` with the tables that its strategy begins with, beside those of earlier trials."""
     search, strategy = settings.search, strategy_class(settings.search.strategy)
-    if specs and strategy is Listed:
-        return msgspec.structs.replace(settings, search=_listed(search, _resolved(specs, settings, runs)))
+    if strategy is Listed:
+        if specs:
+            search = _listed(search, *_resolved(specs, settings, runs))
+        return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, seeds=()))
     if not (strategy.seeded or (strategy.needs_bounds and search.box == "shape")):
         if specs:
             raise click.UsageError(f"strategy {search.strategy} begins without seeds: leave --seeds out.")
-        return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, seeds=()))
+        return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, seeds=(), seeds_from=()))
     if "seeds" in named and not specs:
         return settings
     published = [f"published:{name}" for name in published_names()] if strategy.seeded else []
     seeds = []
-    for name, tables in _resolved(specs or published, settings, runs).items():
+    named_tables, sources = _resolved(specs or published, settings, runs)
+    for name, tables in named_tables.items():
         fitting = in_layout(tables, search.layout)
         label = name if fitting == tables else f"{name}, as {search.layout}"
         seeds.append(seed_settings(Seed(label, fitting)))
-    return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, seeds=tuple(seeds)))
+    search = msgspec.structs.replace(search, seeds=tuple(seeds), seeds_from=sources)
+    return msgspec.structs.replace(settings, search=search)
 
 
-def _resolved(specs: Sequence[str], settings: RunSettings, runs: Path) -> dict[str, QuantTables]:
-    """The tables called ``specs``, by their names. InputError where a ladder or dial is for another subsampling."""
+def _resolved(
+    specs: Sequence[str], settings: RunSettings, runs: Path
+) -> tuple[dict[str, QuantTables], tuple[str, ...]]:
+    """The tables called ``specs``, by their names, and the paths of runs, ladders and dials that they come from.
+
+    InputError where a ladder or dial is for another subsampling.
+    """
     found: dict[str, QuantTables] = {}
+    sources: list[Path] = []
     for spec in specs:
         learned = learned_tables(spec)
         if learned is not None:
             learned.check_subsampling(settings.codec.subsampling)
+            sources.append(learned.path)
         sheets = resolve_all(spec, runs, settings.search.qualities)
         found.update({name: sheet.tables for name, sheet in sheets.items()})
-    return found
+        sources += [sheet.run for sheet in sheets.values() if sheet.run is not None]
+    return found, tuple(dict.fromkeys(str(path.resolve()) for path in sources))
 
 
-def _listed(search: SearchSettings, tables: Mapping[str, QuantTables]) -> SearchSettings:
+def _listed(search: SearchSettings, tables: Mapping[str, QuantTables], sources: tuple[str, ...]) -> SearchSettings:
     options = {"tables": [one.to_bytes().hex() for one in tables.values()], "labels": list(tables)}
-    return msgspec.structs.replace(search, layout=Listed.layouts[0], options=search.options | options)
+    return msgspec.structs.replace(
+        search, layout=Listed.layouts[0], options=search.options | options, seeds_from=sources
+    )
 
 
 def _search(
@@ -265,7 +282,8 @@ def _aside(settings: RunSettings, evaluator: Evaluator, share: float | None) -> 
     """Settings and evaluator of a run that keeps a ``share`` of the images aside, by default where they suffice."""
     if settings.dataset.kept_aside:  # as a --config says
         return settings, evaluator
-    if share is None and evaluator.classifiers:
+    by_default = share is None
+    if by_default and evaluator.classifiers:
         share = CONFIRM_SHARE if round(CONFIRM_SHARE * len(evaluator.dataset)) >= CONFIRM_IMAGES else 0.0
         if not share:
             click.echo(
@@ -273,7 +291,23 @@ def _aside(settings: RunSettings, evaluator: Evaluator, share: float | None) -> 
                 "searched, which flatters it",
                 err=True,
             )
-    return kept_aside(settings, evaluator, share) if share else (settings, evaluator)
+    if not share:
+        return settings, evaluator
+    seen = _seeds_saw(settings.search, share_of(evaluator.dataset, share, "kept"))
+    if seen and not by_default:
+        raise InputError(f"of those to keep aside, {seen}: give --confirm 0, and validate on images it has not seen.")
+    if seen:
+        click.echo(f"none are kept aside, for {seen}: the pick will be made on the images searched", err=True)
+        return settings, evaluator
+    return kept_aside(settings, evaluator, share)
+
+
+def _seeds_saw(search: SearchSettings, kept: Dataset) -> str:
+    """How many of the images ``kept`` aside the seeds were made on; empty for none."""
+    sources = [Path(source) for source in search.seeds_from]
+    runs = [Run.open(source) for source in sources if (source / SETTINGS_FILE).is_file()]
+    files = [*learned_sources(runs), *(source for source in sources if source.is_file())]
+    return seen_before(runs, images_of_learned(files), identities(kept))
 
 
 def _check_picks(run: Run, found: Found, evaluator: Evaluator) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 
 from qsearch.analysis.bootstrap import Estimate
-from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.gains import Gains
 from qsearch.analysis.optimism import SelectedGain
 from qsearch.analysis.results import measured
@@ -25,6 +24,7 @@ def as_json(run: Run, found: Found) -> dict[str, Any]:
     corrected = {"at_ratio": found.at_ratio, "at_accuracy": found.at_accuracy}
     return {
         "run": run.name,
+        "like_quality": run.like_quality,
         "uncompressed_top1": found.uncompressed_top1,
         "summary": asdict(found.summary),
         "confirmed": None if found.confirmed is None else confirmed_as_json(found.confirmed),
@@ -60,7 +60,7 @@ def _uncompressed(top1: float | None) -> list[str]:
 
 def _found(run: Run, found: Found) -> list[str]:
     return [
-        *_headline(found),
+        *_headline(found, run.images),
         *_networks(run, found.summary),
         *_mean_gain(found.summary),
         *_arms(found.summary),
@@ -72,29 +72,30 @@ def _found(run: Run, found: Found) -> list[str]:
     ]
 
 
-def _headline(found: Found) -> list[str]:
+def _headline(found: Found, images: int) -> list[str]:
+    """Of so many ``images``."""
     summary = found.summary
-    standard = summary.standard
+    quality, standard = summary.like_quality, summary.standard
     if standard is None:
-        return [f"The standard tables at quality {QUALITY} are not measured yet, so there is nothing to compare with."]
+        return [f"The standard tables at quality {quality} are not measured yet, so there is nothing to compare with."]
     objective = objective_called(summary.objective)
-    lines = [f"Picked by {objective.title}.", f"Standard quality {QUALITY}:     {_place(standard, objective)}"]
+    lines = [f"Picked by {objective.title}.", f"{f'Standard quality {quality}:':26}{_place(standard, objective)}"]
     if summary.best_at_ratio is None:
         lines.append("Best at no lower ratio:   no table reaches it yet")
     else:
         gain = _interpolated(summary.gain_points, "{:+.2f} points against the standard curve at its own ratio")
         lines.append(f"Best at no lower ratio:   {_place(summary.best_at_ratio, objective)}, {gain}")
         if not summary.best_is_near:
-            lines.append(f"  no table lies near: within {100 * NEAR:g} % above quality {QUALITY}'s ratio there is none")
-        lines += _corrected(found.at_ratio, "+.2f", "points")
-        lines += _saved_at_objective(found.at_ratio, objective)
+            lines.append(f"  no table lies near: within {100 * NEAR:g} % above quality {quality}'s ratio there is none")
+        lines += _corrected(found.at_ratio, "+.2f", "points", images)
+        lines += _saved_at_objective(found.at_ratio, objective, images)
     if summary.best_at_accuracy is None:
         lines.append(f"{_no_worse(objective):26}no table reaches it yet")
     else:
         lines.append(f"{_no_worse(objective):26}{_place(summary.best_at_accuracy, objective)}, {_saved(summary)}")
         if not _spends_more(summary):
-            lines += _corrected(found.at_accuracy, "+.1f", "% of bytes")
-            lines += _saved_at_objective(found.at_accuracy, objective)
+            lines += _corrected(found.at_accuracy, "+.1f", "% of bytes", images)
+            lines += _saved_at_objective(found.at_accuracy, objective, images)
     return lines
 
 
@@ -102,15 +103,21 @@ def _no_worse(objective: Objective) -> str:
     return f"Best at no {'lower' if objective.sign > 0 else 'higher'} {objective.name.replace('top1', 'top-1')}:"
 
 
-def _saved_at_objective(selected: SelectedGain | None, objective: Objective) -> list[str]:
+def _saved_at_objective(selected: SelectedGain | None, objective: Objective, images: int) -> list[str]:
     """Bytes at an equal value of a smooth objective, which tells tables apart where top-1 does not."""
     saving = None if selected is None else selected.saving
     if saving is None or saving.apparent.value is None:
         return []
-    line = f"  bytes saved at equal {objective.name}: {wording.saving_estimate(saving.apparent)}"
+    stated = saving.apparent
+    line = f"  bytes saved at equal {objective.name}: {wording.saving_estimate(stated)}"
     if saving.corrected is not None and saving.corrected.value is not None:
-        line += f", {wording.CORRECTED} {wording.short_saving(saving.corrected)}"
-    return [line.replace(wording.SPACE, " ")]
+        stated = saving.corrected
+        line += f", {wording.CORRECTED} {wording.short_saving(stated)}"
+    return ["; ".join(filter(None, (line, _to_settle(stated, images)))).replace(wording.SPACE, " ")]
+
+
+def _to_settle(estimate: Estimate, images: int) -> str:
+    return wording.to_settle(estimate.further_images(images))
 
 
 def _spends_more(summary: Summary) -> bool:
@@ -118,9 +125,10 @@ def _spends_more(summary: Summary) -> bool:
 
 
 def _saved(summary: Summary) -> str:
-    """What the pick at no lower top-1 saves; nothing is called saved where it takes more bytes than quality 50."""
+    """What the pick at no lower top-1 saves; nothing is called saved where it takes more bytes than theirs."""
     if _spends_more(summary):
-        return f"but {summary.more_bytes_percent:.1f} % more bytes than quality {QUALITY}: none there takes fewer"
+        more = f"{summary.more_bytes_percent:.1f} % more bytes than quality {summary.like_quality}"
+        return f"but {more}: none there takes fewer"
     if summary.saving_percent is None:
         return "too near an end of the measured standard curve to say what that saves"
     if summary.saving_percent < 0:
@@ -147,11 +155,12 @@ def _mean_gain(summary: Summary) -> list[str]:
     return lines
 
 
-def _corrected(selected: SelectedGain | None, form: str, unit: str) -> list[str]:
+def _corrected(selected: SelectedGain | None, form: str, unit: str, images: int) -> list[str]:
     if selected is None or selected.corrected is None or selected.corrected.value is None:
         return []
     ends = wording.plain_interval(selected.corrected, form)
     interval = f"95 %: {ends}" if ends else "too close to the curve's end for an interval"
+    interval = "; ".join(filter(None, (interval, _to_settle(selected.corrected, images))))
     return [f"  {wording.CORRECTED}: {selected.corrected.value:{form}} {unit} ({interval})"]
 
 
@@ -172,6 +181,9 @@ def _confirmed(run: Run, summary: Summary, found: Confirmed | None) -> list[str]
     ]
     runners_up = [f"{called(each.label)} {_saving(each.saving)}" for each in found.considered[1:4]]
     lines.append(f"  next: {', '.join(runners_up)}, at equal {name}")
+    if run.like_quality != run.settings.search.like_quality:
+        there = f"'qsearch run --like-quality {run.like_quality}' confirms one there"
+        lines.append(f"  picked where the run looked for it, not at quality {run.like_quality}: {there}")
     if found.trials != summary.trials_done:
         lines.append(f"  of the first {found.trials} trials done; with the others, {again}")
     return lines
@@ -184,8 +196,7 @@ def _expected(found: Confirmed) -> str:
     errors = f"{found.standard_errors:.1f} standard errors above the standard tables"
     name = found.objective.name.replace("top1", "top-1")
     lines = f"expected to save {_saving(found.pick.saving)} of bytes at equal {name}, {errors}"
-    more = found.further_images
-    return f"{lines}; about {more} more images would settle whether it is better" if more else lines
+    return "; ".join(filter(None, (lines, wording.to_settle(found.further_images))))
 
 
 def _saving(saving: Estimate) -> str:
@@ -229,7 +240,9 @@ def _networks(run: Run, summary: Summary) -> list[str]:
     for name, seen in zip(network_names(run), summary.networks, strict=False):
         places = [("at that ratio", seen.at_ratio_top1, seen.at_ratio_gain_points)]
         places.append(("at that accuracy", seen.at_accuracy_top1, seen.at_accuracy_gain_points))
-        parts = [] if seen.standard_top1 is None else [f"quality {QUALITY} {100 * seen.standard_top1:.2f} %"]
+        parts = (
+            [] if seen.standard_top1 is None else [f"quality {summary.like_quality} {100 * seen.standard_top1:.2f} %"]
+        )
         for place, top1, gain in places:
             if top1 is not None:
                 parts.append(f"best {place} {100 * top1:.2f} %" + ("" if gain is None else f" ({gain:+.2f} points)"))
@@ -286,17 +299,17 @@ def validations_as_lines(rows: Sequence[ValidationPicks]) -> list[str]:
     """For people; nothing where there is no validation."""
     lines = ["", "On images the search has not seen (95 % intervals):"] if rows else []
     for row in rows:
-        images = measured_on(row.validation)
+        images, quality = measured_on(row.validation), row.validation.like_quality
         lines.append(f"  {images}" + (f": {row.classifier}" if len(network_names(row.validation)) > 1 else ""))
         if row.confirmed is not None:
-            gain = _estimate(row.confirmed.gain_points, "+.2f")
+            gain = _estimate(row.confirmed.gain_points, "+.2f", row)
             lines.append(f"    confirmed pick:                    {gain} points{_saved_there(row, row.confirmed)}")
         if row.at_ratio is not None:
-            gain = _estimate(row.at_ratio.gain_points, "+.2f")
-            lines.append(f"    best at quality {QUALITY}'s ratio:     {gain} points{_saved_there(row, row.at_ratio)}")
+            gain = _estimate(row.at_ratio.gain_points, "+.2f", row)
+            lines.append(f"    best at quality {quality}'s ratio:     {gain} points{_saved_there(row, row.at_ratio)}")
         if row.at_accuracy is not None:
-            saving, there = _estimate(row.at_accuracy.saving_percent, "+.1f"), _saved_there(row, row.at_accuracy)
-            lines.append(f"    best at quality {QUALITY}'s accuracy: {saving} % of bytes saved{there}")
+            saving, there = _estimate(row.at_accuracy.saving_percent, "+.1f", row), _saved_there(row, row.at_accuracy)
+            lines.append(f"    best at quality {quality}'s accuracy: {saving} % of bytes saved{there}")
         if row.at_ratio is None and row.at_accuracy is None and row.confirmed is None:
             lines.append("    neither pick was measured there")
     return lines
@@ -307,11 +320,12 @@ def _saved_there(row: ValidationPicks, gains: Gains) -> str:
     saving = gains.saving_at(objective)
     if saving is None or saving.value is None:
         return ""
-    return f"; {_estimate(saving, '+.1f')} % of bytes saved at equal {objective.name}"
+    return f"; {_estimate(saving, '+.1f', row)} % of bytes saved at equal {objective.name}"
 
 
-def _estimate(estimate: Estimate, form: str) -> str:
+def _estimate(estimate: Estimate, form: str, row: ValidationPicks) -> str:
     if estimate.value is None:
         return "outside the measured standard curve, so no"
-    ends = wording.plain_interval(estimate, form)
-    return format(estimate.value, form) + (f" ({ends})" if ends else "")
+    parts = wording.plain_interval(estimate, form), _to_settle(estimate, row.validation.images)
+    said = "; ".join(filter(None, parts))
+    return format(estimate.value, form) + (f" ({said})" if said else "")

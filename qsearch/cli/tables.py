@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from qsearch.analysis.choice import QUALITY, Choice, choose_like_quality, choose_trial
+from qsearch.analysis.choice import Choice, choose_like_quality, choose_trial
 from qsearch.analysis.results import Results
 from qsearch.cli.run_names import find_run, is_run, run_names
+from qsearch.datasets.base import ImageIdentity
 from qsearch.errors import InputError
 from qsearch.export.formats import TableSheet
 from qsearch.export.provenance import sheet_of
@@ -24,7 +25,8 @@ from qsearch.tables import QuantTables
 from qsearch.tables.published import AS_PUBLISHED, published_source, published_tables
 
 BEST = "best"
-"""Of a run: its confirmed pick, else its best at no lower ratio than standard quality 50; a bare RUN means it, too."""
+"""Of a run: its confirmed pick, else its best at no lower ratio than the standard tables at its like-quality; a bare
+RUN means it, too."""
 TABLES_HELP = (
     "standard:Q, published:NAME[:Q], RUN[:best], RUN:TRIAL, LADDER:RUNG, DIAL:Q, a file of tables, or a JPEG file"
 )
@@ -49,9 +51,9 @@ class RunTable:
     pick: Confirmed | None = None
 
     @classmethod
-    def of(cls, run: Run, label: str) -> "RunTable":
-        """That of ``run`` as it is recorded now."""
-        found = confirmed(run) if label == BEST else None
+    def of(cls, run: Run, label: str, *, confirm: bool = True) -> "RunTable":
+        """That of ``run`` as it is recorded now; its confirmed pick is the best unless ``confirm`` says no."""
+        found = confirmed(run) if label == BEST and confirm else None
         if found is None:
             return cls(run, run.results(), label, run)
         return cls(found.run, found.results, label, run, found)
@@ -71,7 +73,7 @@ class RunTable:
             )
             return Choice(self.pick.trial, reason)
         if self.label == BEST:
-            return choose_like_quality(self.results, QUALITY)
+            return choose_like_quality(self.results)
         return choose_trial(self.results, self.label)
 
     @property
@@ -184,8 +186,17 @@ def learned_tables(spec: str) -> Learned | None:
     return None
 
 
-def run_table(spec: str, runs: Path) -> RunTable:
-    """The table of a run that a user calls RUN, RUN:best or RUN:TRIAL. InputError where there is no such run."""
+def images_of_learned(paths: Sequence[Path]) -> dict[str, tuple[ImageIdentity, ...]]:
+    """The images that the ladders and dials in files were learned from, by the names of the files."""
+    found = ((path, learned_tables(str(path))) for path in paths)
+    return {path.name: learned.content.images for path, learned in found if learned is not None}
+
+
+def run_table(spec: str, runs: Path, like_quality: int | None = None) -> RunTable:
+    """The table of a run that a user calls RUN, RUN:best or RUN:TRIAL. InputError where there is no such run.
+
+    With ``like_quality`` RUN:best is that at no lower ratio than the standard tables at it.
+    """
     found = split_spec(spec, runs)
     if found is None:
         name, colon, _ = spec.partition(":")
@@ -195,7 +206,7 @@ def run_table(spec: str, runs: Path) -> RunTable:
                 f"{nearest_names(spec, run_names(runs))}"
             )
         found = name, BEST
-    return RunTable.of(find_run(found[0], runs), found[1])
+    return RunTable.of(find_run(found[0], runs, like_quality), found[1], confirm=like_quality is None)
 
 
 def split_spec(spec: str, runs: Path) -> tuple[str, str] | None:

@@ -32,7 +32,10 @@ FRAME_ROWS = 1000
 @click.option("--parquet", "format_", flag_value="parquet", help="Apache Parquet (needs --out, and qsearch[parquet]).")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.  [default: stdout]")
 def trials(run: str, runs: Path, format_: str, out: Path | None) -> None:
-    """Print every trial of RUN: reference trials first, then the search's by number."""
+    """Print every trial of RUN: reference trials first, then the search's by number.
+
+    KB are of 1000 bytes.
+    """
     shown = find_run(run, runs).trials()
     if format_ == "parquet" and out is None:
         raise click.UsageError("--parquet writes a file: say where with --out FILE.")
@@ -104,8 +107,8 @@ def _row(trial: Trial, numbers: dict[str, Any]) -> dict[str, Any]:
 
 
 def _numbers(measurement: Measurement) -> dict[str, Any]:
-    """Ratio and bits per pixel, then what each measure sums up to; of several networks each one's too."""
-    numbers: dict[str, Any] = {"ratio": measurement.ratio, "bpp": measurement.bpp}
+    """Ratio, bits per pixel and KB per image, then what each measure sums up to; of several networks each one's too."""
+    numbers: dict[str, Any] = {name: getattr(measurement, name) for name in ("ratio", "bpp", "kb_per_image")}
     for total, values in measurement.shown().items():
         numbers[total] = _finite(float(values.mean())) if len(values) else None
         if len(values) > 1:

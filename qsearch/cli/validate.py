@@ -10,13 +10,12 @@ import click
 import msgspec
 
 from qsearch.analysis.bootstrap import Estimate
-from qsearch.analysis.choice import QUALITY
-from qsearch.analysis.plausibility import answers_probabilities
+from qsearch.analysis.plausibility import answers_probabilities, better_normalisation
 from qsearch.analysis.results import Results
 from qsearch.analysis.validation import ValidationRow
 from qsearch.classifiers.base import NetworkOptions
 from qsearch.cli import completion
-from qsearch.cli.declared import defaults_said, field_names
+from qsearch.cli.declared import Number, defaults_said, field_names
 from qsearch.cli.options import (
     classifier_options,
     dataset_options,
@@ -26,8 +25,8 @@ from qsearch.cli.options import (
     workers_option,
 )
 from qsearch.cli.progress import measure
-from qsearch.cli.run_names import find_run, runs_option
-from qsearch.cli.tables import TABLES_HELP, resolve_all
+from qsearch.cli.run_names import find_run, look_option, runs_option
+from qsearch.cli.tables import TABLES_HELP, images_of_learned, resolve_all
 from qsearch.datasets.splits import other_half
 from qsearch.errors import InputError
 from qsearch.evaluation.objective import Objective
@@ -45,7 +44,9 @@ from qsearch.run.findings import (
 )
 from qsearch.run.folder import Run
 from qsearch.run.settings import RunSettings
-from qsearch.run.validation import open_validation, validation_settings
+from qsearch.run.validation import learned_sources, open_validation, validation_settings
+
+UNKNOWN = Estimate(None, None, None, 0)
 
 
 def _of_the_run(option: str, default: str) -> str:
@@ -75,8 +76,13 @@ def _of_the_run(option: str, default: str) -> str:
     type=click.IntRange(min=1),
     help="Of the frontier only so many tables, nearest to --ratio, and the run's two picks.",
 )
-@click.option("--ratio", type=float, help="For --top.  [default: the standard tables' at quality 50]")
+@click.option(
+    "--ratio",
+    type=Number(min=0, min_open=True),
+    help="For --top.  [default: the standard tables' at --like-quality]",
+)
 @click.option("--name", help="What the validation is called.  [default: from dataset and classifiers]")
+@look_option
 @trust_command_option
 @workers_option
 @runs_option
@@ -91,6 +97,7 @@ def validate(
     top: int | None,
     ratio: float | None,
     name: str | None,
+    like_quality: int | None,
     workers: int | None,
     executor: str,
     timeout_s: float | None,
@@ -103,7 +110,7 @@ def validate(
     It is kept with the run, goes on where it was stopped when called again, and tells what the tables that the search
     would have taken home gain here, with intervals. Images that the search has seen are refused.
     """
-    run = find_run(run_, runs)
+    run = find_run(run_, runs, like_quality)
     if ratio is not None and top is None:
         raise click.UsageError("--ratio goes with --top.")
     searched = run.results()
@@ -120,18 +127,21 @@ def validate(
     evaluator = build_evaluator(
         settings, workers, trust_pickle=given["trust_pickle"], trust_command=given["trust_command"]
     )
-    for note in (answers_probabilities(each, evaluator.dataset) for each in evaluator.classifiers):
+    doubts = (answers_probabilities, better_normalisation)
+    for note in (doubt(each, evaluator.dataset) for each in evaluator.classifiers for doubt in doubts):
         if note is not None:
             click.echo(note, err=True)
+    others = [Run.open(path) for path in dict.fromkeys(sheet.run for sheet in sheets.values()) if path is not None]
+    learned_on = {spec: sheet.learned_on for spec, sheet in sheets.items() if sheet.learned_on}
     validation = open_validation(
         run,
         name or _name(settings),
         settings,
         evaluator,
-        others=[Run.open(path) for path in dict.fromkeys(sheet.run for sheet in sheets.values()) if path is not None],
-        learned_on={spec: sheet.learned_on for spec, sheet in sheets.items() if sheet.learned_on},
+        others=others,
+        learned_on=images_of_learned(learned_sources([run, *others])) | learned_on,
         on_note=lambda note: click.echo(note, err=True),
-    )
+    ).looked_at(run.like_quality)
     interrupted = measure(validation, evaluator, workers, executor=executor, timeout_s=timeout_s)
     if interrupted:
         click.echo("interrupted; give the same command again to go on.", err=True)
@@ -179,6 +189,7 @@ def _as_json(run: Run, validation: Run, found: ValidationFindings) -> dict[str, 
     return {
         "run": run.name,
         "validation": validation.name,
+        "like_quality": run.like_quality,
         "measured_on": measured_on(validation),
         "searched_on": measured_on(run),
         "use": found.use,
@@ -205,30 +216,44 @@ def _as_text(run: Run, validation: Run, found: ValidationFindings) -> str:
             f"{network.classifier}: {wording.count(len(network.tables), 'table')}, gains against the standard curve on "
             "these images (95 %)",
             *(f"  uncompressed: top-1 {100 * top1:.2f} %" for top1 in found.uncompressed_top1[index : index + 1]),
-            f"  {'':>{width}}  {'':>6}  {'':>5}  {'':>7}  {'':>24}  {'bytes saved at equal':>24}  {'at equal':>24}  "
-            "gain on the",
-            f"  {'table':>{width}}  {'ratio':>6}  {'bpp':>5}  {'top-1':>7}  {'gain in points':>24}  {'top-1':>24}  "
-            f"{objective.name:>24}  search images",
+            f"  {'':>{width + 32}}  {'':>24}  {'bytes saved at equal':>24}  {'at equal':>24}  gain on the",
+            f"  {'table':>{width}}  {'ratio':>6}  {'bpp':>5}  {'KB':>6}  {'top-1':>7}  {'gain in points':>24}  "
+            f"{'top-1':>24}  {objective.name:>24}  search images",
             *(_row(one, found.picks, objective, width) for one in network.tables),
         ]
         lines.append(f"  {_above(network.tables, objective)} lie above the standard curve here.")
-    best = f"the best on the search images, at the ratio of quality {QUALITY}"
+        lines += _to_settle(network.tables, found.picks, objective, validation.images)
+    best = f"the best on the search images, at the ratio of quality {run.like_quality}"
     chosen = best if found.picks.confirmed is None else "confirmed on images kept aside"
     marks = [
         f"* what 'qsearch export' takes by default: {chosen}"
         if (found.picks.confirmed or found.picks.at_ratio) in labels
         else "",
         "+ the best there at its accuracy" if found.picks.at_accuracy in labels else "",
+        "KB: of 1000 bytes, an image's file on average",
     ]
-    return "\n".join([*lines, *([""] if any(marks) else []), *filter(None, marks)])
+    return "\n".join([*lines, "", *filter(None, marks)])
 
 
 def _above(tables: Sequence[ValidationRow], objective: Objective) -> str:
     """How many of ``tables`` gain, in words."""
     by = {"in top-1": [one.gains.gain_points for one in tables]}
-    by[f"in {objective.name}"] = [one.gains.saving_at(objective) or Estimate(None, None, None, 0) for one in tables]
+    by[f"in {objective.name}"] = [one.gains.saving_at(objective) or UNKNOWN for one in tables]
     counts = (f"{sum((each.value or 0) > 0 for each in gains)} {what}" for what, gains in by.items())
     return f"Of {len(tables)}, {' and '.join(counts)}"
+
+
+def _to_settle(tables: Sequence[ValidationRow], picks: Picks, objective: Objective, images: int) -> list[str]:
+    """What the first pick needs whose intervals here hold 0; empty where there is none."""
+    for one in tables:
+        if one.label != (picks.confirmed or picks.at_ratio):
+            continue
+        stated = {"gain in points": one.gains.gain_points}
+        stated[f"bytes saved at equal {objective.name}"] = one.gains.saving_at(objective) or UNKNOWN
+        needs = {what: wording.to_settle(each.further_images(images)) for what, each in stated.items()}
+        said = [f"{what}: {need}" for what, need in needs.items() if need]
+        return [f"  {one.label}*, {'; '.join(said)}."] if said else []
+    return []
 
 
 def _row(one: ValidationRow, picks: Picks, objective: Objective, width: int) -> str:
@@ -240,7 +265,8 @@ def _row(one: ValidationRow, picks: Picks, objective: Objective, width: int) -> 
     before = "" if one.searched_gain_points is None else f"{one.searched_gain_points:+.2f}"
     smooth = one.gains.saving_at(objective)
     at_objective = "not measured" if smooth is None else _estimate(smooth, "+.1f", " %")
-    place = f"{one.label + marks:>{width}}  {one.ratio:6.2f}  {one.bpp:5.2f}  {100 * one.top1:5.2f} %"
+    size = f"{one.ratio:6.2f}  {one.bpp:5.2f}  {wording.kilobytes(one.kb_per_image):>6}"
+    place = f"{one.label + marks:>{width}}  {size}  {100 * one.top1:5.2f} %"
     return f"  {place}  {gain:>24}  {saving:>24}  {at_objective:>24}  {before:>13}"
 
 

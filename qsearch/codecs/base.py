@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from qsearch.datasets.stored import StoredImages
 from qsearch.errors import InputError
 from qsearch.tables import QuantTables
 
@@ -89,6 +90,11 @@ class Codec(ABC):
         None where the codec does not decode there; by default it does not.
         """
         return None
+
+    def prepare_stored(self, images: StoredImages) -> Any:
+        """As :meth:`prepare`, for images of sizes of their own: its ``one(index)`` is what :meth:`encode` reads image
+        ``index`` alone from; by default it is them."""
+        return images
 
     @abstractmethod
     def encode(self, source: Any, tables: Sequence[QuantTables]) -> Encoded:

@@ -10,12 +10,14 @@ import numpy.typing as npt
 
 from qsearch.codecs.base import Codec, Encoded, Images, check_tables
 from qsearch.coefficients.arrays import FACTORS, FORMAT, Coefficients, chunks_of
-from qsearch.coefficients.cache import cached_coefficients
+from qsearch.coefficients.cache import cached_coefficients, cached_stored_coefficients
+from qsearch.datasets.stored import StoredImages
 from qsearch.errors import InputError
 from qsearch.tables import QuantTables
 
 if TYPE_CHECKING:
     from qsearch.coefficients.on_device import DeviceCoefficients
+    from qsearch.coefficients.stored import StoredCoefficients
 
 EXACT_FOR = "libjpeg-turbo 3.2.0"
 """The library it was compared with; :func:`qsearch.codecs.auto.difference_from_pillow` compares it with any other."""
@@ -48,6 +50,10 @@ class CoefficientCodec(Codec):
         from qsearch.coefficients.on_device import DeviceCoefficients
 
         return DeviceCoefficients.of(self.prepare(images, digest), device)
+
+    def prepare_stored(self, images: StoredImages) -> "StoredCoefficients":
+        """See :meth:`Codec.prepare_stored`; the coefficients, from the cache folder."""
+        return cached_stored_coefficients(images, self.encoder.subsampling)
 
     def encode(self, source: "Images | Coefficients | DeviceCoefficients", tables: Sequence[QuantTables]) -> Encoded:
         """See :meth:`Codec.encode`."""

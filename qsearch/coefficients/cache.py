@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.coefficients.arrays import FORMAT, Coefficients, block_count, check_images, chunks_of
+from qsearch.coefficients.stored import StoredCoefficients, blocks_of
 from qsearch.datasets.cache import CACHE_ADVICE, UNREADABLE, cache_folder, file_stamp
+from qsearch.datasets.stored import StoredImages
 from qsearch.disk import replacing, writing
 from qsearch.errors import InputError
 
@@ -23,12 +26,27 @@ def cached_coefficients(images: npt.NDArray[np.uint8], digest: str, subsampling:
     cache lacks them; of several processes that ask at once one makes them and the others wait. A damaged entry is made
     again. InputError where the cache cannot be written.
     """
-    from filelock import FileLock
-
     check_images(images)
     height, width = images.shape[1:3]
     shape = (len(images), block_count(height, width, subsampling), 64)
     identity = hashlib.sha256(repr((FORMAT, digest, subsampling, images.shape)).encode()).hexdigest()
+    values = _cached(identity, shape, (part for _, part in chunks_of(images, subsampling)))
+    return Coefficients(values, height, width, subsampling)
+
+
+def cached_stored_coefficients(images: StoredImages, subsampling: str) -> StoredCoefficients:
+    """As :func:`cached_coefficients`, of images of sizes of their own."""
+    blocks = blocks_of(images.sizes, subsampling)
+    shape = (1, int(blocks.sum()), 64)
+    identity = hashlib.sha256(repr((FORMAT, images.digest, subsampling, "stored")).encode()).hexdigest()
+    parts = (Coefficients.of(images.one(index), subsampling) for index in range(len(images)))
+    return StoredCoefficients(_cached(identity, shape, parts)[0], images.sizes, blocks, subsampling)
+
+
+def _cached(identity: str, shape: tuple[int, int, int], parts: Iterator[Coefficients]) -> npt.NDArray[np.int16]:
+    """The values of the entry ``identity``, which ``parts`` have one after the other where it is to be made."""
+    from filelock import FileLock
+
     entry = _Entry(cache_folder() / "coefficients", identity, shape)
     values = entry.read()
     if values is None:
@@ -37,14 +55,14 @@ def cached_coefficients(images: npt.NDArray[np.uint8], digest: str, subsampling:
             with FileLock(entry.folder / f"{identity}.lock"):
                 values = entry.read()
                 if values is None:
-                    entry.write(images, subsampling)
+                    entry.write(parts)
                     values = entry.read()
     if values is None:
         raise InputError(
             f"{WHAT} were written to the cache folder {entry.folder} but do not read back as they were: "
             f"check that disk, or set QSEARCH_CACHE to another folder."
         )
-    return Coefficients(values, height, width, subsampling)
+    return values
 
 
 @dataclass(frozen=True)
@@ -77,12 +95,12 @@ class _Entry:
             pass
         return None
 
-    def write(self, images: npt.NDArray[np.uint8], subsampling: str) -> None:
+    def write(self, parts: Iterator[Coefficients]) -> None:
         state = hashlib.sha256()
         with replacing(self.array, CACHE_ADVICE) as file:
             header = {"descr": "<i2", "fortran_order": False, "shape": self.shape}
             np.lib.format.write_array_header_1_0(file, header)
-            for _, part in chunks_of(images, subsampling):
+            for part in parts:
                 data = part.values.astype("<i2", copy=False).data
                 file.write(data)
                 state.update(data)

@@ -40,6 +40,9 @@ def load_dataset(
             f"{spec} is no dataset: its loader returns {type(dataset).__name__}, and a "
             "qsearch.datasets.base.Dataset was expected."
         )
+    only_prepared = options.size is not None and dataset.stored is None and dataset.source_identities
+    if options.encode_size == "as-stored" and only_prepared:
+        raise InputError(f"{name} has images only as they were prepared: leave --encode-size as-stored out.")
     most = max(Counter(dataset.labels.tolist()).values())
     if options.per_class is not None and most > options.per_class:
         raise InputError(f"{name} draws no images of a class, and {spec} has {most} of one: leave --per-class out.")

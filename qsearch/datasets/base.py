@@ -1,4 +1,4 @@
-"""Dataset: labelled images of one size in memory or on disk, and what a dataset loader is given."""
+"""Dataset: labelled images in memory or on disk, and what a dataset loader is given."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,12 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.datasets.identity import SourceIdentity, identity_of, pixel_digest
+from qsearch.datasets.mapped import arrived, to_travel
+from qsearch.datasets.stored import StoredImages
 from qsearch.errors import InputError
 from qsearch.text import check_utf8
 
 UNLABELLED = "unlabelled"
 
 Fit = Literal["crop", "stretch"]
+EncodeSize = Literal["prepared", "as-stored"]
+"""Which images are compressed: those that networks are shown, or those of the files, to be brought to these later."""
 Truth = Literal["labels", "predicted", "unknown"]
 """What a classifier's answers are compared with: the labels; its own answer on the uncompressed image; nothing."""
 
@@ -24,10 +28,12 @@ class Dataset:
     """N images, labelled or not.
 
     name: as the user asked for it (``textures:search``, ``folder:photos``).
-    images: uint8 [N, H, W, 3] RGB; a memory map is shared between processes, not copied.
+    images: uint8 [N, H, W, 3] RGB, as networks are shown them uncompressed; a memory map is shared between processes,
+        not copied.
+    stored: what is compressed where that is not ``images``: they are what networks are shown of these.
     labels: int64 [N], indices into class_names; of images without labels all 0, the one class UNLABELLED.
     image_names: one name per image, unique, for reports.
-    digest: SHA-256 of pixels, labels and class names (:func:`digest_of`).
+    digest: SHA-256 of pixels, labels and class names (:func:`digest_of`), stored ones included.
     notes: what the user should know of how it was made, one sentence each (files skipped, ...).
     truth: what the classifiers' answers are compared with.
     sources: the paths of the files that the images were made from, one each, or empty where that is not known.
@@ -45,6 +51,7 @@ class Dataset:
     truth: Truth = "labels"
     sources: tuple[str, ...] = ()
     source_identities: tuple[SourceIdentity, ...] = ()
+    stored: StoredImages | None = None
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.shape[3] != 3 or self.images.dtype != np.uint8 or not self.images.size:
@@ -61,6 +68,11 @@ class Dataset:
             raise InputError(
                 f"dataset {self.name}: {len(self.images)} images come with as many source identities or none, "
                 f"got {len(self.source_identities)}."
+            )
+        if self.stored is not None and len(self.stored) != len(self.images):
+            raise InputError(
+                f"dataset {self.name}: {len(self.images)} images are shown of as many stored ones, got "
+                f"{len(self.stored)}."
             )
         if self.labels.min() < 0 or self.labels.max() >= len(self.class_names):
             raise InputError(
@@ -89,37 +101,37 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.images)
 
+    def compressed(self, index: int) -> npt.NDArray[np.uint8]:
+        """What is compressed of image ``index``, alone: uint8 [1, H, W, 3]."""
+        return self.images[index : index + 1] if self.stored is None else self.stored.one(index)
+
+    def shown(self, decoded: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """What networks are shown of one image uint8 [H, W, 3] that was compressed, or is to be."""
+        return decoded if self.stored is None else self.stored.view(decoded)
+
+    @property
+    def pixels(self) -> int:
+        """Height * width of one image that is compressed; 0 where not all have as many."""
+        return self.height * self.width if self.stored is None else self.stored.pixels_of_each
+
     @property
     def height(self) -> int:
-        """Pixels."""
+        """Pixels of what networks are shown."""
         return int(self.images.shape[1])
 
     @property
     def width(self) -> int:
-        """Pixels."""
+        """Pixels of what networks are shown."""
         return int(self.images.shape[2])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A memory map travels as the name of its file, so that workers share the pixels.
-        images: Any = self.images
-        if isinstance(images, np.memmap):
-            images = _MappedFile(str(images.filename), images.offset, images.shape)
         rest = (self.labels, self.class_names, self.image_names, self.digest, self.notes, self.truth)
         # Without the sources' paths, which no worker needs.
-        return (_unpickle, (self.name, images, (*rest, (), self.source_identities)))
-
-
-@dataclass(frozen=True)
-class _MappedFile:
-    path: str
-    offset: int
-    shape: tuple[int, ...]
+        return (_unpickle, (self.name, to_travel(self.images), (*rest, (), self.source_identities, self.stored)))
 
 
 def _unpickle(name: str, images: Any, rest: tuple[Any, ...]) -> Dataset:
-    if isinstance(images, _MappedFile):
-        images = np.memmap(images.path, dtype=np.uint8, mode="r", offset=images.offset, shape=images.shape)
-    return Dataset(name, images, *rest)
+    return Dataset(name, arrived(images), *rest)
 
 
 @dataclass(frozen=True)
@@ -147,14 +159,28 @@ def identities(dataset: Dataset) -> list[ImageIdentity]:
     ]
 
 
-def digest_of(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], class_names: tuple[str, ...]) -> str:
+def check_prepared(dataset: Dataset, what: str) -> None:
+    """InputError where other images are compressed than networks are shown, which ``what`` is not made for."""
+    if dataset.stored is not None:
+        raise InputError(
+            f"{what} compresses the images that networks are shown, and those of {dataset.name} are compressed as "
+            "stored: leave --encode-size as-stored out, or give images of their own with --dataset."
+        )
+
+
+def digest_of(
+    images: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.int64],
+    class_names: tuple[str, ...],
+    stored: StoredImages | None = None,
+) -> str:
     """SHA-256 (hexadecimal) of pixels, shape, labels and class names; names of files do not count."""
     state = hashlib.sha256(b"qsearch.Dataset.1")
     state.update(repr((images.shape, class_names)).encode())
     state.update(np.ascontiguousarray(labels, dtype="<i8").tobytes())
     for image in images:
         state.update(np.ascontiguousarray(image).tobytes())
-    return state.hexdigest()
+    return state.hexdigest() if stored is None else stored.digest_with(state.hexdigest())
 
 
 class DatasetOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -167,6 +193,13 @@ class DatasetOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     fit: Annotated[
         Fit, msgspec.Meta(description="Shorter side to 256/224 of the size and centre crop (Li 2020), or all of it.")
     ] = "crop"
+    encode_size: Annotated[
+        EncodeSize,
+        msgspec.Meta(
+            description="Compress images as networks are shown them, or as large as their files, and bring to --size "
+            "and --fit what comes out; JPEG files are then compressed a second time."
+        ),
+    ] = "prepared"
     skip_unreadable: Annotated[bool, msgspec.Meta(description="Leave out files that cannot be read.")] = False
     per_class: Annotated[
         int | None,

@@ -15,12 +15,15 @@ import numpy.typing as npt
 
 from qsearch.datasets.base import Dataset, digest_of
 from qsearch.datasets.identity import SourceIdentity
+from qsearch.datasets.stored import StoredBuilder, StoredImages
 from qsearch.disk import keep_in_use, replacing, writing
 from qsearch.errors import InputError
 
 FORMAT = 3
 IMAGES_FOLDER, NETWORKS_FOLDER, DOWNLOADS_FOLDER, METADATA_FOLDER = "images", "networks", "downloads", "imagenetv2"
 """What lies in the cache folder."""
+STORED_SUFFIX = ".stored.npy"
+"""Ends the name of the file that stored images lie in, after the entry's."""
 KEY = re.compile(r"[\w.-]{1,150}", re.ASCII)
 UNREADABLE = (
     *(OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, OverflowError),
@@ -34,7 +37,7 @@ CACHE_ADVICE = "make room there, or set QSEARCH_CACHE to another folder."
 class PreparedImages:
     """A dataset before it has a name; the fields are those of :class:`~qsearch.datasets.base.Dataset`.
 
-    digest: computed from the rest where it is left empty.
+    digest: that of the dataset without its stored images; computed from the rest where it is left empty.
     """
 
     images: npt.NDArray[np.uint8]
@@ -44,6 +47,7 @@ class PreparedImages:
     notes: tuple[str, ...] = ()
     digest: str = ""
     source_identities: tuple[SourceIdentity, ...] = ()
+    stored: StoredImages | None = None
 
     def __post_init__(self) -> None:
         if not self.digest:
@@ -57,9 +61,10 @@ class PreparedImages:
             self.labels,
             self.class_names,
             self.image_names,
-            self.digest,
+            self.digest if self.stored is None else self.stored.digest_with(self.digest),
             self.notes,
             source_identities=self.source_identities,
+            stored=self.stored,
         )
 
 
@@ -71,7 +76,7 @@ def cache_folder() -> Path:
 
 
 def cached_pixels(key: str, build: Callable[[], PreparedImages]) -> PreparedImages:
-    """What ``build`` returns, its images as a read-only memory map; ``build`` runs only where the cache lacks ``key``.
+    """What ``build`` returns, its images as read-only memory maps; ``build`` runs only where the cache lacks ``key``.
 
     ``key`` is a file name's stem (letters, digits, ``.``, ``_``, ``-``) that stands for everything the images depend
     on. Of several processes that ask for one key at once, one builds and the others wait for it. A damaged entry is
@@ -105,9 +110,15 @@ def cached_pixels(key: str, build: Callable[[], PreparedImages]) -> PreparedImag
     return found
 
 
+def stored_builder(size: int, fit: str) -> StoredBuilder:
+    """Collects stored images in the cache, for ``build`` of :func:`cached_pixels`, which keeps them."""
+    return StoredBuilder(cache_folder() / IMAGES_FOLDER, size, fit, CACHE_ADVICE)
+
+
 @dataclass(frozen=True)
 class _Entry:
-    """Two files: pixels as ``.npy``, the rest as ``.json``, which is written last and so vouches for the pixels."""
+    """Pixels as ``.npy``, those of stored images as ``.stored.npy``, and the rest as ``.json``, which is written last
+    and so vouches for the pixels."""
 
     folder: Path
     key: str
@@ -115,6 +126,10 @@ class _Entry:
     @property
     def pixels(self) -> Path:
         return self.folder / f"{self.key}.npy"
+
+    @property
+    def stored_pixels(self) -> Path:
+        return self.folder / f"{self.key}{STORED_SUFFIX}"
 
     @property
     def description(self) -> Path:
@@ -137,20 +152,34 @@ class _Entry:
                 tuple(description["notes"]),
                 str(description["digest"]),
                 tuple(SourceIdentity(*identity) for identity in description["source_identities"]),
+                self._read_stored(description["stored"]) if "stored" in description else None,
             )
             untouched = description["pixels_stamp"] == file_stamp(self.pixels)
+            if prepared.stored is not None and description["stored"]["stamp"] != file_stamp(self.stored_pixels):
+                untouched = False
             prepared.named(self.key)  # refuses what does not fit together
         except UNREADABLE:
             return None
         # Hashing gigabytes at every start is too slow; a file that nobody wrote to since needs no second look.
-        if untouched or digest_of(images, prepared.labels, prepared.class_names) == prepared.digest:
+        if untouched or _intact(prepared):
             keep_in_use(self.pixels)
+            if prepared.stored is not None:
+                keep_in_use(self.stored_pixels)
             return prepared
         return None
+
+    def _read_stored(self, description: dict[str, Any]) -> StoredImages:
+        pixels = np.lib.format.open_memmap(self.stored_pixels, mode="r")
+        starts, sizes = (np.asarray(description[name], dtype=np.int64) for name in ("starts", "sizes"))
+        digests = tuple(map(str, description["digests"]))
+        return StoredImages(pixels, starts, sizes, digests, int(description["size"]), str(description["fit"]))
 
     def write(self, prepared: PreparedImages) -> None:
         with replacing(self.pixels, CACHE_ADVICE) as file:
             np.save(file, prepared.images, allow_pickle=False)
+        if prepared.stored is not None:
+            with replacing(self.stored_pixels, CACHE_ADVICE) as file:
+                np.save(file, prepared.stored.pixels, allow_pickle=False)
         description: dict[str, Any] = {
             "format": FORMAT,
             "digest": prepared.digest,
@@ -161,9 +190,23 @@ class _Entry:
             "image_names": prepared.image_names,
             "source_identities": prepared.source_identities,
         }
+        if prepared.stored is not None:
+            description["stored"] = {
+                "starts": prepared.stored.starts.tolist(),
+                "sizes": prepared.stored.sizes.tolist(),
+                "digests": prepared.stored.digests,
+                "size": prepared.stored.size,
+                "fit": prepared.stored.fit,
+                "stamp": file_stamp(self.stored_pixels),
+            }
         description["checksum"] = _checksum(description)
         with replacing(self.description, CACHE_ADVICE) as file:
             file.write(json.dumps(description).encode())
+
+
+def _intact(prepared: PreparedImages) -> bool:
+    found = digest_of(prepared.images, prepared.labels, prepared.class_names)
+    return found == prepared.digest and (prepared.stored is None or prepared.stored.intact())
 
 
 def file_stamp(path: Path) -> list[int]:

@@ -18,6 +18,7 @@ from qsearch.datasets.cache import (
     KEY,
     METADATA_FOLDER,
     NETWORKS_FOLDER,
+    STORED_SUFFIX,
     cache_folder,
 )
 from qsearch.disk import partial_path, unused, writing
@@ -118,12 +119,19 @@ def clear(entries: Iterable[Entry], unused_days: float = 0.0) -> Cleared:
 
 
 def _images(folder: Path) -> Iterator[Entry]:
-    keys = sorted({path.name.lstrip(".").partition(".npy")[0].partition(".json")[0] for path in folder.iterdir()})
+    keys = sorted({_key(path.name.lstrip(".")) for path in folder.iterdir()})
     for key in keys:
-        pixels, description = folder / f"{key}.npy", folder / f"{key}.json"
-        paths = _there(description, partial_path(description), pixels, partial_path(pixels))
+        files = (folder / f"{key}.json", folder / f"{key}.npy", folder / f"{key}{STORED_SUFFIX}")
+        paths = _there(*(path for file in files for path in (file, partial_path(file))))
         if KEY.fullmatch(key) and paths:
             yield Entry(IMAGES_FOLDER, key, paths, folder / f"{key}.lock")
+
+
+def _key(name: str) -> str:
+    """The key of the images that the file ``name`` belongs to."""
+    for suffix in (STORED_SUFFIX, ".npy", ".json"):
+        name = name.partition(suffix)[0]
+    return name
 
 
 def _networks(folder: Path) -> Iterator[Entry]:

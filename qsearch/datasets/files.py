@@ -12,16 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.datasets.base import Dataset, DatasetOptions, Truth
-from qsearch.datasets.cache import PreparedImages, cached_pixels
+from qsearch.datasets.cache import PreparedImages, cached_pixels, stored_builder
 from qsearch.datasets.identity import SourceIdentity
-from qsearch.datasets.pixels import PreparedImage, image_formats, prepared_image
+from qsearch.datasets.pixels import LARGEST_SIDE, PreparedImage, image_formats, prepared_image
+from qsearch.datasets.stored import StoredBuilder, StoredImages
 from qsearch.errors import InputError
 from qsearch.text import check_utf8
 
 FORMAT = 3
 FITS = ("crop", "stretch")
-LARGEST_SIDE = 65500
-"""Pixels; libjpeg encodes no more."""
 NAMED = 10
 """How many files a sentence names before it counts the rest."""
 
@@ -183,16 +182,21 @@ def _prepare(listing: Listing, draws: list[_Draw], options: DatasetOptions) -> P
     source_identities: list[SourceIdentity] = []
     unusable: list[str] = []
     sizes: Counter[str] = Counter()
+    compressed = 0
+    builder = _stored_builder(options)
     for draw, drawn in zip(draws, _draw_all(listing, draws, options), strict=True):
         unusable += drawn.unusable
-        for name, (pixels, source_identity) in drawn.usable:
-            sizes[_size(pixels)] += 1
+        for name, found in drawn.usable:
+            sizes[_size(found.pixels)] += 1
             if images is None:
-                images = _room_for(sum(each.count for each in draws), pixels)
+                images = _room_for(sum(each.count for each in draws), found.pixels)
             if len(sizes) == 1:
-                images[len(kept)] = pixels
+                images[len(kept)] = found.pixels
             kept.append((name, draw.label))
-            source_identities.append(source_identity)
+            source_identities.append(found.identity)
+            compressed += found.compressed
+            if builder is not None and found.stored is not None:
+                builder.add(found.stored)
     tried = _count(len(kept) + len(unusable), "image file")
     if unusable and not options.skip_unreadable:
         raise InputError(
@@ -212,9 +216,29 @@ def _prepare(listing: Listing, draws: list[_Draw], options: DatasetOptions) -> P
         counts = np.bincount(labels, minlength=len(listing.class_names))
         _refuse_short(listing, counts.tolist(), options.per_class)
     images = images[: len(kept)]
-    notes = (*_notes_on_files(listing, len(kept), unusable, options), *_notes_on_images(images))
+    stored = None if builder is None else builder.built()
+    notes = (
+        *_notes_on_files(listing, len(kept), unusable, options),
+        *_notes_on_images(images),
+        *(() if stored is None else notes_on_stored(stored, compressed)),
+    )
     names = tuple(name for name, _ in kept)
-    return PreparedImages(images, labels, listing.class_names, names, notes, source_identities=tuple(source_identities))
+    return PreparedImages(
+        images,
+        labels,
+        listing.class_names,
+        names,
+        notes,
+        source_identities=tuple(source_identities),
+        stored=stored,
+    )
+
+
+def _stored_builder(options: DatasetOptions) -> StoredBuilder | None:
+    """Where the images are prepared but encoded as they are in their files; else these are one."""
+    if options.encode_size == "prepared" or options.size is None:
+        return None
+    return stored_builder(options.size, options.fit)
 
 
 def _room_for(count: int, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -242,7 +266,7 @@ def _draw_all(listing: Listing, draws: list[_Draw], options: DatasetOptions) -> 
 def _drawn(root: Path, draw: _Draw, options: DatasetOptions) -> _Drawn:
     found = _Drawn([], [])
     for name in draw.candidates:
-        result = prepared_image(root / name, options.size, options.fit)
+        result = prepared_image(root / name, options.size, options.fit, as_stored=options.encode_size == "as-stored")
         if isinstance(result, str):
             found.unusable.append(f"{name} ({result})")
             continue
@@ -269,6 +293,16 @@ def _notes_on_images(images: npt.NDArray[np.uint8]) -> Iterator[str]:
     copies = len(images) - len(Counter(hashlib.sha256(image).digest() for image in images))
     if copies:
         yield f"There are copies: without them {_count(len(images) - copies, 'image')} of {len(images)} remain."
+
+
+def notes_on_stored(stored: StoredImages, compressed: int) -> Iterator[str]:
+    """What is compressed, and how many of the files a JPEG encoder had written before."""
+    yield f"Compressed as stored, {stored.extent}; networks are shown {stored.size}x{stored.size} of it."
+    if compressed:
+        yield (
+            f"{compressed} of {_count(len(stored), 'file')} are JPEG already: they are decoded and compressed a second "
+            "time, which costs other bytes and errors than a first time, and their chroma may be subsampled already."
+        )
 
 
 def _size(image: npt.NDArray[np.uint8]) -> str:

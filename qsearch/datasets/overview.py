@@ -9,10 +9,8 @@ from statistics import median_low
 import numpy as np
 
 from qsearch.datasets.base import Dataset, Truth, identities
-from qsearch.datasets.pixels import open_image
+from qsearch.datasets.pixels import JPEG_FORMATS, open_image
 
-JPEG_FORMATS = ("JPEG", "MPO")
-"""Pillow's names of what a JPEG encoder has written."""
 _ORIENTATION = 0x0112
 
 
@@ -43,8 +41,8 @@ class Sources:
     """The files that a dataset's images were made from.
 
     formats: how many files of each format, as Pillow calls it. width, height: pixels, upright. size_bytes: of all.
-    jpeg_unscaled: how many JPEG files have the very size of the dataset's images. unreadable: how many files are no
-    longer there or cannot be read any more; the rest says nothing of them.
+    jpeg_unscaled: how many JPEG files have the very size of the images that are compressed. unreadable: how many files
+    are no longer there or cannot be read any more; the rest says nothing of them.
     """
 
     formats: dict[str, int]
@@ -133,7 +131,8 @@ def _sources(dataset: Dataset) -> Sources | None:
         height=Spread.of([header.height for header in headers]),
         size_bytes=sum(header.size_bytes for header in headers),
         jpeg_unscaled=sum(
-            header.format in JPEG_FORMATS and (header.width, header.height) == size for header in headers
+            header.format in JPEG_FORMATS and (dataset.stored is not None or (header.width, header.height) == size)
+            for header in headers
         ),
         unreadable=len(dataset.sources) - len(headers),
     )

@@ -21,6 +21,10 @@ IMAGE_FORMATS = (
 )
 """What users' images may be, as Pillow calls it; MPO opens as JPEG. Of its others some run programs (EPS: Ghostscript)
 or hand the file to the system (WMF), and that by what is in a file, whatever its name says."""
+JPEG_FORMATS = ("JPEG", "MPO")
+"""Pillow's names of what a JPEG encoder has written."""
+LARGEST_SIDE = 65500
+"""Pixels; libjpeg encodes no more."""
 BACKGROUND = "white"
 """What shows through transparent pixels, as on a page."""
 GREY_MODES = ("1", "L", "LA", "La")
@@ -47,23 +51,35 @@ def open_image(source: Path | BinaryIO) -> "Image":
 
 
 class PreparedImage(NamedTuple):
-    """Pixels uint8 [H, W, 3] of a dataset, and what the file they come from is known by."""
+    """Pixels uint8 [H, W, 3] of a dataset, and what the file they come from is known by.
+
+    stored: the pixels of the file as it is, where they were asked for; compressed: whether JPEG had been at them.
+    """
 
     pixels: npt.NDArray[np.uint8]
     identity: SourceIdentity
+    stored: npt.NDArray[np.uint8] | None = None
+    compressed: bool = False
 
 
-def prepared_image(path: Path, size: int | None, fit: str) -> PreparedImage | str:
+def prepared_image(path: Path, size: int | None, fit: str, *, as_stored: bool = False) -> PreparedImage | str:
     """What an image file gives, or the reason why it gives nothing.
 
     size: side in pixels of the square the image is brought to, or None; fit: ``crop`` (Li 2020) or ``stretch``.
+    as_stored: whether its pixels are also wanted as they are, to be encoded so.
     """
     try:
         data = path.read_bytes()
         with open_image(io.BytesIO(data)) as image:
+            compressed = image.format in JPEG_FORMATS
             source = read_rgb(image)
-        pixels = np.asarray(_sized(source, size, fit))
-        return PreparedImage(pixels, identity_of(np.asarray(source), hashlib.sha256(data).hexdigest()))
+        if as_stored and max(source.size) > LARGEST_SIDE:
+            raise UnusableImageError(
+                f"{source.width}x{source.height} pixels, and JPEG has at most {LARGEST_SIDE} a side"
+            )
+        pixels, stored = np.asarray(sized(source, size, fit)), np.asarray(source)
+        identity = identity_of(stored, hashlib.sha256(data).hexdigest())
+        return PreparedImage(pixels, identity, stored if as_stored else None, compressed)
     except Exception as error:  # on damaged files Pillow's readers raise nearly everything
         return why_unreadable(path, error)
 
@@ -112,7 +128,8 @@ def _to_8_bits(values: npt.NDArray[np.generic], mode: str) -> npt.NDArray[np.uin
     return np.rint(numbers * (255 / white)).astype(np.uint8)
 
 
-def _sized(image: "Image", size: int | None, fit: str) -> "Image":
+def sized(image: "Image", size: int | None, fit: str) -> "Image":
+    """``image`` as :func:`prepared_image` says. UnusableImageError where it is smaller than the crop."""
     if size is None:
         return image
     if fit == "stretch":

@@ -65,6 +65,7 @@ def _part(dataset: Dataset, chosen: npt.NDArray[np.intp], key: str, what: str) -
         (*dataset.notes, f"{len(chosen)} of {len(dataset)} images: {what}."),
         prepared.digest,
         tuple(dataset.source_identities[index] for index in chosen) if dataset.source_identities else (),
+        None if dataset.stored is None else dataset.stored.at(chosen),  # in the file of the whole
     )
     part = named.named(f"{dataset.name}, {what}")
     sources = tuple(dataset.sources[index] for index in chosen) if dataset.sources else ()

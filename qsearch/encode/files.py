@@ -2,9 +2,10 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Literal
 
 from qsearch.codecs.files import FileCodec
@@ -166,15 +167,22 @@ def compress_files(
 def _in_threads(do: Callable[[Job], Outcome], jobs: Iterator[Job], workers: int) -> Iterator[Outcome]:
     """Outcomes as they come. Whoever stops listening waits for the files that are being written."""
     pending: set[Future[Outcome]] = set()
+    done: SimpleQueue[Future[Outcome]] = SimpleQueue()
+
+    def next_outcome() -> Outcome:
+        pending.remove(future := done.get())
+        return future.result()
+
     # Threads: Pillow decodes, and encodes into a file, without the interpreter's lock.
     with ThreadPoolExecutor(workers) as pool:
         try:
             for job in jobs:
-                pending.add(pool.submit(do, job))
+                pending.add(future := pool.submit(do, job))
+                future.add_done_callback(done.put)
                 if len(pending) >= 2 * workers:
-                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in done)
-            yield from (future.result() for future in as_completed(pending))
+                    yield next_outcome()
+            while pending:
+                yield next_outcome()
         finally:
             for future in pending:
                 future.cancel()

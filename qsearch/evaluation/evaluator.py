@@ -1,7 +1,7 @@
 """Evaluator: carries out tasks: a dataset through a codec into networks, and the measures of what comes out."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +14,7 @@ from qsearch.classifiers.base import Classifier
 from qsearch.classifiers.labels import align_labels
 from qsearch.codecs.base import Codec, Encoded, Images
 from qsearch.datasets.base import Dataset
+from qsearch.datasets.stored import StoredImages
 from qsearch.errors import EvaluationError, QSearchError
 from qsearch.evaluation.measurement import Measurement
 from qsearch.evaluation.measures import ALWAYS, MEASURES, Array, Measure, Seen
@@ -70,25 +71,27 @@ class Evaluator:
             else np.empty(len(positions), measure.dtype)
             for measure in wanted
         }
-        for start, part, encoded in self._encoded(task, positions, wanted):
-            self._measure(wanted, arrays, slice(start, start + len(part)), part, encoded)
-        return Measurement(self.dataset.height * self.dataset.width, arrays)
+        for start, part, coded in self._coded(task, positions, wanted):
+            self._measure(wanted, arrays, slice(start, start + len(part)), part, coded)
+        return Measurement(self.dataset.pixels, arrays)
 
     def _wanted(self, task: Task) -> list[Measure]:
-        measures = [MEASURES.get(name) for name in dict.fromkeys(("bytes", *self.measures))]
+        always = ("bytes",) if self.dataset.pixels else ("bytes", "pixels")
+        measures = [MEASURES.get(name) for name in dict.fromkeys((*always, *self.measures))]
         if not task.networks:
             return [measure for measure in measures if measure.needs == "sizes"]
         return [measure for measure in measures if measure.needs != "networks" or self.classifiers]
 
     def _measure(
-        self, wanted: Sequence[Measure], arrays: dict[str, Array], where: slice, part: Positions, encoded: Encoded
+        self, wanted: Sequence[Measure], arrays: dict[str, Array], where: slice, part: Positions, coded: "_Coded"
     ) -> None:
+        encoded = coded.encoded
         images = self.dataset.images[part[0] : part[-1] + 1] if _gapless(part) else self.dataset.images[part]
         decoded = encoded.pixels if len(encoded.pixels) else None
         seen = Seen(images, encoded.size_bytes, decoded)
         for measure in wanted:
             if not measure.per_network:
-                arrays[measure.name][where] = measure.of(seen)
+                arrays[measure.name][where] = coded.values[measure.name] if coded.values else measure.of(seen)
         if decoded is None or not any(measure.per_network for measure in wanted):
             return
         for row, classifier in enumerate(self.classifiers):
@@ -100,9 +103,9 @@ class Evaluator:
                 if measure.per_network:
                     arrays[measure.name][row, where] = measure.of(answered)
 
-    def _encoded(
+    def _coded(
         self, task: Task, positions: Positions, wanted: Sequence[Measure]
-    ) -> Iterator[tuple[int, Positions, Encoded]]:
+    ) -> Iterator[tuple[int, Positions, "_Coded"]]:
         starts = range(0, len(positions), self.batch_images)
         parts = [(start, positions[start : start + self.batch_images]) for start in starts]
         decode = any(measure.needs != "sizes" for measure in wanted)
@@ -110,14 +113,18 @@ class Evaluator:
         # Before there are threads, or several of them might prepare it.
         source = None if isinstance(task.quantizer, Uncompressed) else self._source_to(decode)
 
-        def encode(part: Positions) -> Encoded:
-            return self._encode(task.quantizer, source, part, decode)
+        def encode(part: Positions) -> _Coded:
+            if self.dataset.stored is not None:
+                return self._encode_stored(self.dataset.stored, task.quantizer, source, part, wanted, decode)
+            which = slice(part[0], part[-1] + 1) if _gapless(part) else part
+            images = self.dataset.images[which]
+            return _Coded(self._encode(task.quantizer, images, source if source is None else source[which], decode))
 
-        if self.codec_threads == 1:
+        if self.codec_threads == 1 or len(parts) == 1:  # nothing to be ahead of
             yield from ((start, part, encode(part)) for start, part in parts)
             return
         with ThreadPoolExecutor(self.codec_threads) as pool:
-            ahead: deque[tuple[int, Positions, Future[Encoded]]] = deque()
+            ahead: deque[tuple[int, Positions, Future[_Coded]]] = deque()
             for start, part in parts:
                 ahead.append((start, part, pool.submit(encode, part)))
                 if len(ahead) > 2 * self.codec_threads:  # further ahead would only fill the memory
@@ -125,20 +132,43 @@ class Evaluator:
             while ahead:
                 yield _finished(ahead.popleft())
 
-    def _encode(self, quantizer: Quantizer, source: Any, part: Positions, decode: bool) -> Encoded:
-        which = slice(part[0], part[-1] + 1) if _gapless(part) else part
-        images = self.dataset.images[which]
+    def _encode(self, quantizer: Quantizer, images: Images, source: Any, decode: bool) -> Encoded:
         if isinstance(quantizer, Uncompressed):
-            raw_bytes = np.full(len(part), 3 * self.dataset.height * self.dataset.width, dtype=np.int64)
-            return Encoded(raw_bytes, images if decode else images[:0])
+            return Encoded(np.full(len(images), images[0].size, dtype=np.int64), images if decode else images[:0])
         tables = quantizer.tables_for(images)
         if decode:
-            encoded = self.codec.encode(source[which], tables)
+            encoded = self.codec.encode(source, tables)
             _check_pixels(encoded.pixels, images)
         else:
-            encoded = Encoded(self.codec.size_bytes(source[which], tables), images[:0])
+            encoded = Encoded(self.codec.size_bytes(source, tables), images[:0])
         _check_sizes(encoded.size_bytes, len(images))
         return encoded
+
+    def _encode_stored(
+        self,
+        stored: StoredImages,
+        quantizer: Quantizer,
+        source: Any,
+        part: Positions,
+        wanted: Sequence[Measure],
+        decode: bool,
+    ) -> "_Coded":
+        """One image at a time, of which no more is kept than networks are shown."""
+        of_files = [measure for measure in wanted if not measure.per_network]
+        values: dict[str, Array] = {measure.name: np.empty(len(part), measure.dtype) for measure in of_files}
+        size_bytes = np.empty(len(part), dtype=np.int64)
+        shown = np.empty((len(part) if decode else 0, *self.dataset.images.shape[1:]), dtype=np.uint8)
+        for row, position in enumerate(part.tolist()):
+            image = stored.one(position)
+            one = self._encode(quantizer, image, source if source is None else source.one(position), decode)
+            size_bytes[row] = one.size_bytes[0]
+            seen = Seen(image, one.size_bytes, one.images if decode else None)
+            for measure in of_files:
+                values[measure.name][row] = measure.of(seen)[0]
+            if decode:
+                uncompressed = isinstance(quantizer, Uncompressed)
+                shown[row] = self.dataset.images[position] if uncompressed else self.dataset.shown(one.images[0])
+        return _Coded(Encoded(size_bytes, shown), values)
 
     def _source_to(self, decode: bool) -> Any:
         return self._source if not decode or self._source_on_device is None else self._source_on_device
@@ -146,6 +176,8 @@ class Evaluator:
     @cached_property
     def _source(self) -> Any:
         """What the codec encodes from; each process gets it once."""
+        if self.dataset.stored is not None:
+            return self.codec.prepare_stored(self.dataset.stored)
         return self.codec.prepare(self.dataset.images, self.dataset.digest)
 
     @cached_property
@@ -154,6 +186,8 @@ class Evaluator:
 
         Apart, for the process that only asks for sizes has no business on a GPU.
         """
+        if self.dataset.stored is not None:  # what networks are shown is made here
+            return None
         devices = {each.pixel_device(self.dataset.height, self.dataset.width) for each in self.classifiers}
         device = devices.pop() if len(devices) == 1 else None
         return None if device is None else self.codec.prepare_on(device, self.dataset.images, self.dataset.digest)
@@ -180,6 +214,15 @@ class Evaluator:
         state.pop("_source", None)
         state.pop("_source_on_device", None)
         return state
+
+
+@dataclass(frozen=True)
+class _Coded:
+    """What a codec made of n images as networks are shown it; values: what is measured of the files, [n] by the
+    measure's name, where these show other images."""
+
+    encoded: Encoded
+    values: Mapping[str, Array] = field(default_factory=dict)
 
 
 def _gapless(part: Positions) -> bool:
@@ -248,5 +291,5 @@ def _check_pixels(decoded: "Images | torch.Tensor", images: Images) -> None:
         )
 
 
-def _finished(part: tuple[int, Positions, Future[Encoded]]) -> tuple[int, Positions, Encoded]:
+def _finished(part: tuple[int, Positions, Future[_Coded]]) -> tuple[int, Positions, _Coded]:
     return part[0], part[1], part[2].result()

@@ -26,7 +26,7 @@ class Measurement:
     Ratios, accuracies and means are derived, so comparisons stay paired. Sums over the images are at hand without the
     arrays, which an archive reads only where they are asked for.
 
-    pixels: of one image (height * width); all images have one size.
+    pixels: of one image (height * width), or 0 where not all have as many: those of each are the measure ``pixels``.
     """
 
     __slots__ = ("_arrays", "_load", "_totals", "images", "measures", "networks", "pixels")
@@ -39,7 +39,8 @@ class Measurement:
         if size_bytes.ndim != 1 or not len(size_bytes):
             raise InputError(f"a measurement of N images has sizes [N], N >= 1, got {list(size_bytes.shape)}.")
         images, networks = len(size_bytes), None
-        if not isinstance(pixels, int | np.integer) or pixels < 1 or size_bytes.min() < 1:
+        fewest = 0 if "pixels" in arrays else 1
+        if not isinstance(pixels, int | np.integer) or pixels < fewest or size_bytes.min() < 1:
             raise InputError(
                 f"images have at least one pixel and files at least one byte, got {pixels!r} pixels and "
                 f"{size_bytes.min()} bytes."
@@ -158,14 +159,24 @@ class Measurement:
         return int(self._totals["total_bytes"][0])
 
     @property
+    def total_pixels(self) -> int:
+        """The pixels of all images that were compressed."""
+        return self.pixels * self.images or int(self._totals["total_pixels"][0])
+
+    @property
     def ratio(self) -> float:
         """Compression ratio: raw RGB bytes / JPEG bytes, totals over the set; Li 2020 calls it compression rate."""
-        return 3 * self.pixels * self.images / self.total_bytes
+        return 3 * self.total_pixels / self.total_bytes
 
     @property
     def bpp(self) -> float:
         """JPEG bits per pixel over the set."""
-        return 8 * self.total_bytes / (self.pixels * self.images)
+        return 8 * self.total_bytes / self.total_pixels
+
+    @property
+    def kb_per_image(self) -> float:
+        """The mean size of a file in KB of 1000 bytes."""
+        return self.total_bytes / (1000 * self.images)
 
     @property
     def hits(self) -> npt.NDArray[np.float64]:

@@ -181,6 +181,17 @@ BYTES = Measure(
     better="lower",
     always=True,
 )
+PIXELS = Measure(
+    name="pixels",
+    title="pixels of the image that is compressed",
+    unit="pixels",
+    dtype="<i4",
+    per_network=False,
+    needs="sizes",
+    compute=lambda seen: np.full(len(seen.images), seen.images.shape[1] * seen.images.shape[2]),
+    totals=(Total("total_pixels", _values, mean=False),),
+    better="lower",
+)
 RANK = Measure(
     name="rank",
     title="classes put before the true one",
@@ -234,7 +245,7 @@ MEASURES: Registry[Measure] = Registry(
     {
         **{
             measure.name: f"qsearch.evaluation.measures:{measure.name.upper()}"
-            for measure in (BYTES, RANK, LOSS, DIVERGENCE, PSNR)
+            for measure in (BYTES, PIXELS, RANK, LOSS, DIVERGENCE, PSNR)
         },
         "ms_ssim": "qsearch.evaluation.ms_ssim:MS_SSIM",
     },

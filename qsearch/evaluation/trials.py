@@ -16,7 +16,8 @@ from qsearch.evaluation.measures import Floats
 class Columns:
     """n trials as arrays [n].
 
-    quantizers: digests; images, pixels: of the measurement, 0 where there is none.
+    quantizers: digests; images, pixels: of the measurement, 0 where there is none; pixels also where not all
+        images have as many: their sum is among the totals.
     totals: sums over the images by name, float64 [n, 1] or, per network, [n, K]; NaN where there is none.
     """
 
@@ -110,8 +111,9 @@ class Trials(Sequence[Trial]):
     def ratio(self) -> Floats:
         """[n] compression ratios; see :attr:`qsearch.evaluation.measurement.Measurement.ratio`."""
         columns = self.columns
-        raw_bytes = 3.0 * columns.pixels * columns.images
-        return np.asarray(raw_bytes / _column(columns, "total_bytes")[:, 0])
+        of_one_size = columns.pixels.astype(np.float64) * columns.images
+        pixels = np.where(columns.pixels > 0, of_one_size, _column(columns, "total_pixels")[:, 0])
+        return np.asarray(3.0 * pixels / _column(columns, "total_bytes")[:, 0])
 
     def mean(self, total: str) -> Floats:
         """[n] means over images and networks of ``total`` (top1, loss, ...); NaN where it was not measured."""

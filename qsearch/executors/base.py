@@ -1,7 +1,9 @@
 """The Executor contract: tasks in, measurements out, in any order."""
 
+import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import ClassVar, Self
@@ -70,6 +72,19 @@ class Executor(ABC):
         self.close()
 
 
+def outcomes_of(tasks: Sequence[Task], executor: Executor) -> Iterator[Outcome]:
+    """What becomes of ``tasks``, as they finish; never many more than run at once are handed out."""
+    waiting = list(tasks)[::-1]
+    outstanding = 0
+    while waiting or outstanding:
+        while waiting and outstanding < 2 * executor.capacity:
+            executor.submit(waiting.pop())
+            outstanding += 1
+        for outcome in executor.collect():
+            outstanding -= 1
+            yield outcome
+
+
 def took_too_long(timeout_s: float) -> str:
     """Why there is no measurement of what was stopped after ``timeout_s``."""
     return f"the evaluation took longer than the {timeout_s:g} s of --timeout and was stopped."
@@ -80,6 +95,8 @@ def carry_out(evaluator: Evaluator, task: Task) -> tuple[Measurement | None, str
     start = time.perf_counter()
     try:
         measurement, reason = evaluator.evaluate(task), ""
-    except (Exception, SystemExit) as error:  # whatever a user's network raises is that trial's failure
+    except BaseException as error:  # whatever a user's network raises is that trial's failure
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise
         measurement, reason = None, reason_of(error)
     return measurement, reason, time.perf_counter() - start

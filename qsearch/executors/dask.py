@@ -58,8 +58,9 @@ class DaskExecutor(Executor):
     elsewhere, and what kills every worker is found by running alone. Tasks of many images are carried out in pieces of
     ``piece_images``, whole batches each, and joined: their numbers are those of one evaluation, to the bit.
 
-    Workers of its own listen on the loopback device alone. InputError where no scheduler answers, and where a worker
-    has another qsearch, Pillow, libjpeg, dataset or network; RunError where the scheduler is lost, or all workers are
+    Workers of its own listen on the loopback device alone. InputError for images that are compressed as they are
+    stored, where no scheduler answers, and where a worker has another qsearch, Pillow, libjpeg, dataset or network;
+    RunError where the scheduler is lost, or all workers are
     for :data:`WORKERLESS_S`.
     """
 
@@ -75,6 +76,11 @@ class DaskExecutor(Executor):
         scheduler: str | None = None,
         piece_images: int = PIECE_IMAGES,
     ) -> None:
+        if evaluator.dataset.stored is not None:
+            raise InputError(
+                "the workers of dask get images as networks are shown them: leave --executor dask or --encode-size "
+                "as-stored out."
+            )
         self.capacity = workers
         self._evaluator = evaluator
         self._scheduler = scheduler

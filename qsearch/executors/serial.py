@@ -1,6 +1,7 @@
 """Evaluations in this process, one after the other."""
 
 from collections import deque
+from contextlib import chdir
 
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
@@ -30,7 +31,8 @@ class SerialExecutor(Executor):
     def collect(self, patience_s: float | None = None) -> list[Outcome]:
         """See :meth:`Executor.collect`."""
         task = self._queue.popleft()
-        return [Outcome(task, *carry_out(self._evaluator, task))]
+        with chdir("."):  # a network may leave for another folder; the run's is relative to this one
+            return [Outcome(task, *carry_out(self._evaluator, task))]
 
     def close(self) -> None:
         """See :meth:`Executor.close`."""

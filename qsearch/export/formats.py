@@ -25,7 +25,8 @@ class TableSheet:
     title: their name in one line (``trial 17 of run demo``).
     origin: sentences that say where they come from.
     codec: the encoder settings they were measured with or made for; None where nobody said.
-    run: the folder of the run that they were taken from; None where it was none.
+    run: the folder of the run that they were taken from, of a confirmed pick the confirmation's; None where it was
+        none.
     learned_on: the images that they were learned from, as far as that is known.
     """
 

@@ -1,7 +1,7 @@
 """What a table of a run says of itself when it leaves the run."""
 
 from qsearch.analysis.candidates import LISTED, MEAN_OF_PUBLISHED, PUBLISHED, SEED, STANDARD
-from qsearch.analysis.choice import QUALITY, Choice
+from qsearch.analysis.choice import Choice
 from qsearch.analysis.results import Results, measured
 from qsearch.export.formats import TableSheet
 from qsearch.report.wording import called, encoder_called, place
@@ -16,14 +16,14 @@ def sheet_of(run: Run, results: Results, choice: Choice, pick: Confirmed | None 
     trial, measurement = choice.trial, measured(choice.trial)
     settings = run.settings
     recorded = (settings if pick is None else pick.run.settings).recorded or Recorded()
-    standard, smooth = results.standard.get(QUALITY), results.objective.smooth
+    standard, smooth = results.baseline, results.objective.smooth
     origin = [
         f"Made by qsearch {settings.qsearch}, run {run.name} of {settings.created}, {settings.search.strategy}"
         + (f", seed {settings.search.seed}." if trial.series == "search" else "."),
         f"Chosen: {choice.reason}.",
         f"Measured on {_images(recorded)}:",
         place(measurement, smooth)
-        + ("." if standard is None else f"; standard quality {QUALITY}: {place(standard, smooth)}."),
+        + ("." if standard is None else f"; standard quality {results.like_quality}: {place(standard, smooth)}."),
         f"SHA-256 of these images with their classes: {recorded.dataset['digest']}",
     ]
     if pick is not None:
@@ -32,7 +32,7 @@ def sheet_of(run: Run, results: Results, choice: Choice, pick: Confirmed | None 
     elif trial.series == "search":
         origin.append("The search chose on these images, which flatters its tables: measure them on others.")
     title = f"{called(trial.label) if trial.series == 'search' else trial.label} of run {run.name}"
-    return TableSheet(trial.tables, title, tuple(origin), settings.codec, run.path)
+    return TableSheet(trial.tables, title, tuple(origin), settings.codec, (run if pick is None else pick.run).path)
 
 
 def _whose(label: str) -> list[str]:

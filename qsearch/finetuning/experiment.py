@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -16,7 +16,7 @@ from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.labels import align_labels
 from qsearch.classifiers.network import TorchNetwork
 from qsearch.codecs.base import Codec, Encoded
-from qsearch.datasets.base import Dataset, identities
+from qsearch.datasets.base import Dataset, check_prepared, identities
 from qsearch.disk import check_folder_name, locked, replacing, writing
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, bpp_of
@@ -26,6 +26,7 @@ from qsearch.run.folder import Run
 from qsearch.run.settings import ClassifierSettings, CodecSettings, DatasetSettings
 from qsearch.run.validation import refuse_overlap, same_images
 from qsearch.tables import QuantTables
+from qsearch.text import one_line
 
 FOLDER = "finetune"
 SETTINGS_FILE = "finetune.json"
@@ -35,6 +36,7 @@ MEASURED_BATCH = 16
 """Images that a network sees at once where it is measured; the same everywhere, for logits may depend on it."""
 
 Progress = Callable[[str, int, int], None]
+Kept = TypeVar("Kept")
 
 
 class FinetuneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -167,10 +169,7 @@ def open_experiment(run: Run, name: str, settings: FinetuneSettings) -> tuple[Pa
     folder = run.path / FOLDER / name
     path = folder / SETTINGS_FILE
     if path.is_file():
-        try:
-            found = msgspec.json.decode(path.read_bytes(), type=FinetuneSettings)
-        except (OSError, msgspec.DecodeError) as error:
-            raise InputError(f"{path} cannot be read ({error}): choose another --name.") from error
+        found = _read(path, FinetuneSettings, "choose another --name")
         wanted = msgspec.structs.replace(settings, threads=found.threads)
         changed = [field for field in wanted.__struct_fields__ if getattr(found, field) != getattr(wanted, field)]
         if changed:
@@ -194,15 +193,20 @@ def run_experiment(folder: Path, settings: FinetuneSettings, parts: Parts, progr
     with locked(folder):
         kept = folder / RESULT_FILE
         if kept.is_file():
-            try:
-                return msgspec.json.decode(kept.read_bytes(), type=FinetuneResult)
-            except msgspec.DecodeError as error:
-                raise InputError(f"{kept} cannot be read ({error}): delete it to measure again.") from error
+            return _read(kept, FinetuneResult, "delete it to measure again")
         with repeatable(settings.threads, parts.device):
             result = _result(folder, settings, parts, progress)
         with replacing(kept) as file:
             file.write(msgspec.json.format(msgspec.json.encode(result)))
         return result
+
+
+def _read(path: Path, kind: type[Kept], advice: str) -> Kept:
+    """What was kept at ``path``. InputError, ending in ``advice``, where it cannot be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, ValueError, RecursionError) as error:  # what is no UTF-8, no JSON, or too deep
+        raise InputError(f"{path} cannot be read ({one_line(str(error))}): {advice}.") from error
 
 
 def _result(folder: Path, settings: FinetuneSettings, parts: Parts, progress: Progress) -> FinetuneResult:
@@ -276,6 +280,7 @@ class _Arm:
 
 def encode_all(codec: Codec, dataset: Dataset, tables: QuantTables, threads: int) -> Encoded:
     """All of ``dataset`` encoded at ``tables``, sizes and decoded pixels, in memory."""
+    check_prepared(dataset, "fine-tuning")
     parts = [dataset.images[start : start + BLOCK] for start in range(0, len(dataset), BLOCK)]
     with ThreadPoolExecutor(threads) as pool:
         encoded = list(pool.map(lambda images: codec.encode(images, tables.tables_for(images)), parts))

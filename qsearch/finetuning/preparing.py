@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from qsearch.analysis.choice import QUALITY, Choice
+from qsearch.analysis.choice import Choice
 from qsearch.errors import InputError
 from qsearch.finetuning.experiment import FinetuneSettings, Parts, draw, parts_of
 from qsearch.report.wording import called
@@ -35,14 +35,15 @@ def prepare(
     trust_pickle: bool = False,
     trust_command: bool = False,
 ) -> tuple[FinetuneSettings, Parts]:
-    """An experiment on the table of ``run`` that was chosen, against the standard tables at quality 50.
+    """An experiment on the table of ``run`` that was chosen, against the standard tables at its ``like_quality``.
 
     InputError where the table is the standard one itself, the network cannot be trained, or images overlap.
     """
-    found, standard = choice.trial.tables, QuantTables.standard(QUALITY)
+    quality = run.like_quality
+    found, standard = choice.trial.tables, QuantTables.standard(quality)
     if found == standard:
         raise InputError(
-            f"trial {choice.trial.label} is standard quality {QUALITY} itself: choose another with --trial."
+            f"trial {choice.trial.label} is standard quality {quality} itself: choose another with --trial."
         )
     if network.precision != "float32":
         raise InputError("fine-tuning trains in float32: leave --precision out.")
@@ -62,7 +63,7 @@ def prepare(
         held_out=held_out,
         codec=run.settings.codec,
         found=called(choice.trial.label),
-        standard=f"standard:{QUALITY}",
+        standard=f"standard:{quality}",
         tables=(found.to_bytes().hex(), standard.to_bytes().hex()),
         recorded=parts.recorded,
         **asdict(training),

@@ -32,7 +32,7 @@ def kind_of(path: Path) -> Kind | None:
     try:
         with path.open("rb") as file:
             head = "".join(file.read(_HEAD_BYTES).decode("utf-8", "replace").split())
-    except OSError:
+    except (OSError, ValueError):  # also of a name that no file can have
         return None
     kinds: tuple[Kind, ...] = ("ladder", "dial")
     return next((kind for kind in kinds if head.startswith(f'{{"kind":"{kind}",')), None)

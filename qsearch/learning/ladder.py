@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.classifiers.base import Classifier
-from qsearch.datasets.base import Dataset, ImageIdentity, digest_of
+from qsearch.datasets.base import Dataset, ImageIdentity, check_prepared, digest_of
 from qsearch.errors import InputError
 from qsearch.learning.files import read_content, write_content
 from qsearch.learning.settings import SUBSAMPLINGS, LearningSettings
@@ -117,7 +117,9 @@ def check_fits(ladder: Ladder, subsampling: str, layout: str | None = None) -> N
 
 
 def drawn(dataset: Dataset, settings: LearningSettings) -> Dataset:
-    """The images to learn from, in the dataset's order. InputError where there are fewer than are to be drawn."""
+    """The images to learn from, in the dataset's order. InputError where there are fewer than are to be drawn, or where
+    others are compressed."""
+    check_prepared(dataset, "learning")
     count = settings.images
     if count is None or count == len(dataset):
         return dataset

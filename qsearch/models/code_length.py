@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from qsearch.coefficients.arrays import FACTORS, Coefficients
 from qsearch.coefficients.statistics import statistics
-from qsearch.datasets.base import Dataset
+from qsearch.datasets.base import Dataset, check_prepared
 from qsearch.errors import EvaluationError, InputError
 from qsearch.learning.differentiable import coefficient_tensor
 from qsearch.models.files import CODE_LENGTH, CodeLengthAbout, load_into, read_tensors, write_tensors
@@ -108,6 +108,7 @@ def train_code_length(
 
     from qsearch.models.architecture import CodeLengthNetwork
 
+    check_prepared(dataset, "a predictor")
     if len(dataset) < 2:
         raise InputError("a predictor is trained on two images or more, one of them held out: give more.")
     order = np.random.default_rng([seed, 1]).permutation(len(dataset))

@@ -8,7 +8,7 @@ import numpy as np
 from qsearch.errors import EvaluationError, InputError
 from qsearch.evaluation.measurement import Measurement
 from qsearch.evaluation.task import Task
-from qsearch.executors.base import Executor
+from qsearch.executors.base import Executor, outcomes_of
 from qsearch.learning.ladder import Ladder, check_fits
 from qsearch.models.ladders import Constant
 from qsearch.models.quality import PerImageQuality
@@ -103,17 +103,10 @@ def _carried_out(
     tasks: Sequence[Task], executor: Executor, on_progress: Callable[[str, int, int], None]
 ) -> dict[Task, Measurement]:
     found: dict[Task, Measurement] = {}
-    waiting = list(tasks)[::-1]
-    outstanding = 0
     on_progress("tables", 0, len(tasks))
-    while waiting or outstanding:
-        while waiting and outstanding < 2 * executor.capacity:
-            executor.submit(waiting.pop())
-            outstanding += 1
-        for outcome in executor.collect():
-            outstanding -= 1
-            if outcome.measurement is None:
-                raise EvaluationError(f"{outcome.task.quantizer.kind} could not be measured: {outcome.reason}.")
-            found[outcome.task] = outcome.measurement
-            on_progress("tables", len(found), len(tasks))
+    for outcome in outcomes_of(tasks, executor):
+        if outcome.measurement is None:
+            raise EvaluationError(f"{outcome.task.quantizer.kind} could not be measured: {outcome.reason}.")
+        found[outcome.task] = outcome.measurement
+        on_progress("tables", len(found), len(tasks))
     return found

@@ -38,10 +38,8 @@ def bounds(
     transposes. Both ends of the window belong to it. Raises InputError where it holds fewer than two tables, where a
     table does not fit the layout, and for a window or a sigma that is none.
     """
+    check_reach(window, sigma)
     low, high = window
-    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-        raise InputError(f"a window of ratios goes from a lower to a higher number, got {low:g} to {high:g}.")
-    _check_sigma(sigma)
     ratio = np.asarray(ratios, dtype=np.float64)
     if ratio.shape != (len(tables),):
         raise InputError(f"{len(tables)} tables come with as many ratios, got {ratio.shape}.")
@@ -62,7 +60,7 @@ def shape_bounds(tables: Sequence[QuantTables], layout: str, sigma: float = SIGM
     box needs more than 255 of them. Raises InputError for fewer than two tables, where one does not fit the layout,
     and for a sigma that is none.
     """
-    _check_sigma(sigma)
+    check_reach(None, sigma)
     if len(tables) < FEWEST_TABLES:
         raise InputError(
             f"bounds need the shapes of {FEWEST_TABLES} tables, got {len(tables)}: search with more trials."
@@ -82,7 +80,12 @@ def shape_bounds(tables: Sequence[QuantTables], layout: str, sigma: float = SIGM
     )
 
 
-def _check_sigma(sigma: float) -> None:
+def check_reach(window: tuple[float, float] | None, sigma: float) -> None:
+    """InputError for a window of ratios or a sigma that is none."""
+    if window is not None and not (all(map(math.isfinite, window)) and window[0] <= window[1]):
+        raise InputError(
+            f"a window of ratios goes from a lower to a higher number, got {window[0]:g} to {window[1]:g}."
+        )
     if not (math.isfinite(sigma) and sigma >= 0):
         raise InputError(f"sigma is a number of standard deviations of 0 or more, got {sigma:g}.")
 

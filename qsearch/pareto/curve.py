@@ -25,10 +25,13 @@ class StandardCurve:
     take the best of their values: a gain counts against the better one.
     Questions broadcast against the leading axes: one curve answers any shape, a batch [b] answers a scalar, [b] or
     [k, 1]. Raises InputError for anything not finite and for shapes that differ.
+    smooth: False for points so near to each other, or so little left to chance, that :meth:`ratio_at` takes them as
+        they are.
     """
 
     ratio: Floats
     value: Floats
+    smooth: bool = True
 
     def __post_init__(self) -> None:
         ratio, value = np.asarray(self.ratio, dtype=np.float64), np.asarray(self.value, dtype=np.float64)
@@ -80,21 +83,23 @@ class StandardCurve:
     def _smoothed(self) -> Floats:
         """The values [..., m] as local quadratics in log ratio see them."""
         points = self.ratio.shape[-1]
-        if points < NEIGHBOURS:
+        if points < NEIGHBOURS or not self.smooth:
             return self.value
         place = np.log(self.ratio)
-        distance = place[..., np.newaxis, :] - place[..., np.newaxis]  # [..., m, m]: of all points from each
-        nearest = np.argsort(np.abs(distance), axis=-1, kind="stable")[..., :NEIGHBOURS]
-        away = np.take_along_axis(distance, nearest, -1)
-        away /= np.maximum(np.abs(away).max(axis=-1, keepdims=True), 1e-300)
+        # Of sorted points the nearest lie side by side: they begin behind all that are further away than the next one.
+        begin = np.zeros(place.shape, dtype=np.int64)
+        for first in range(points - NEIGHBOURS):
+            begin += place - place[..., first, np.newaxis] > place[..., first + NEIGHBOURS, np.newaxis] - place
+        nearest = begin[..., np.newaxis] + np.arange(NEIGHBOURS)
+        away = _at(place, nearest) - place[..., np.newaxis]
+        away /= np.maximum(np.maximum(-away[..., :1], away[..., -1:]), 1e-300)
         # The value at the point itself is the constant term: what the values have in common with the part of a constant
         # that a line and a parabola do not explain (Frisch 1933). That part is 1 at the point, where both are 0.
         parabola = _beside(away**2, away)
         constant = _beside(_beside(np.ones_like(away), away), parabola)
         weights = constant / constant.sum(axis=-1, keepdims=True)
-        values = np.take_along_axis(np.broadcast_to(self.value[..., np.newaxis, :], distance.shape), nearest, -1)
-        values -= self.value[..., np.newaxis]  # differences, for less is rounded away
-        return np.asarray(self.value + (weights * values).sum(axis=-1))
+        values = _at(self.value, nearest) - self.value[..., np.newaxis]  # differences, for less is rounded away
+        return np.asarray(self.value + np.einsum("...k,...k->...", weights, values))
 
     def _broadcast(self, question: npt.ArrayLike, value: Floats) -> tuple[Floats, Floats, Floats]:
         """The question as [..., 1] and the curve as [..., m] over common leading axes."""
@@ -108,8 +113,14 @@ class StandardCurve:
         )
 
 
+def _at(points: Floats, which: npt.NDArray[np.int64]) -> Floats:
+    """Of the points [..., m] those numbered ``which`` [..., m, k]."""
+    flat = which.reshape(*which.shape[:-2], -1)
+    return np.asarray(np.take_along_axis(points, flat, -1).reshape(which.shape))
+
+
 def _beside(vector: Floats, other: Floats) -> Floats:
     """``vector`` [..., k] less what lies along ``other``; where that has no length, itself."""
-    length = (other**2).sum(axis=-1, keepdims=True)
-    along = (vector * other).sum(axis=-1, keepdims=True) / np.where(length > 1e-10, length, np.inf)
-    return np.asarray(vector - along * other)
+    length = np.einsum("...k,...k->...", other, other)
+    share = np.einsum("...k,...k->...", vector, other) / np.where(length > 1e-10, length, np.inf)
+    return np.asarray(vector - share[..., np.newaxis] * other)

@@ -3,14 +3,19 @@
 import math
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
-from qsearch.evaluation.measurement import Measurement, Trial
+from qsearch.evaluation.measurement import Measurement, Trial, bpp_of
 from qsearch.evaluation.objective import DIVERGENCE, LOSS, TOP1, Objective
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -28,10 +33,70 @@ VALUE_LABELS = {
 }
 PLAIN_TITLES = {TOP1: "accuracy", LOSS: "cross-entropy", DIVERGENCE: "divergence"}
 PSNR_LABEL = "mean PSNR in dB"
+TITLE_LETTERS_PER_INCH = 8.5
 SUBTITLE_LETTERS_PER_INCH = 12.5
+LABEL_LETTERS_PER_INCH = 14
+SHORTEST_LABEL = 16
+AROUND_INCHES = 1.8
+"""Of a panel's height, what titles, ticks and a legend below may take."""
+NARROW_INCHES = 4.5
+NARROW_FONT = 7.5
+Sizes = Literal["ratio", "bpp", "bytes"]
+"""What the sizes of files are drawn as."""
+X_LABELS: dict[Sizes, str] = {
+    "ratio": RATIO_LABEL,
+    "bpp": "bits per pixel",
+    "bytes": "KB per image (1 KB = 1000 bytes)",
+}
+X_TITLES: dict[Sizes, str] = {"ratio": "ratio", "bpp": "bits per pixel", "bytes": "size"}
 
 Point = tuple[float, float]
 """Ratio, and top-1 (0..1), a loss (nats) or PSNR (dB)."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a reader wants a figure.
+
+    title: in place of the figure's own, which it has for None; where it is empty, nothing stands above the axes.
+    size: width and height in inches, in place of the figure's own.
+    x: what sizes are drawn as, where they are the x axis.
+    """
+
+    title: str | None = None
+    size: tuple[float, float] | None = None
+    x: Sizes = "ratio"
+
+
+DEFAULT_LOOK = Look()
+
+
+@dataclass(frozen=True)
+class Across:
+    """The x axis: where a compression ratio stands on it. pixels: of an image on average, which bytes depend on."""
+
+    x: Sizes
+    pixels: float
+
+    @classmethod
+    def of(cls, x: Sizes, results: Results) -> "Across":
+        """That of the images of ``results``."""
+        known = (each.measurement for each in (*results.reference, *results.search) if each.measurement is not None)
+        return cls(x, next((each.total_pixels / each.images for each in known), 1.0))
+
+    def __call__(self, ratios: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """The places of ``ratios``."""
+        found = np.asarray(ratios, dtype=np.float64)
+        if self.x == "ratio":
+            return found
+        return bpp_of(1) / found if self.x == "bpp" else 3 * self.pixels / (1000 * found)
+
+    def ends(self, window: tuple[float, float]) -> tuple[float, float]:
+        """The ends of a window of ratios, the lower first. InputError where one has no place."""
+        if self.x != "ratio" and min(window) <= 0:
+            raise InputError(f"a window of ratios goes from a number above 0, got {window[0]:g} to {window[1]:g}.")
+        low, high = sorted(self(window).tolist())
+        return low, high
 
 
 def style_of(index: int) -> tuple[str, str]:
@@ -47,16 +112,26 @@ def mark_of(index: int) -> dict[str, Any]:
 
 
 def new_figure(
-    title: str, subtitle: str, rows: int = 1, columns: int = 1, size: tuple[float, float] = (8, 5.2)
+    title: str,
+    subtitle: str,
+    rows: int = 1,
+    columns: int = 1,
+    size: tuple[float, float] = (8, 5.2),
+    look: Look = DEFAULT_LOOK,
 ) -> "tuple[Figure, list[Axes]]":
     """A figure of ``rows`` x ``columns`` axes, each of about ``size`` inches; ``subtitle`` says what was measured."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
-    lines = textwrap.wrap(subtitle, int(SUBTITLE_LETTERS_PER_INCH * figure.get_figwidth()))
-    figure.suptitle(title + "\n" * max(1, len(lines)), x=0.01, ha="left", fontsize=12, fontweight="bold")
-    top = 0.995 - 0.32 / figure.get_figheight()
-    figure.text(0.01, top, "\n".join(lines), va="top", fontsize=8.5, color=PALE_INK)
+    figure = Figure(figsize=look.size or (size[0] * columns, size[1] * rows), layout="constrained")
+    title = title if look.title is None else look.title
+    if title:
+        width = figure.get_figwidth()
+        above = textwrap.wrap(title, int(TITLE_LETTERS_PER_INCH * width))
+        lines = textwrap.wrap(subtitle, int(SUBTITLE_LETTERS_PER_INCH * width))
+        room = "\n" * max(1, len(lines))
+        figure.suptitle("\n".join(above) + room, x=0.01, ha="left", fontsize=12, fontweight="bold")
+        top = 0.995 - (0.12 + 0.2 * len(above)) / figure.get_figheight()
+        figure.text(0.01, top, "\n".join(lines), va="top", fontsize=8.5, color=PALE_INK)
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for each in axes:
         each.grid(color="#dddddd", linewidth=0.6)
@@ -65,23 +140,56 @@ def new_figure(
     return figure, axes
 
 
-def ratio_axis(axes: "Axes") -> None:
-    """Names the x axis."""
-    axes.set_xlabel(RATIO_LABEL)
+def size_axis(axes: "Axes", across: Across, window: tuple[float, float] | None) -> None:
+    """Names the x axis; bits and bytes are spread by their logarithms where there is no ``window``."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_xlabel(X_LABELS[across.x])
+    if across.x != "ratio" and window is None:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def add_legend(panels: "Sequence[Axes]", fontsize: float) -> None:
+    """A legend in each of ``panels``, or one of all below them where they are too narrow to hold it."""
+    grid, figure = panels[0].get_gridspec(), panels[0].get_figure(root=True)
+    assert grid is not None
+    assert figure is not None
+    if figure.get_figwidth() / grid.ncols >= NARROW_INCHES:
+        for axes in panels:
+            axes.legend(frameon=False, fontsize=fontsize)
+        return
+    named: dict[str, Artist] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    figure.legend([*named.values()], [*named], loc="outside lower left", frameon=False, fontsize=NARROW_FONT)
 
 
 def value_axis(axes: "Axes", objective: Objective) -> None:
     """Names the y axis, for top-1 in per cent."""
     from matplotlib.ticker import PercentFormatter
 
-    axes.set_ylabel(VALUE_LABELS[objective])
+    label_values(axes, VALUE_LABELS[objective])
     if objective is TOP1:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+
+
+def label_values(axes: "Axes", label: str) -> None:
+    """Writes ``label`` along the y axis, in as many lines as the height of the panel takes."""
+    grid, figure = axes.get_gridspec(), axes.get_figure(root=True)
+    assert grid is not None
+    assert figure is not None
+    room = figure.get_figheight() / grid.nrows - AROUND_INCHES
+    axes.set_ylabel(textwrap.fill(label, max(SHORTEST_LABEL, int(LABEL_LETTERS_PER_INCH * room))))
 
 
 def draw_standard(
     axes: "Axes",
     points: Sequence[tuple[int, Point]],
+    across: Across,
     label: str,
     colour: str = INK,
     *,
@@ -93,7 +201,7 @@ def draw_standard(
     Names stand on the side of the curve where tables are worse by ``objective``.
     """
     axes.plot(
-        [x for _, (x, _) in points],
+        across([x for _, (x, _) in points]),
         [y for _, (_, y) in points],
         color=colour,
         marker="x",
@@ -102,11 +210,11 @@ def draw_standard(
         linestyle="--",
         label=label,
     )
-    for quality, point in points:
+    for quality, (ratio, value) in points:
         if named and quality in LABELLED_QUALITIES:
             axes.annotate(
                 str(quality),
-                point,
+                (float(across(ratio)), value),
                 textcoords="offset points",
                 xytext=(-4, -11) if objective.sign > 0 else (-4, 6),
                 ha="center",
@@ -114,6 +222,33 @@ def draw_standard(
                 color=colour,
                 clip_on=True,
             )
+
+
+def draw_uncompressed(axes: "Axes", results: Results, objective: Objective, across: Across) -> None:
+    """A line where the images lie as they are, at ``objective``; none where that was not measured.
+
+    It is named where files are smallest, for there tables lie furthest from it.
+    """
+    if results.uncompressed is None:
+        return
+    value = objective.shown(objective.value(results.uncompressed))
+    if math.isnan(value):
+        return
+    axes.axhline(value, color=PALE_INK, linewidth=1, linestyle=":")
+    said = f"uncompressed {100 * value:.2f} %" if objective is TOP1 else f"uncompressed {value:.4f}"
+    end, offset, side = (1, -2, "right") if across.x == "ratio" else (0, 2, "left")
+    axes.annotate(
+        said,
+        (end, value),
+        xycoords=axes.get_yaxis_transform(),
+        textcoords="offset points",
+        xytext=(offset, 2),
+        ha=side,
+        fontsize=7.5,
+        color=PALE_INK,
+        annotation_clip=True,
+        clip_on=True,
+    )
 
 
 def objectives_of(runs: Iterable[Results]) -> list[Objective]:
@@ -147,7 +282,9 @@ def zoom_margin(objective: Objective) -> float:
     return 0.005 if objective is TOP1 else 0.01
 
 
-def zoom(axes: "Axes", points: Iterable[Point], window: tuple[float, float] | None, least_margin: float) -> None:
+def zoom(
+    axes: "Axes", points: Iterable[Point], window: tuple[float, float] | None, least_margin: float, across: Across
+) -> None:
     """Shows the ratios in ``window`` only, and as much of the y axis as ``points`` there fill.
 
     InputError for a window that holds no point, naming the ratios there are.
@@ -162,5 +299,5 @@ def zoom(axes: "Axes", points: Iterable[Point], window: tuple[float, float] | No
         ends = f"they go from {min(ratios):.1f} to {max(ratios):.1f}" if ratios else "there are none yet"
         raise InputError(f"no point has a ratio from {low:g} to {high:g}: {ends}.")
     margin = max(least_margin, 0.06 * (max(inside) - min(inside)))
-    axes.set_xlim(low, high)
+    axes.set_xlim(across.ends(window))
     axes.set_ylim(min(inside) - margin, max(inside) + margin)

@@ -41,18 +41,30 @@ def search_card(
     results: Results, trial: Trial, networks: Sequence[str], validations: Sequence[tuple[str, Results, Sequence[str]]]
 ) -> Card:
     """The card of a table that ``results`` searched, with what each validation (name, results, networks) says of it."""
-    proposer = " / ".join(filter(None, (trial.strategy, trial.origin)))
     objective = results.objective.smooth
-    rows = (*_place(trial, networks, objective), *_gains(results, trial), ("proposed by", proposer))
+    rows = (*_place(trial, networks, objective), *_gains(results, trial), _proposer(trial))
     sections = [Section(f"On the {_images(trial)} searched, as if it had not been picked on them", rows)]
     for name, other, other_networks in validations:
         again = same_tables_in(other, trial)
         if again is not None:
             heading = f"On the {_images(again)} of validation {name}"
             sections.append(Section(heading, (*_place(again, other_networks, objective), *_gains(other, again))))
-    return Card(
-        f"Trial {trial.label} of {results.name}", tuple(sections), table_parts(trial.tables), trial.tables.digest
-    )
+    return _search_card(results, trial, sections)
+
+
+def place_card(results: Results, trial: Trial, networks: Sequence[str]) -> Card:
+    """The card of a table that ``results`` searched, without what takes time to tell: gains and their intervals."""
+    rows = (*_place(trial, networks, results.objective.smooth), _proposer(trial))
+    return _search_card(results, trial, [Section(f"On the {_images(trial)} searched", rows)])
+
+
+def _search_card(results: Results, trial: Trial, sections: Sequence[Section]) -> Card:
+    title = f"Trial {trial.label} of {results.name}"
+    return Card(title, tuple(sections), table_parts(trial.tables), trial.tables.digest)
+
+
+def _proposer(trial: Trial) -> tuple[str, str]:
+    return "proposed by", " / ".join(filter(None, (trial.strategy, trial.origin)))
 
 
 def standard_card(trial: Trial, networks: Sequence[str], objective: Objective) -> Card:
@@ -85,6 +97,7 @@ def _place(trial: Trial, networks: Sequence[str], objective: Objective) -> Rows:
     measurement = measured(trial)
     rows = [
         ("ratio", f"{wording.ratio(measurement.ratio)} ({wording.bpp(measurement.bpp)} bits per pixel)"),
+        ("KB per image", wording.kilobytes(measurement.kb_per_image)),
         ("top-1", f"{wording.per_cent(measurement.top1)} (top-5 {wording.per_cent(measurement.top5)})"),
     ]
     if value := wording.value_of(objective, measurement):

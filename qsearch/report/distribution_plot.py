@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qsearch.analysis.choice import QUALITY
+from qsearch.analysis.choice import measured_baseline
 from qsearch.analysis.distribution import Distribution, distribution
 from qsearch.analysis.results import Results, measured
-from qsearch.errors import InputError
 from qsearch.pareto.bounds import window_around
-from qsearch.report.axes import new_figure
+from qsearch.report.axes import DEFAULT_LOOK, Look, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,13 +40,8 @@ class Histogram:
 
 
 def default_window(results: Results) -> tuple[float, float]:
-    """The ratios around the standard tables' at quality 50; InputError where that was not measured."""
-    standard = results.standard.get(QUALITY)
-    if standard is None:
-        raise InputError(
-            f"run {results.name} has not measured standard quality {QUALITY}: give the ratios with --window LOW HIGH."
-        )
-    return window_around(standard.ratio)
+    """The ratios around the standard tables' at ``like_quality``; InputError where that was not measured."""
+    return window_around(measured_baseline(results, ", or the ratios with --window LOW HIGH").ratio)
 
 
 def histogram(found: Distribution, answers: int) -> Histogram:
@@ -70,17 +64,22 @@ def histogram(found: Distribution, answers: int) -> Histogram:
     )
 
 
-def plot_distribution(runs: Sequence[Results], subtitle: str, window: tuple[float, float] | None = None) -> "Figure":
+def plot_distribution(
+    runs: Sequence[Results],
+    subtitle: str,
+    window: tuple[float, float] | None = None,
+    look: Look = DEFAULT_LOOK,
+) -> "Figure":
     """How many tables of each run in ``window`` (ratios) beat the standard curve, tie with it, and lose.
 
-    The default window is 21/22 to 23/22 of the standard ratio at quality 50. InputError as
+    The default window is 21/22 to 23/22 of the standard ratio at the first run's ``like_quality``. InputError as
     :func:`qsearch.analysis.distribution.distribution` raises it.
     """
     from matplotlib.ticker import MaxNLocator
 
     low, high = window = window or default_window(runs[0])
     title = f"Tables of ratios {low:.2f} to {high:.2f}: top-1 above the standard curve"
-    figure, all_axes = new_figure(title, subtitle, rows=len(runs), size=(8, 5.2 if len(runs) == 1 else 3.2))
+    figure, all_axes = new_figure(title, subtitle, rows=len(runs), size=(8, 5.2 if len(runs) == 1 else 3.2), look=look)
     highest: list[int] = []
     for axes, results in zip(all_axes, runs, strict=True):
         found = distribution(results, window)

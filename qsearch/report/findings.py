@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, ParamSpec, TypeVar
 
-from qsearch.analysis.choice import QUALITY
+from qsearch.analysis.choice import measured_baseline
 from qsearch.analysis.comparison import Comparison, compare
 from qsearch.analysis.gains import Gains, bootstrap_gains
 from qsearch.analysis.optimism import SelectedGain, selected_gain
@@ -93,7 +93,9 @@ class Searched:
 
 @dataclass(frozen=True)
 class Significance:
-    """Tables of several runs against standard quality 50 on the same images (Li 2020, Table 1, done as it should be).
+    """Tables of several runs against the standard ones at ``like_quality`` on the same images.
+
+    That is Li 2020, Table 1, done as it should be.
 
     searched_here: whether the tables were picked on these images; smooth: the objective that is stated beside top-1.
     rows: (run, label, comparison, the paper's own t-test).
@@ -149,7 +151,7 @@ def _validation(
         run=kept,
         results=again,
         measured_on=measured_on(kept),
-        images=int(recorded.dataset["images"]),
+        images=kept.images,
         uses=uses(run, str(recorded.dataset["digest"])),
         rows=tuple(validation_rows(results, again)),
         confirmed=None if confirmed_there is None else confirmed_there.label,
@@ -158,7 +160,7 @@ def _validation(
 
 
 def significances(runs: Sequence[Searched]) -> list[Part[Significance]]:
-    """The table that each run picks at quality 50's ratio against standard quality 50, validations first."""
+    """The table that each run picks at the ratio of its ``like_quality`` against that quality, validations first."""
     picked = [(each, each.trial(each.at_ratio)) for each in runs if each.at_ratio is not None]
     found = []
     for each, trial in picked:
@@ -183,9 +185,7 @@ def _significance(
     searched_here: bool = False,
 ) -> Significance:
     """``tables`` are (the run that picked it, its label there, its trial in ``results`` or in a run measured alike)."""
-    baseline = results.standard.get(QUALITY)
-    if baseline is None:
-        raise InputError(f"run {results.name} has not measured standard quality {QUALITY}, the baseline.")
+    baseline = measured_baseline(results)
     measurements, standard = [measured(trial) for _, _, trial in tables], list(results.standard.values())
     with run.archive() as archive:
         classes = [image.class_name for image in archive.images()]

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from qsearch.analysis.bootstrap import Estimate
-from qsearch.analysis.choice import QUALITY, Rule
+from qsearch.analysis.choice import Rule
 from qsearch.analysis.gains import Gains, bootstrap_gains
 from qsearch.analysis.optimism import Corrected, SelectedGain
-from qsearch.analysis.results import measured
+from qsearch.analysis.results import Results, measured
 from qsearch.analysis.summary import summarize
 from qsearch.analysis.validation import ValidationRow
 from qsearch.evaluation.measurement import Trial
@@ -51,7 +51,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Compared:
-    """A run among several, in words: what its frontier and its pick at quality 50's ratio gain.
+    """A run among several, in words: what its frontier and its pick at the ratio of ``like_quality`` gain.
 
     confirmed: what the pick made on images kept aside is expected to save; picked_by: its objective; corrected: the
     pick's gain less the luck of picking; saving: the bytes it saves at equal loss; validations: both on each
@@ -138,8 +138,7 @@ def _expected_interval(saving: Estimate) -> str:
 
 
 def _to_settle(found: Confirmed) -> str:
-    more = found.further_images
-    return f"About {more} more images would settle whether it is better." if more else ""
+    return _sentence(wording.to_settle(found.further_images))
 
 
 def _confirmed_remarks(found: Confirmed) -> Iterator[str]:
@@ -158,6 +157,10 @@ def _expected_briefly(found: Confirmed) -> str:
     return f"{wording.called(found.pick.label)}: {saving} at equal {_short(found.objective)}"
 
 
+def _sentence(text: str) -> str:
+    return f"{_capital(text)}." if text else ""
+
+
 def _capital(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
@@ -171,15 +174,13 @@ def _validation(run: Searched, validation: Validation) -> Group:
     confirmed = validation.row(validation.confirmed)
     if run.confirmed is not None and confirmed is not None:
         pick = f"Confirmed pick: {wording.called(run.confirmed.pick.label)}"
-        figures = _figures("ratio", confirmed.gains, run.results.objective)
+        figures = _figures("ratio", confirmed.gains, run.results.objective, validation.images)
         findings.append(Finding(pick, figures, tuple(_validation_remarks(confirmed, validation))))
     for selected in (run.at_ratio, run.at_accuracy):
         row = None if selected is None else validation.row(selected.label)
         if selected is not None and row is not None:
-            figures = _figures(selected.rule, row.gains, run.results.objective)
-            findings.append(
-                Finding(_pick(selected, run.results.objective), figures, tuple(_validation_remarks(row, validation)))
-            )
+            figures = _figures(selected.rule, row.gains, run.results.objective, validation.images)
+            findings.append(Finding(_pick(selected, run.results), figures, tuple(_validation_remarks(row, validation))))
     title = f"Run {run.results.name}, on {wording.count(validation.images, 'image')} that its tables were not picked on"
     return Group(title, True, False, validation.measured_on, tuple(findings))
 
@@ -193,8 +194,8 @@ def _validation_remarks(row: ValidationRow, validation: Validation) -> Iterator[
 def _searched(run: Searched) -> Group:
     findings = tuple(
         Finding(
-            _pick(each, run.results.objective),
-            _figures(each.rule, bootstrap_gains(run.results, run.trial(each)), run.results.objective),
+            _pick(each, run.results),
+            _figures(each.rule, bootstrap_gains(run.results, run.trial(each)), run.results.objective, run.run.images),
             tuple(_search_remarks(run, each)),
         )
         for each in (run.at_ratio, run.at_accuracy)
@@ -230,32 +231,35 @@ def _corrected(found: Corrected, *, in_points: bool) -> str:
 
 def _place(trial: Trial, objective: Objective) -> str:
     measurement = measured(trial)
-    place = f"ratio {wording.ratio(measurement.ratio)}, top-1 {wording.per_cent(measurement.top1)}"
+    size = f"ratio {wording.ratio(measurement.ratio)}, {wording.kilobytes(measurement.kb_per_image)} KB per image"
+    place = f"{size}, top-1 {wording.per_cent(measurement.top1)}"
     value = "" if objective is TOP1 else wording.value_of(objective, measurement)
     return f"{place}, {objective.title} {value}" if value else place
 
 
-def _pick(selected: SelectedGain, objective: Objective) -> str:
+def _pick(selected: SelectedGain, results: Results) -> str:
+    objective, quality = results.objective, results.like_quality
     if selected.rule == "ratio":
-        return f"Picked by {objective.title} at the ratio of standard quality {QUALITY}"
-    return f"Picked by ratio at the {objective.title} of standard quality {QUALITY}"
+        return f"Picked by {objective.title} at the ratio of standard quality {quality}"
+    return f"Picked by ratio at the {objective.title} of standard quality {quality}"
 
 
-def _figures(rule: Rule, gains: Gains, objective: Objective) -> tuple[Figure, ...]:
-    """In top-1, and in bytes at an equal value of a smooth objective, which needs fewer images to tell."""
+def _figures(rule: Rule, gains: Gains, objective: Objective, images: int) -> tuple[Figure, ...]:
+    """In top-1, and in bytes at an equal value of a smooth objective, which needs fewer of the ``images`` to tell."""
     smooth = objective.smooth
     saving = gains.saving_at(smooth)
     stated = (
-        _figure(gains.gain_points, "top-1 at equal ratio", wording.points, 2)
+        _figure(gains.gain_points, "top-1 at equal ratio", wording.points, 2, images)
         if rule == "ratio"
-        else _figure(gains.saving_percent, "bytes saved at equal top-1", wording.saving, 1)
+        else _figure(gains.saving_percent, "bytes saved at equal top-1", wording.saving, 1, images)
     )
     if saving is None:
         return (stated,)
-    return (stated, _figure(saving, f"bytes saved at equal {smooth.name}", wording.saving, 1))
+    return (stated, _figure(saving, f"bytes saved at equal {smooth.name}", wording.saving, 1, images))
 
 
-def _figure(estimate: Estimate, subject: str, write: Callable[[float], str], decimals: int) -> Figure:
+def _figure(estimate: Estimate, subject: str, write: Callable[[float], str], decimals: int, images: int) -> Figure:
     if estimate.value is None:
         return Figure("not known", subject, "", "It lies outside the measured standard curve.")
-    return Figure(write(estimate.value), subject, wording.interval(estimate, decimals), wording.verdict(estimate))
+    verdict = f"{wording.verdict(estimate)} {_sentence(wording.to_settle(estimate.further_images(images)))}"
+    return Figure(write(estimate.value), subject, wording.interval(estimate, decimals), verdict.rstrip())

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from qsearch.analysis.bootstrap import Floats
 from qsearch.analysis.history import Axis
 from qsearch.evaluation.objective import Objective
-from qsearch.report.axes import INK, new_figure, style_of
+from qsearch.report.axes import DEFAULT_LOOK, INK, Look, add_legend, label_values, new_figure, style_of
 from qsearch.run.histories import Traces
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 X_LABELS: dict[Axis, str] = {"trials": "trials", "evaluations": "images that networks read"}
 
 
-def plot_history(found: Sequence[Traces], subtitle: str, objective: Objective, by: Axis) -> "Figure":
+def plot_history(
+    found: Sequence[Traces], subtitle: str, objective: Objective, by: Axis, look: Look = DEFAULT_LOOK
+) -> "Figure":
     """What the picks by ``objective`` gain: bytes at an equal value of it (of cross-entropy for top-1), and points.
 
     Solid on the images searched, dashed on a validation's where it measured the pick. A line is the median over seeds,
@@ -35,7 +37,7 @@ def plot_history(found: Sequence[Traces], subtitle: str, objective: Objective, b
     shown = [place for place in (0, 1) if place == 1 or any(np.isfinite(each).any() for each in panels[0][1])]
     title = f"The best so far, picked by {objective.title}"
     size = (8.0, 5.2) if len(shown) == 1 else (6.4, 4.8)
-    figure, all_axes = new_figure(title, subtitle, columns=len(shown), size=size)
+    figure, all_axes = new_figure(title, subtitle, columns=len(shown), size=size, look=look)
     for axes, place in zip(all_axes, shown, strict=True):
         axes.axhline(0, color=INK, linewidth=1, linestyle=":", label="standard curve")
         label, searched = panels[place]
@@ -47,8 +49,8 @@ def plot_history(found: Sequence[Traces], subtitle: str, objective: Objective, b
                 _draw(axes, one.x, validation[place][index], f"{each.name}, on validation images", **dashed)
         axes.set_xlim(left=0)
         axes.set_xlabel(X_LABELS[by])
-        axes.set_ylabel(label)
-    all_axes[0].legend(frameon=False, fontsize=8.5)
+        label_values(axes, label)
+    add_legend(all_axes[:1], 8.5)
     return figure
 
 

@@ -1,9 +1,7 @@
 """The report: one self-contained HTML page about runs, their validations and the tables they found."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass, replace
-from importlib import resources
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from qsearch.analysis.paper_ttest import WARNING
 from qsearch.analysis.results import Results, measured
 from qsearch.disk import replacing
 from qsearch.errors import InputError
-from qsearch.evaluation.objective import TOP1, Objective
+from qsearch.evaluation.measurement import Trial
 from qsearch.pareto.fitness import GOOD_GAP
 from qsearch.report import wording
 from qsearch.report.axes import objectives_of
@@ -23,48 +21,62 @@ from qsearch.report.cards import Card, card_key, same_tables_in, search_card, st
 from qsearch.report.charts import Bars, Chart, bars, frontier_chart, on_one_scale, psnr_chart, validation_chart
 from qsearch.report.conditions import conditions
 from qsearch.report.distribution_plot import default_window
+from qsearch.report.exported import ExportedFile, Exporter, keep
 from qsearch.report.findings import Part, Searched, part, searched, significances
 from qsearch.report.headline import compared, headline
 from qsearch.report.pictures import Gallery, gallery
+from qsearch.report.templates import DRAWING, as_script_data, asset, chart_id, check_names, environment
 from qsearch.run.folder import Run
 
-ASSETS = resources.files("qsearch.report") / "assets"
-SCRIPTS = ("svg.js", "view.js", "heat_map.js", "panel.js", "chart_input.js", "chart.js", "bars.js", "page.js")
+SCRIPTS = (*DRAWING, "bars.js", "page.js")
 
 
-def write_report(runs: Sequence[Run], path: Path, *, trust_command: bool = False) -> None:
+def no_files(run: Run, results: Results, trial: Trial) -> Sequence[ExportedFile]:
+    """An exporter of nothing: the page then has a table's numbers alone."""
+    return ()
+
+
+def write_report(
+    runs: Sequence[Run], path: Path, exported: Exporter = no_files, *, trust_command: bool = False
+) -> None:
     """Writes the report of ``runs``, measured alike, to ``path``, whole or not at all.
+
+    ``exported`` makes the files of a table that readers may copy and download.
 
     InputError for another suffix than .html, where a run has nothing to report yet, and where two have one name;
     DiskError where the disk refuses.
     """
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"a report is written as .html, got {path.name!r}.")
-    page = render_report(runs, trust_command=trust_command).encode("utf-8")
+    page = render_report(runs, exported, trust_command=trust_command).encode("utf-8")
     with replacing(path) as file:
         file.write(page)
 
 
-def render_report(runs: Sequence[Run], *, trust_command: bool = False) -> str:
+def render_report(runs: Sequence[Run], exported: Exporter = no_files, *, trust_command: bool = False) -> str:
     """The report of ``runs``, measured alike, as the text of an HTML page that needs nothing else.
 
     trust_command: whether pictures may be encoded by a program that the runs name.
     """
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
-    _check_names(runs)
+    check_names(runs)
     found = [searched(run) for run in runs]
     results = [each.results for each in found]
     charts = _charts(found)
-    environment = Environment(
-        loader=FunctionLoader(_asset), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.globals.update(
+    templates = environment()
+    templates.globals.update(
         wording=wording, chart_id=chart_id, objectives_of=objectives_of, GOOD_GAP=GOOD_GAP, TTEST_WARNING=WARNING
     )
-    drawn: dict[str, Any] = {"charts": charts, "bars": _bars(results), "cards": _cards(found)}
-    return environment.get_template("page.html").render(
+    shown = _shown(found)
+    files = {key: exported(each.run, each.results, trial) for key, (each, trial) in shown.items()}
+    drawn: dict[str, Any] = {
+        "charts": charts,
+        "bars": _bars(results),
+        "cards": {key: _card(each, trial) for key, (each, trial) in shown.items()},
+        "files": keep(files),
+    }
+    return templates.get_template("page.html").render(
         runs=found,
+        like_quality=found[0].results.like_quality,
         groups=headline(found),
         compared=[compared(each) for each in found] if len(found) > 1 else [],
         charts=list(charts),
@@ -75,8 +87,8 @@ def render_report(runs: Sequence[Run], *, trust_command: bool = False) -> str:
         gallery=_gallery(found, trust_command),
         conditions=[conditions(run) for each in found for run in _measured_runs(each)],
         data=as_script_data(drawn),
-        style=_asset("page.css"),
-        scripts=[_asset(name) for name in SCRIPTS],
+        style=asset("page.css"),
+        scripts=[asset(name) for name in SCRIPTS],
         version=version("qsearch"),
     )
 
@@ -84,30 +96,6 @@ def render_report(runs: Sequence[Run], *, trust_command: bool = False) -> str:
 def _measured_runs(run: Searched) -> list[Run]:
     """The run itself, its confirmation and its validations."""
     return [run.run, *([] if run.confirmed is None else [run.confirmed.run]), *(kept.run for kept in run.validations)]
-
-
-def _check_names(runs: Sequence[Run]) -> None:
-    """InputError where two runs have one name, for names tell them apart in the page."""
-    names = [run.name for run in runs]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"{names.count(name)} of the runs are called {name}: name each once, or rename a folder.")
-
-
-def as_script_data(data: Mapping[str, Any]) -> str:
-    """``data`` as JSON that cannot end the script element it stands in."""
-    text = json.dumps(data, default=_builtins, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c")
-
-
-def _builtins(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    raise TypeError(f"{type(value).__name__} is no part of a page's data")
-
-
-def _asset(name: str) -> str:
-    return ASSETS.joinpath(name).read_text(encoding="utf-8")
 
 
 def _charts(runs: Sequence[Searched]) -> dict[str, Chart]:
@@ -125,13 +113,8 @@ def _charts(runs: Sequence[Searched]) -> dict[str, Chart]:
     return charts if psnr is None else {**charts, "psnr": psnr}
 
 
-def chart_id(name: str, objective: Objective) -> str:
-    """What the page calls the chart ``name`` in ``objective``."""
-    return name if objective is TOP1 else f"{name}/{objective.name}"
-
-
 def _picked(run: Searched) -> str | None:
-    """The card of the table that ``run`` picks at quality 50's ratio."""
+    """The card of the table that ``run`` picks at the ratio of its ``like_quality``."""
     return None if run.at_ratio is None else card_key(run.results.name, run.at_ratio.label)
 
 
@@ -155,21 +138,26 @@ def _run_bars(results: Results, first: Results) -> CountedBars:
     return CountedBars(bars(counts, measured(results.done[0]).ranks.size, results.name), counts)
 
 
-def _cards(runs: Sequence[Searched]) -> dict[str, Card]:
-    """A card for every table of a frontier, every table picked or validated, and the standard tables."""
-    cards = {}
+def _shown(runs: Sequence[Searched]) -> dict[str, tuple[Searched, Trial]]:
+    """By its card's key every table of a frontier, every table picked or validated, and the standard tables."""
+    shown = {}
     for each in runs:
         results = each.results
-        validations = [(kept.name, kept.results, wording.network_names(kept.run)) for kept in each.validations]
         picked = {selected.label for selected in (each.at_ratio, each.at_accuracy) if selected is not None}
-        frontier = {trial.label for trial in results.frontier}
+        labels = picked | {trial.label for trial in results.frontier}
         for trial in results.done:
-            shown = trial.label in picked | frontier
-            if shown or any(same_tables_in(other, trial) for _, other, _ in validations):
-                cards[card_key(results.name, trial.label)] = search_card(results, trial, each.networks, validations)
+            if trial.label in labels or any(same_tables_in(kept.results, trial) for kept in each.validations):
+                shown[card_key(results.name, trial.label)] = each, trial
         for trial in results.standard_trials:
-            cards[card_key(results.name, trial.label)] = standard_card(trial, each.networks, results.objective.smooth)
-    return cards
+            shown[card_key(results.name, trial.label)] = each, trial
+    return shown
+
+
+def _card(run: Searched, trial: Trial) -> Card:
+    if trial.series == "reference":
+        return standard_card(trial, run.networks, run.results.objective.smooth)
+    validations = [(kept.name, kept.results, wording.network_names(kept.run)) for kept in run.validations]
+    return search_card(run.results, trial, run.networks, validations)
 
 
 @dataclass(frozen=True)
@@ -219,10 +207,10 @@ def _efficiency(runs: Sequence[Searched]) -> list[Efficiency]:
 
 
 def _gallery(runs: Sequence[Searched], trust_command: bool) -> Part[Gallery]:
-    """Pictures for the first run's table at quality 50's ratio: of a validation of it, else of the search."""
+    """Pictures for the first run's table at its ``like_quality``'s ratio: of a validation of it, else of the search."""
     first = next((each for each in runs if each.at_ratio is not None), None)
     if first is None or first.at_ratio is None:
-        return Part(None, "no table does better than standard quality 50 at its ratio.")
+        return Part(None, f"no table does better than standard quality {runs[0].results.like_quality} at its ratio.")
     trial = first.trial(first.at_ratio)
     label = f"trial {trial.label} of {first.results.name}"
     for kept in first.validations:

@@ -1,4 +1,4 @@
-"""Pictures: the same images at standard quality 50 and at a found table of about that ratio (Luo 2021, Figure 8)."""
+"""Pictures: the same images at standard tables and at a found table of about that ratio (Luo 2021, Figure 8)."""
 
 import base64
 from collections import Counter
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from qsearch.analysis.choice import QUALITY
+from qsearch.analysis.choice import measured_baseline
 from qsearch.analysis.results import Results, measured
 from qsearch.classifiers.base import Classifier
 from qsearch.codecs.base import Codec
@@ -75,21 +75,20 @@ class Gallery:
 def gallery(
     run: Run, results: Results, trial: Trial, label: str, measured_on: str, *, trust_command: bool = False
 ) -> Gallery:
-    """Images of ``run`` (or of a validation) at standard quality 50 and at the tables of ``trial``, which it measured.
+    """Images of ``run`` (or of a validation) at the standard tables of its ``like_quality`` and at those of ``trial``,
+    which it measured.
 
     The first classifier says what they are taken for. InputError where dataset or classifier cannot be had any more,
     or are not those that were measured, and where the codec is a command that is not trusted.
     """
-    standard, found = results.standard.get(QUALITY), measured(trial)
-    if standard is None:
-        raise InputError(f"run {results.name} has not measured standard quality {QUALITY}: there is nothing to show.")
+    standard, found = measured_baseline(results), measured(trial)
     codec = build_codec(run.settings.codec, trust_command=trust_command)  # first: cheap to refuse
     dataset, classifier = _parts(run)
     outcomes = outcomes_of(standard, found)
     chosen = {name: spread(np.flatnonzero(outcomes[name]), most) for name, most in PER_OUTCOME.items()}
     indices = np.concatenate(list(chosen.values()))
     names = [name for name, some in chosen.items() for _ in some]
-    standard_trial = next(each for each in results.standard_trials if each.number == QUALITY)
+    standard_trial = next(each for each in results.standard_trials if each.number == results.like_quality)
     before = _versions(codec, dataset, classifier, indices, standard_trial)
     after = _versions(codec, dataset, classifier, indices, trial)
     pictures = tuple(
@@ -157,6 +156,7 @@ def _true_classes(dataset: Dataset, classifier: Classifier, indices: npt.NDArray
         labels=dataset.labels[indices],
         image_names=tuple(dataset.image_names[index] for index in indices),
         source_identities=(),
+        stored=None,
     )
     return list(map(_class_names(dataset, classifier), truth_of(chosen, classifier).tolist()))
 
@@ -172,14 +172,15 @@ def _versions(
 ) -> list[Version]:
     # Where the codec makes no files the one for the eye is Pillow's; sizes and what the network sees are the codec's.
     by = codec if isinstance(codec, FileCodec) else PillowCodec(codec.encoder)
-    images = np.ascontiguousarray(dataset.images[indices])
-    tables = trial.quantizer.tables_for(images)
-    logits = classifier.logits(codec.encode(images, tables).images)
+    images = [dataset.compressed(index) for index in indices.tolist()]
+    tables = [trial.quantizer.tables_for(image) for image in images]
+    decoded = [codec.encode(image, its_tables).images[0] for image, its_tables in zip(images, tables, strict=True)]
+    logits = classifier.logits(np.stack([dataset.shown(each) for each in decoded]))
     called = _class_names(dataset, classifier)
     measurement = measured(trial)
     return [
         Version(
-            data_uri="data:image/jpeg;base64," + base64.b64encode(by.compress(image, its_tables)).decode("ascii"),
+            data_uri="data:image/jpeg;base64," + base64.b64encode(by.compress(image[0], its_tables[0])).decode("ascii"),
             size_bytes=int(measurement.size_bytes[index]),
             answer=called(answer),
             right=bool(measurement.ranks[0, index] == 0),
@@ -188,6 +189,10 @@ def _versions(
             images, tables, indices, logits.argmax(axis=1).tolist(), strict=True
         )
     ]
+
+
+def _data_uri(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
 
 
 def _within_budget(pictures: Sequence[Picture]) -> tuple[Picture, ...]:

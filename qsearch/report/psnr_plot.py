@@ -9,7 +9,22 @@ from qsearch.analysis.results import Results
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.pareto.frontier import frontier
-from qsearch.report.axes import PLAIN_TITLES, PSNR_LABEL, Point, draw_standard, new_figure, ratio_axis, style_of, zoom
+from qsearch.report.axes import (
+    DEFAULT_LOOK,
+    PLAIN_TITLES,
+    PSNR_LABEL,
+    X_TITLES,
+    Across,
+    Look,
+    Point,
+    add_legend,
+    draw_standard,
+    mark_of,
+    new_figure,
+    size_axis,
+    style_of,
+    zoom,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,7 +58,12 @@ def highlighted(results: Results) -> tuple[str, list[Trial]]:
     return f"{PLAIN_TITLES[results.objective]} frontier", results.frontier
 
 
-def plot_psnr(runs: Sequence[Results], subtitle: str, window: tuple[float, float] | None = None) -> "Figure":
+def plot_psnr(
+    runs: Sequence[Results],
+    subtitle: str,
+    window: tuple[float, float] | None = None,
+    look: Look = DEFAULT_LOOK,
+) -> "Figure":
     """PSNR against ratio of all trials, with the run's frontier highlighted, and of the standard tables.
 
     ``runs`` share dataset, classifier and codec. InputError where PSNR was not measured.
@@ -51,19 +71,23 @@ def plot_psnr(runs: Sequence[Results], subtitle: str, window: tuple[float, float
     standard = standard_psnr_points(runs[0])
     if not standard and not any(psnr_points(results.done) for results in runs):
         raise InputError(f"run {runs[0].name} did not measure PSNR: make one with 'qsearch run --psnr'.")
-    figure, (axes,) = new_figure("Quantization tables: PSNR against ratio", subtitle)
+    title = f"Quantization tables: PSNR against {X_TITLES[look.x]}"
+    figure, (axes,) = new_figure(title, subtitle, look=look)
+    across = Across.of(look.x, runs[0])
     for index, results in enumerate(runs):
         colour, marker = style_of(index)
-        axes.scatter(*_columns(psnr_points(results.done)), s=9, marker=marker, color=colour, alpha=0.25, linewidths=0)
+        xs, ys = _columns(psnr_points(results.done))
+        axes.scatter(across(xs), ys, s=9, marker=marker, color=colour, alpha=0.25, linewidths=0)
         kind, best = highlighted(results)
         name = f"{results.name}: {kind} of {len(results.done)} trials"
-        axes.scatter(*_columns(psnr_points(best)), s=26, marker=marker, color=colour, edgecolors="white", label=name)
-    draw_standard(axes, standard, "standard tables, by quality")
+        xs, ys = _columns(psnr_points(best))
+        axes.plot(across(xs), ys, marker=marker, color=colour, linestyle="none", **mark_of(index), label=name)
+    draw_standard(axes, standard, across, "standard tables, by quality")
     trials = [point for results in runs for point in psnr_points(results.done)]
-    zoom(axes, [*trials, *(point for _, point in standard)], window, least_margin=0.2)
-    ratio_axis(axes)
+    zoom(axes, [*trials, *(point for _, point in standard)], window, 0.2, across)
+    size_axis(axes, across, window)
     axes.set_ylabel(PSNR_LABEL)
-    axes.legend(frameon=False, fontsize=9)
+    add_legend([axes], 9)
     return figure
 
 

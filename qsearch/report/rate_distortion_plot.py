@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qsearch.analysis.rate_distortion import RateDistortion
-from qsearch.report.axes import INK, PSNR_LABEL, new_figure, style_of
+from qsearch.report.axes import DEFAULT_LOOK, INK, PSNR_LABEL, Look, add_legend, new_figure, style_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot_rate_distortion(curves: Sequence[RateDistortion], subtitle: str) -> "Figure":
+def plot_rate_distortion(curves: Sequence[RateDistortion], subtitle: str, look: Look = DEFAULT_LOOK) -> "Figure":
     """One line per curve, the standard tables (the first one) dashed; ``subtitle`` says what was measured."""
-    figure, (axes,) = new_figure("Quantization tables: PSNR against bits per pixel", subtitle)
+    figure, (axes,) = new_figure("Quantization tables: PSNR against bits per pixel", subtitle, look=look)
     for index, each in enumerate(curves):
         colour, marker = style_of(index - 1) if index else (INK, "x")
         axes.plot(
@@ -27,5 +27,5 @@ def plot_rate_distortion(curves: Sequence[RateDistortion], subtitle: str) -> "Fi
         )
     axes.set_xlabel("bits per pixel")
     axes.set_ylabel(PSNR_LABEL)
-    axes.legend(frameon=False, fontsize=9)
+    add_legend([axes], 9)
     return figure

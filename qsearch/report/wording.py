@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from qsearch.analysis.bootstrap import LEVEL, Estimate
+from qsearch.analysis.bootstrap import LEVEL, MOST_FURTHER, Estimate
 from qsearch.analysis.candidates import MEAN_OF, SCALED, SEED, STANDARD
 from qsearch.analysis.summary import Point
 from qsearch.evaluation.measurement import Measurement
@@ -28,8 +28,10 @@ def measured_on(run: Run) -> str:
     """What was measured, in one line: images, networks, encoder."""
     recorded = run.settings.recorded or Recorded()
     dataset, codec = recorded.dataset, recorded.codec
+    as_stored = f" compressed as stored ({dataset['stored']})" if "stored" in dataset else ""
     return (
-        f"{dataset['images']} images {dataset['width']}x{dataset['height']} of {short_spec(dataset['name'])}, "
+        f"{dataset['images']} images {dataset['width']}x{dataset['height']}{as_stored} of "
+        f"{short_spec(dataset['name'])}, "
         f"{' + '.join(network_names(run))}, {encoder_called(codec)} {codec.get('subsampling', '')}"
         f"{encoder_flags(codec)}"
         f"{', ' + AGREEMENT if labels_predicted(run) else ''}"
@@ -73,11 +75,12 @@ def called(label: str) -> str:
 
 
 def place(point: Point | Measurement, objective: Objective = TOP1) -> str:
-    """Where a table lies, in plain letters: ratio, top-1 and, where it was measured, a smooth ``objective``."""
+    """Where a table lies, in plain letters: ratio, size, top-1 and, where it was measured, a smooth ``objective``."""
     known = Point.of("", point) if isinstance(point, Measurement) else point
     value = None if objective is TOP1 else getattr(known, objective.name)
     smooth = "" if value is None else f", {objective.name} {value:.4f}"
-    return f"ratio {point.ratio:.2f} ({point.bpp:.2f} bpp), top-1 {100 * point.top1:.2f} %{smooth}"
+    size = f"ratio {point.ratio:.2f} ({point.bpp:.2f} bpp, {kilobytes(point.kb_per_image)} KB an image)"
+    return f"{size}, top-1 {100 * point.top1:.2f} %{smooth}"
 
 
 def plain_interval(estimate: Estimate, form: str) -> str:
@@ -102,6 +105,12 @@ def ratio(value: float) -> str:
 def bpp(value: float) -> str:
     """Bits per pixel."""
     return f"{value:.3f}"
+
+
+def kilobytes(kb_per_image: float) -> str:
+    """A mean size of files, in KB of 1000 bytes, to three digits or to whole KB."""
+    decimals = next((places for places, below in ((2, 9.995), (1, 99.95)) if kb_per_image < below), 0)
+    return f"{kb_per_image:.{decimals}f}"
 
 
 def per_cent(share: float, decimals: int = 2) -> str:
@@ -182,6 +191,15 @@ def verdict(estimate: Estimate) -> str:
     if estimate.low > 0:
         return "Better than the standard tables."
     return "Worse than the standard tables." if estimate.high < 0 else "Not told apart from the standard tables."
+
+
+def to_settle(further_images: int | None) -> str:
+    """That so many more images, to two digits, would settle a number; empty for none, and where that is not known."""
+    if not further_images:
+        return ""
+    digits = len(str(further_images))
+    many = f"over {MOST_FURTHER:,}" if further_images > MOST_FURTHER else f"about {round(further_images, 2 - digits):,}"
+    return f"{many} more images would settle it"
 
 
 def p_value(value: float) -> str:

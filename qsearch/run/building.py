@@ -25,6 +25,7 @@ from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measures import ALWAYS
 from qsearch.evaluation.objective import ObjectiveName, objective_called
+from qsearch.pareto.bounds import check_reach
 from qsearch.pareto.fitness import LocalFit, Parabola
 from qsearch.registry import check_options, failures_explained, nearest_names, options_of
 from qsearch.run.settings import (
@@ -211,6 +212,7 @@ def check_search(wanted: SearchSettings) -> SearchSettings:
     InputError where no search can be made of these settings.
     """
     check_gate(wanted.ratio, wanted.ratio_window)
+    check_reach(wanted.window, wanted.sigma)
     if wanted.box == "shape":
         if not strategy_class(wanted.strategy).needs_bounds:
             raise InputError(
@@ -342,6 +344,7 @@ def record(evaluator: Evaluator) -> Recorded:
             "classes": len(dataset.class_names),
             "height": dataset.height,
             "width": dataset.width,
+            **({} if dataset.stored is None else {"encode_size": "as-stored", "stored": dataset.stored.extent}),
             **_labels(evaluator),
         },
         classifiers=classifiers,

@@ -8,9 +8,8 @@ from statistics import NormalDist
 import msgspec
 import numpy as np
 
-from qsearch.analysis.bootstrap import LEVEL, Estimate
+from qsearch.analysis.bootstrap import LEVEL, Estimate, further_images
 from qsearch.analysis.candidates import PUBLISHED, SCALED, STANDARD, Kind, candidates, kind_of
-from qsearch.analysis.choice import QUALITY
 from qsearch.analysis.gains import Gains, bootstrap_gains, curve_points
 from qsearch.analysis.paired import above_standard
 from qsearch.analysis.results import Results, measured
@@ -125,7 +124,7 @@ class Confirmed:
         """
         if self.falls_back:
             return None
-        return max(0, math.ceil(self.images * ((Z / self.standard_errors) ** 2 - 1)))
+        return further_images(self.images, self.pick.above, Z * self.pick.deviation)
 
 
 def open_confirmation(run: Run, evaluator: Evaluator) -> tuple[Run, Evaluator]:
@@ -149,6 +148,7 @@ def open_confirmation(run: Run, evaluator: Evaluator) -> tuple[Run, Evaluator]:
         options={"tables": [tables.to_bytes().hex() for tables in chosen.values()], "labels": list(chosen)},
         trials=len(chosen),
         layout="ycbcr",
+        like_quality=settings.search.like_quality,
         qualities=settings.search.qualities,
         objective=settings.search.objective,
         hypervolume_reference=settings.search.hypervolume_reference,
@@ -170,7 +170,7 @@ def _candidates(run: Run, results: Results, evaluator: Evaluator) -> dict[str, Q
     if not all(results.objective.measured_in(point) for point in results.standard.values()):
         raise InputError(f"a pick cannot be confirmed: run {run.name} has no network that tells tables apart.")
     steering = Steering(evaluator, ratio)
-    chosen = {STANDARD: steering.admit(QuantTables.standard(QUALITY)).tables}
+    chosen = {STANDARD: steering.admit(QuantTables.standard(wanted.around)).tables}
     named = [Seed(each.label, tables_of_seed(each)) for each in wanted.seeds if not each.label.startswith(PUBLISHED)]
     for each in candidates(results, ratio, named):
         admission = steering.admit(each.tables)
@@ -190,13 +190,15 @@ def confirmed(run: Run) -> Confirmed | None:
     for found in reversed(confirmations(run)):
         results = found.results()
         if len(results.search) == found.settings.search.trials and len(results.standard) > 1:
-            return _confirmed(found, results)
+            with results.search.at_hand(), results.reference.at_hand():
+                return _confirmed(found, results)
     return None
 
 
 def confirmations(run: Run) -> list[Run]:
     """All confirmations of ``run``, by how many of its done trials candidates were taken of."""
-    found = [Run.open(path.parent) for path in (run.path / FOLDER).glob(f"*{TRIALS}/{SETTINGS_FILE}")]
+    paths = (run.path / FOLDER).glob(f"*{TRIALS}/{SETTINGS_FILE}")
+    found = [Run.open(path.parent).looked_at(run.like_quality) for path in paths]
     return sorted(found, key=_trials)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from qsearch.analysis.choice import QUALITY, pick
+from qsearch.analysis.choice import measured_baseline, pick
 from qsearch.analysis.gains import Gains, bootstrap_gains
 from qsearch.analysis.optimism import SelectedGain, selected_gain
 from qsearch.analysis.results import Results, measured, of_network
@@ -40,7 +40,8 @@ class Found:
 
 @dataclass(frozen=True)
 class Picks:
-    """The labels of a search's picks: its best at no lower ratio and at no lower top-1 than quality 50.
+    """The labels of a search's picks: its best at no lower ratio and at no worse value of the
+    objective than the standard tables at ``like_quality``.
 
     confirmed: the one that was made on images kept aside; ``export`` takes it, else the first.
     """
@@ -117,15 +118,14 @@ def picks_of(run: Run, results: Results) -> Picks:
 def tables_to_validate(results: Results, top: int | None = None, ratio: float | None = None) -> dict[str, QuantTables]:
     """The frontier's tables by label; with ``top``, so many nearest to ``ratio``, and the run's picks in any case.
 
-    ``ratio`` is by default that of standard quality 50. InputError where there is no frontier, or no such ratio.
+    ``ratio`` is by default that of the standard tables at ``like_quality``. InputError where there is no frontier, or
+    no such ratio.
     """
     trials: Sequence[Trial] = results.frontier
     if not trials:
         raise InputError(f"run {results.name} has no frontier yet: resume it first.")
     if top is not None:
-        middle = results.standard[QUALITY].ratio if ratio is None and QUALITY in results.standard else ratio
-        if middle is None:
-            raise InputError(f"--top needs --ratio: run {results.name} has not measured standard quality {QUALITY}.")
+        middle = measured_baseline(results, ", or --ratio").ratio if ratio is None else ratio
         nearest = sorted(trials, key=lambda trial: abs(measured(trial).ratio - middle))[:top]
         picked = [trial for trial in (pick(results, "ratio"), pick(results, "accuracy")) if trial is not None]
         trials = [*nearest, *picked]

@@ -47,10 +47,11 @@ ARCHIVE_FILE = "trials.sqlite"
 class Run:
     """A run's folder. Reading needs nothing but the folder; :meth:`resume` builds dataset, codec and classifiers."""
 
-    def __init__(self, path: Path, settings: RunSettings) -> None:
+    def __init__(self, path: Path, settings: RunSettings, like_quality: int | None = None) -> None:
         """Use :meth:`create` or :meth:`open`."""
         self.path = path
         self.settings = settings
+        self._like_quality = like_quality
 
     @classmethod
     def create(cls, path: str | Path, settings: RunSettings, evaluator: Evaluator) -> Self:
@@ -89,6 +90,20 @@ class Run:
         """The folder's name."""
         return self.path.resolve().name
 
+    @property
+    def like_quality(self) -> int:
+        """The standard quality that what the run found is stated at: as recorded, or as it is :meth:`looked_at`."""
+        return self.settings.search.like_quality if self._like_quality is None else self._like_quality
+
+    def looked_at(self, like_quality: int) -> Self:
+        """The run as it would be stated at another standard quality; nothing of it changes."""
+        return type(self)(self.path, self.settings, like_quality)
+
+    @property
+    def images(self) -> int:
+        """How many it was measured on."""
+        return int((self.settings.recorded or Recorded()).dataset["images"])
+
     def archive(self) -> Archive:
         """The trials, to read; also while another process writes them."""
         return Archive.open(self.path / ARCHIVE_FILE, read_only=True)
@@ -100,7 +115,8 @@ class Run:
 
     def results(self) -> Results:
         """The trials recorded so far, as points, frontier and curve."""
-        return Results(self.name, *self.trials(), objective_called(self.settings.search.objective))
+        objective = objective_called(self.settings.search.objective)
+        return Results(self.name, *self.trials(), objective, self.like_quality)
 
     def resume(
         self,

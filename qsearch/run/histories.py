@@ -17,7 +17,7 @@ from qsearch.run.folder import Run
 from qsearch.run.validation import validations
 from qsearch.search.steering import TOLERANCE
 
-SEEDS_OWN = ("seed", "trials", "bounds", "hypervolume_reference", "qualities")
+SEEDS_OWN = ("seed", "trials", "bounds", "hypervolume_reference", "qualities", "like_quality")
 """Settings of a search in which seeds of one strategy may differ."""
 
 

@@ -16,7 +16,6 @@ from qsearch.run.building import build_codec, build_dataset, usable_cores
 from qsearch.run.folder import Run
 
 FILE = "pillow-checked.json"
-BLOCK = 32
 
 
 def unchecked(run: Run, trials: Sequence[Trial]) -> list[Trial]:
@@ -56,16 +55,15 @@ def _check_files(run: Run, trial: Trial, dataset: Dataset) -> None:
     pillow, fast = PillowCodec(encoder), build_codec(chosen)
     measured_bytes = trial.measurement.size_bytes
 
-    def differing(start: int) -> list[str]:
-        part = slice(start, start + BLOCK)
-        images = dataset.images[part]
-        tables = trial.quantizer.tables_for(images)
-        real, computed = pillow.encode(images, tables), fast.encode(images, tables)
-        wrong = (real.size_bytes != measured_bytes[part]) | (real.images != computed.images).any(axis=(1, 2, 3))
-        return [dataset.image_names[start + index] for index in np.flatnonzero(wrong)]
+    def differs(index: int) -> bool:
+        image = dataset.compressed(index)
+        tables = trial.quantizer.tables_for(image)
+        real, computed = pillow.encode(image, tables), fast.encode(image, tables)
+        return real.size_bytes[0] != measured_bytes[index] or not np.array_equal(real.images, computed.images)
 
     with ThreadPoolExecutor(usable_cores()) as pool:
-        names = [name for found in pool.map(differing, range(0, len(dataset), BLOCK)) for name in found]
+        wrong = list(pool.map(differs, range(len(dataset))))
+    names = [name for name, different in zip(dataset.image_names, wrong, strict=True) if different]
     if names:
         raise RunError(
             f"Pillow's files at trial {trial.label} of run {run.name} are not what was measured, on {len(names)} of "

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 import tomli_w
 
+from qsearch.analysis.results import LIKE_QUALITY
 from qsearch.classifiers.base import NetworkOptions
 from qsearch.codecs.auto import AUTO
 from qsearch.codecs.base import EncoderOptions
@@ -79,12 +80,14 @@ class BoundsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is proposed.
 
+    like_quality: the standard quality that headlines are stated at, one of ``qualities``; see :meth:`at_quality`.
     look_ahead: trials of an adaptive strategy that may be outstanding.
     ratio, ratio_window: see :mod:`qsearch.search.steering`; trials of a warm-up are neither steered nor screened, but
         for a box of shapes.
     box: what is searched within bounds; in a box of shapes every proposal is steered, to the ratio of the standard
         tables at ``around`` where no ``ratio`` is given.
     seeds: tables that somebody names for a strategy to begin with, beside those of earlier trials.
+    seeds_from: the folders of runs, and the files of ladders and dials, that these or listed tables were taken from.
     race: how tables race, or None, where each sees all images; see :mod:`qsearch.search.racing`.
     warm_up: how many of the trials are sorted random ones, first, that give a strategy its bounds; around, window
         and sigma say how. 0 where the bounds were given.
@@ -95,20 +98,27 @@ class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     trials: Count = 1000
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
     layout: str = "shared"
+    like_quality: Quality = LIKE_QUALITY
     look_ahead: Count = 4
     ratio: Annotated[float, msgspec.Meta(gt=0)] | None = None
     ratio_window: tuple[float, float] | None = None
     race: RaceOptions | None = None
     warm_up: Annotated[int, msgspec.Meta(ge=0)] = 0
-    around: Quality = 50
+    around: Quality = LIKE_QUALITY
     window: tuple[float, float] | None = None
     sigma: float = 0.5
     box: Box = "paper"
     seeds: tuple[SeedSettings, ...] = ()
+    seeds_from: tuple[str, ...] = ()
     bounds: BoundsSettings | None = None
     qualities: tuple[Quality, ...] = REFERENCE_QUALITIES
     objective: ObjectiveName = "top1"
     hypervolume_reference: tuple[float, float] = REFERENCE_POINT
+
+    def at_quality(self, quality: int) -> "SearchSettings":
+        """These with headlines at a standard ``quality``, which is measured too, and with bounds and picks there."""
+        qualities = self.qualities if quality in self.qualities else tuple(sorted((*self.qualities, quality)))
+        return msgspec.structs.replace(self, like_quality=quality, around=quality, qualities=qualities)
 
     def ratio_of_picks(self, standard: float) -> float:
         """The ratio that picks are for: what the search is steered to, else ``standard``, that of the standard tables.

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 import msgspec
 
@@ -39,6 +40,7 @@ def validation_settings(run: Run, tables: dict[str, QuantTables], settings: RunS
         options={"tables": [one.to_bytes().hex() for one in tables.values()], "labels": list(tables)},
         trials=len(tables),
         layout="ycbcr",
+        like_quality=run.settings.search.like_quality,
         qualities=run.settings.search.qualities,
         objective=run.settings.search.objective,
         hypervolume_reference=run.settings.search.hypervolume_reference,
@@ -93,18 +95,34 @@ def open_validation(
 def refuse_overlap(runs: Sequence[Run], images: Sequence[ImageIdentity]) -> list[str]:
     """InputError where some of ``images`` are among those that tables of ``runs`` were searched on.
 
-    All images count that one of ``runs``, or a run that gave it bounds, ever searched on, in whatever size: they are
-    known by their files, by their decoded pixels and by those that were prepared of them. Returns a sentence for each
-    thing that this cannot tell: images that look alike, and runs that are not to be found or do not know their images
-    well enough.
+    All images count that one of ``runs``, or a run that gave it bounds or seeds, ever searched on, in whatever size:
+    they are known by their files, by their decoded pixels and by those that were prepared of them. Returns a sentence
+    for each thing that this cannot tell: images that look alike, and runs that are not to be found or do not know their
+    images well enough.
     """
-    searched, notes = _with_sources(runs)
+    searched, _, notes = _with_sources(runs)
     for run in searched:
-        with run.archive() as archive:
-            seen = archive.images(all_generations=True)
+        seen = _images_of(run)
         _refuse_shared(f"{_what(run)} on", images, seen)
         notes += _doubts(run, seen, images)
     return list(dict.fromkeys(notes))
+
+
+def learned_sources(runs: Sequence[Run]) -> list[Path]:
+    """The ladders and dials that ``runs``, or those that gave them bounds or seeds, began with tables of."""
+    return _with_sources(runs).files
+
+
+def seen_before(
+    runs: Sequence[Run], learned_on: Mapping[str, Sequence[ImageIdentity]], images: Sequence[ImageIdentity]
+) -> str:
+    """How many of ``images`` these searches saw, or tables were learned from, and one of them; empty for none.
+
+    What other picks of theirs than ``runs`` themselves saw does not count.
+    """
+    seen = {f"{_what(run)} on": _images_of(run) for run in _with_sources(runs, picks=False).runs}
+    seen |= {f"{name} was learned from": known for name, known in learned_on.items()}
+    return next(filter(None, (_shared(what, images, known) for what, known in seen.items())), "")
 
 
 def refuse_learned(learned_on: Mapping[str, Sequence[ImageIdentity]], images: Sequence[ImageIdentity]) -> list[str]:
@@ -122,12 +140,20 @@ def refuse_learned(learned_on: Mapping[str, Sequence[ImageIdentity]], images: Se
 
 
 def _refuse_shared(what: str, images: Sequence[ImageIdentity], seen: Sequence[ImageIdentity]) -> None:
-    shared = same_images(images, seen)
+    shared = _shared(what, images, seen)
     if shared:
-        raise InputError(
-            f"{len(shared)} of {len(images)} images are among those that {what} ({shared[0]}, for one): validate on "
-            "images it has not seen."
-        )
+        raise InputError(f"{shared}: validate on images it has not seen.")
+
+
+def _shared(what: str, images: Sequence[ImageIdentity], seen: Sequence[ImageIdentity]) -> str:
+    shared = same_images(images, seen)
+    return f"{len(shared)} of {len(images)} images are among those that {what} ({shared[0]}, for one)" if shared else ""
+
+
+def _images_of(run: Run) -> Sequence[ImageIdentity]:
+    """All that it ever searched on."""
+    with run.archive() as archive:
+        return archive.images(all_generations=True)
 
 
 def same_images(images: Sequence[ImageIdentity], others: Sequence[ImageIdentity]) -> list[str]:
@@ -176,20 +202,39 @@ def _look_alikes(what: str, seen: Sequence[ImageIdentity], images: Sequence[Imag
     ]
 
 
-def _with_sources(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
-    """``runs``, those that gave them bounds, and so on; and a sentence for each that is not found."""
+class _Sources(NamedTuple):
+    """Runs, files of learned tables, and a sentence for each of either that is not found."""
+
+    runs: list[Run]
+    files: list[Path]
+    notes: list[str]
+
+
+def _with_sources(runs: Sequence[Run], *, picks: bool = True) -> _Sources:
+    """``runs``, those that gave them bounds or seeds, and so on; with ``picks`` all their confirmations too."""
     found: dict[Path, Run] = {}
+    files: list[Path] = []
     notes: list[str] = []
     waiting = list(runs)
     while waiting:
         run = waiting.pop(0)
         if found.setdefault(run.path.resolve(), run) is not run:
             continue
-        waiting += confirmations(run)  # on whose images a pick was made
+        waiting += confirmations(run) if picks else []  # on whose images a pick was made
         parent = run.path.resolve().parent
         searched = _searched_by(run) or owner_of(run)
         if searched is not None:
             waiting.append(Run.open(searched))
+        for source in map(Path, run.settings.search.seeds_from):
+            if (source / SETTINGS_FILE).is_file():
+                waiting.append(Run.open(source))
+            elif source.is_file():
+                files.append(source)
+            else:
+                notes.append(
+                    f"run {run.name} began with tables of {source.name}, which is not found: see that they were not "
+                    "made on these images."
+                )
         bounds = run.settings.search.bounds
         if bounds is None or run.settings.search.warm_up:  # whose bounds are its own
             continue
@@ -204,7 +249,7 @@ def _with_sources(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
                 )
             else:
                 waiting.append(Run.open(place))
-    return list(found.values()), notes
+    return _Sources(list(found.values()), list(dict.fromkeys(files)), notes)
 
 
 def _searched_by(run: Run) -> Path | None:
@@ -214,8 +259,9 @@ def _searched_by(run: Run) -> Path | None:
 
 
 def validations(run: Run) -> list[Run]:
-    """The validations kept with ``run``, by name."""
-    return [Run.open(path.parent) for path in sorted((run.path / FOLDER).glob("*/run.toml"))]
+    """The validations kept with ``run``, by name, stated at the quality that it is looked at."""
+    paths = sorted((run.path / FOLDER).glob("*/run.toml"))
+    return [Run.open(path.parent).looked_at(run.like_quality) for path in paths]
 
 
 def uses(run: Run, dataset_digest: str) -> int:

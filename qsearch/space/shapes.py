@@ -16,6 +16,8 @@ Floats = npt.NDArray[np.float64]
 
 LEVELS = 255
 COARSEST_ENTRY = 255
+LARGEST_REACH = 1_000_000
+"""No logarithms of entries, nor steps between levels of them, are larger, nor steps smaller than one of its parts."""
 SLACK = 1e-9
 """Of a logarithm: what arithmetic loses."""
 
@@ -68,8 +70,11 @@ class ShapeSpace(SearchSpace):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (math.isfinite(self.origin) and math.isfinite(self.step) and self.step > 0):
-            raise InputError(f"levels of a shape have an origin and a step above 0, got {self.origin}, {self.step}.")
+        if not (abs(self.origin) <= LARGEST_REACH and 1 / LARGEST_REACH <= self.step <= LARGEST_REACH):
+            raise InputError(
+                f"levels of a shape have an origin and a step above 0 of no more than {LARGEST_REACH:,}, got "
+                f"{self.origin}, {self.step}."
+            )
 
     @classmethod
     def full(cls, layout: str = "shared") -> Self:

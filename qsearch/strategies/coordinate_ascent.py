@@ -1,6 +1,7 @@
 """Coordinate ascent: every entry in turn set to its best level, the others as they are."""
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -30,8 +31,8 @@ def climb(
     for _ in range(sweeps):
         before = height
         for entry in random.permutation(len(width)).tolist():
-            tried = np.unique(np.linspace(0, width[entry], TRIED).round().astype(np.int64))
-            some = np.tile(levels, (len(tried), 1))
+            tried = _tried(int(width[entry]))
+            some = levels[np.newaxis].repeat(len(tried), axis=0)
             some[:, entry] = tried
             scores = score(some)
             best = int(scores.argmax())
@@ -40,3 +41,11 @@ def climb(
         if height == before:
             break
     return levels, height
+
+
+@cache
+def _tried(width: int) -> Levels:
+    """The levels of 0..``width`` that are tried; read-only."""
+    tried = np.unique(np.linspace(0, width, TRIED).round().astype(np.int64))
+    tried.flags.writeable = False
+    return tried

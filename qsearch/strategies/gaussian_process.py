@@ -149,13 +149,19 @@ class GaussianProcess:
     def cross(self, points: Floats) -> Floats:
         """Prior covariance [n, c] of the observations and the function at ``points`` [c, d]."""
         # One matrix product gives the logarithm: -|x - y|^2 / 2 = x.y - |x|^2 / 2 - |y|^2 / 2.
-        observed, asked = self.points / self.prior.length, points / self.prior.length
-        left = np.column_stack([observed, -0.5 * (observed**2).sum(axis=1), np.ones(len(observed))])
-        right = np.column_stack([asked, np.ones(len(asked)), -0.5 * (asked**2).sum(axis=1)])
-        cross: Floats = left @ right.T
+        right = np.empty((len(points), points.shape[1] + 2))
+        asked = np.divide(points, self.prior.length, out=right[:, :-2])
+        right[:, -2], right[:, -1] = 1, -0.5 * (asked**2).sum(axis=1)
+        cross: Floats = self._left @ right.T
         np.exp(cross, out=cross)
         cross *= self.prior.amplitude**2
         return cross
+
+    @cached_property
+    def _left(self) -> Floats:
+        """The observations' side [n, d + 2] of that product."""
+        observed = self.points / self.prior.length
+        return np.column_stack([observed, -0.5 * (observed**2).sum(axis=1), np.ones(len(observed))])
 
     def mean(self, cross: Floats) -> Floats:
         """Posterior means [c]."""
@@ -179,10 +185,11 @@ class GaussianProcess:
 
     def explained(self, cross: Floats) -> Floats:
         """[m, c] from the first m rows of a ``cross``; its columns' products are what m observations explain."""
-        from scipy.linalg import solve_triangular
+        # Not solve_triangular, whose checks take longer than the few columns of a step of an ascent.
+        from scipy.linalg.lapack import dtrtrs
 
         rows = len(cross)
-        solved: Floats = solve_triangular(self._factor[:rows, :rows], cross, lower=True, check_finite=False)
+        solved: Floats = dtrtrs(self._factor[:rows, :rows].T, cross, trans=1)[0]
         return solved
 
 

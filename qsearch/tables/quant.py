@@ -52,7 +52,7 @@ def check_table(values: npt.ArrayLike, what: str = "a quantization table") -> Ta
         raise InputError(f"{what} has 8x8 entries, got rows of different lengths.") from error
     if array.shape not in ((8, 8), (64,)):
         raise InputError(f"{what} has 8x8 entries, got an array of shape {array.shape}.")
-    if not np.issubdtype(array.dtype, np.integer):
+    if array.dtype.kind not in "iu":
         raise InputError(f"{what} holds integers, got {array.dtype}: round them first.")
     if array.min() < 1 or array.max() > 255:
         raise InputError(f"{what} holds integers from 1 to 255, got {array.min()}..{array.max()}.")
@@ -105,7 +105,7 @@ class QuantTables:
             raise InputError("the chroma components have no table: give chroma, or cb and cr.")
         object.__setattr__(self, "luma", check_table(luma, "the luma table"))
         object.__setattr__(self, "cb", check_table(cb, "the Cb table" if chroma is None else "the chroma table"))
-        object.__setattr__(self, "cr", check_table(cr, "the Cr table" if chroma is None else "the chroma table"))
+        object.__setattr__(self, "cr", self.cb if cr is cb else check_table(cr, "the Cr table"))
         object.__setattr__(self, "_digest", hashlib.sha256(b"qsearch.QuantTables.1" + self.to_bytes()).hexdigest())
 
     def __setattr__(self, name: str, value: object) -> None:

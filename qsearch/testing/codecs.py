@@ -4,6 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.codecs.base import Codec
+from qsearch.datasets.identity import pixel_digest
+from qsearch.datasets.stored import StoredImages
 from qsearch.tables import QuantTables
 
 
@@ -82,6 +84,21 @@ class CodecContract:
                 np.testing.assert_array_equal(encoded.size_bytes, expected.size_bytes[part])
                 np.testing.assert_array_equal(encoded.images, expected.images[part])
                 np.testing.assert_array_equal(codec.size_bytes(source, chosen), expected.size_bytes[part])
+
+    def test_what_is_prepared_of_stored_images_gives_the_same(self, codec: Codec) -> None:
+        """Images of sizes of their own, also of one pixel, one at a time."""
+        sides = ((33, 50), (1, 1), (8, 16), (17, 3), (64, 48))
+        images = [self.images(height, width)[0] for height, width in sides]
+        starts = np.cumsum([0, *(image.size for image in images[:-1])])
+        pixels = np.concatenate([image.ravel() for image in images])
+        stored = StoredImages(pixels, starts, np.array(sides), tuple(map(pixel_digest, images)), 24, "stretch")
+        prepared = codec.prepare_stored(stored)
+        for index, image in enumerate(images):
+            tables = [QuantTables.standard(20 * index + 10)]
+            expected, encoded = codec.encode(image[np.newaxis], tables), codec.encode(prepared.one(index), tables)
+            assert encoded.size_bytes == expected.size_bytes
+            assert codec.size_bytes(prepared.one(index), tables) == expected.size_bytes
+            np.testing.assert_array_equal(encoded.images, expected.images)
 
     def test_what_is_prepared_on_a_device_gives_the_same_as_images(self, codec: Codec) -> None:
         """Where the codec decodes on devices: sizes and pixels are those of images, whole, sliced or by indices."""

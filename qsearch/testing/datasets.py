@@ -12,7 +12,13 @@ class DatasetContract:
 
     def test_digest_is_of_its_content(self, dataset: Dataset) -> None:
         """What was recorded with the run is what is there."""
-        assert dataset.digest == digest_of(dataset.images, dataset.labels, dataset.class_names)
+        assert dataset.digest == digest_of(dataset.images, dataset.labels, dataset.class_names, dataset.stored)
+
+    def test_networks_are_shown_the_stored_images(self, dataset: Dataset) -> None:
+        """Where others are compressed, they are in order, and networks are shown them as they are brought to size."""
+        assert dataset.stored is None or dataset.stored.intact()
+        for index in range(len(dataset)):
+            np.testing.assert_array_equal(dataset.shown(dataset.compressed(index)[0]), dataset.images[index])
 
     def test_names_are_unique(self, dataset: Dataset) -> None:
         """Images and classes can be told apart in reports."""
@@ -42,3 +48,5 @@ class DatasetContract:
         if isinstance(dataset.images, np.memmap):
             assert isinstance(copy.images, np.memmap)
             assert len(data) < dataset.images.nbytes
+        for index in range(len(dataset)):
+            np.testing.assert_array_equal(copy.compressed(index), dataset.compressed(index))

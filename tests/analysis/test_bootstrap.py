@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from qsearch.analysis.bootstrap import (
+    MOST_FURTHER,
     Estimate,
+    further_images,
     percentile_estimate,
     resample_weights,
     weighted_points,
@@ -16,6 +18,35 @@ from tests.analysis.simulated import Images
 
 MANY = 300
 """More measurements than are summed at once."""
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "further"),
+    [
+        (1.0, -1.0, 3.0, 300),  # 2 to the side of 0: four times the images halve it
+        (-1.0, -3.0, 1.0, 300),
+        (1.0, -1.0, 1.5, 300),  # it is the side of 0 that has to shrink
+        (1.0, 0.5, 1.5, 0),
+        (-1.0, -1.5, -0.5, 0),
+        (1e-9, -1.0, 1.0, MOST_FURTHER + 1),
+        (0.0, -1.0, 1.0, None),
+        (1.0, None, None, None),
+        (None, None, None, None),
+    ],
+)
+def test_so_many_more_images_would_tell_a_number_from_0(
+    value: float | None, low: float | None, high: float | None, further: int | None
+) -> None:
+    assert Estimate(value, low, high, 2000).further_images(100) == further
+
+
+def test_as_many_images_as_are_said_suffice() -> None:
+    """Half as wide an interval takes four times the images; what is sure already takes no more."""
+    images, value, reach = 450, 0.7, 1.9
+    more = further_images(images, value, reach)
+    assert more is not None
+    assert reach * (images / (images + more)) ** 0.5 <= value < reach * (images / (images + more - 1)) ** 0.5
+    assert further_images(images, value, 0.1) == 0
 
 
 def test_each_resample_draws_as_many_images_as_there_are() -> None:

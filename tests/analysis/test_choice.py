@@ -15,6 +15,11 @@ RESULTS = Results("demo", REFERENCE, SEARCH)
 BY_LOSS = Results("demo", REFERENCE_WITH_LOSS, SEARCH_WITH_LOSS, LOSS)
 
 
+def at(quality: int) -> Results:
+    """The same as RESULTS, stated at another quality."""
+    return Results("demo", REFERENCE, SEARCH, like_quality=quality)
+
+
 @pytest.mark.parametrize(("ratio", "trial"), [(10, 0), (10.01, 1), (17.9, 1), (20, 3), (29.9, 5)])
 def test_a_ratio_chooses_the_most_accurate_table_that_reaches_it(ratio: float, trial: int) -> None:
     assert choose_at_ratio(RESULTS, ratio).trial.number == trial
@@ -35,7 +40,7 @@ def test_a_loss_chooses_the_highest_ratio_that_keeps_it(loss: float, trial: int)
 def test_by_loss_other_tables_are_chosen_than_by_top1() -> None:
     """Trial 1 has the higher top-1, trial 3 the lower loss."""
     by_top1 = Results("demo", REFERENCE_WITH_LOSS, SEARCH_WITH_LOSS)
-    chosen = [(choose_at_ratio(results, 20), choose_like_quality(results, 50)) for results in (BY_LOSS, by_top1)]
+    chosen = [(choose_at_ratio(results, 20), choose_like_quality(results)) for results in (BY_LOSS, by_top1)]
     assert [[choice.trial.number for choice in pair] for pair in chosen] == [[3, 3], [1, 1]]
     assert [pair[0].reason for pair in chosen] == [
         "the best table of the frontier by cross-entropy at a ratio of 20 or more",
@@ -45,13 +50,13 @@ def test_by_loss_other_tables_are_chosen_than_by_top1() -> None:
 
 
 def test_like_quality_chooses_what_the_summary_calls_best_at_that_ratio() -> None:
-    choice = choose_like_quality(RESULTS, 50)
+    choice = choose_like_quality(RESULTS)
     best = summarize(RESULTS, (0, 0)).best_at_ratio
     assert best is not None
     assert choice.trial.label == best.label == "3"
     assert "quality 50" in choice.reason
     assert "70.00 %" in choice.reason
-    assert choose_like_quality(RESULTS, 75).trial.number == 1
+    assert choose_like_quality(at(75)).trial.number == 1
 
 
 def test_a_trial_is_chosen_by_its_label_also_off_the_frontier() -> None:
@@ -66,7 +71,7 @@ def test_a_trial_is_chosen_by_its_label_also_off_the_frontier() -> None:
         (lambda results: choose_at_ratio(results, 3), r"from ratio 10\.00 to 30\.\d\d"),
         (lambda results: choose_at_ratio(results, float("nan")), "no table at ratio nan"),
         (lambda results: choose_no_worse(results, TOP1, 0.95), r"from top-1 55\.00 % to 90\.00 % .* at 95\.00 %"),
-        (lambda results: choose_like_quality(results, 60), "did not measure standard quality 60; it measured: 50, 75"),
+        (lambda results: choose_like_quality(at(60)), "did not measure standard quality 60: give .* measured, 50, 75"),
         (lambda results: choose_trial(results, "17"), "no trial '17'"),
         (lambda results: choose_trial(results, "2"), "it broke"),
     ],
@@ -88,8 +93,8 @@ def test_a_frontier_of_one_point() -> None:
     with pytest.raises(InputError, match=r"the frontier of run demo is ratio 12\.\d\d and has no table at ratio 20"):
         choose_at_ratio(results, 20)
     with pytest.raises(InputError, match=r"ends at ratio 12\.\d\d, below the 20\.\d\d of standard quality 50"):
-        choose_like_quality(results, 50)
-    assert choose_like_quality(Results("demo", REFERENCE, [done(0, 21, 0.5)]), 50).trial.number == 0
+        choose_like_quality(results)
+    assert choose_like_quality(Results("demo", REFERENCE, [done(0, 21, 0.5)])).trial.number == 0
 
 
 def test_a_run_without_a_finished_trial() -> None:

@@ -67,8 +67,10 @@ def test_luo_2021_gains_on_kodak_what_was_measured_before(shared: Path) -> None:
     standard, luo = measure_rate_distortion(
         files,
         PillowCodec(),
-        {"standard": QuantTables.standard, "luo": lambda quality: published_tables("luo-2021", quality)},
-        qualities=range(30, 100, 5),
+        {
+            "standard": {quality: QuantTables.standard(quality) for quality in range(70, 95, 5)},
+            "luo": {quality: published_tables("luo-2021", quality) for quality in range(40, 80, 5)},
+        },  # of the qualities 30, 35, ... 95 those between which the numbers lie
         workers=2,
     )
     assert gain_db(luo, standard, 2.0) == pytest.approx(1.507, abs=0.002)

@@ -66,7 +66,7 @@ LOOKS: dict[str, Callable[[Results], Any]] = {
     "frontier": lambda results: results.frontier,
     "summary": summary_of,
     "efficiency": efficiency_of,
-    "pick": lambda results: choose_like_quality(results, 50).trial,
+    "pick": lambda results: choose_like_quality(results).trial,
     "corrected": lambda results: selected_gain(results, "ratio"),
     "bounds": lambda results: bounds_of([results], "shared", window=(10.0, 30.0)).parabola,
     "distribution": lambda results: asdict(distribution(results, (10.0, 30.0))),

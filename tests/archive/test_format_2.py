@@ -14,7 +14,7 @@ import pytest
 from qsearch.archive.database import FORMAT
 from qsearch.archive.store import Archive
 from qsearch.disk import PARTIALS, locked
-from qsearch.errors import InputError
+from qsearch.errors import DiskError, InputError
 from qsearch.evaluation.measurement import Series, Trial
 from qsearch.run.folder import Run
 from tests.conftest import Finished
@@ -114,7 +114,7 @@ def test_an_upgrade_that_fails_leaves_the_old_archive(frozen: Path, monkeypatch:
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "replace", refuse)
-        with pytest.raises(OSError, match="no space"):
+        with pytest.raises(DiskError, match="no space"):
             read(frozen)
     assert (frozen / "trials.sqlite").read_bytes() == whole
     assert len(read(frozen)) == len(WRITTEN["."]["trials"])

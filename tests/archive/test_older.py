@@ -15,7 +15,7 @@ import pytest
 from qsearch.archive.database import FORMAT
 from qsearch.archive.store import Archive
 from qsearch.disk import PARTIALS, locked, partial_path
-from qsearch.errors import InputError
+from qsearch.errors import DiskError, InputError
 from qsearch.evaluation.measurement import Series, Trial
 from qsearch.run.folder import Run
 from tests.conftest import Command, Finished
@@ -106,7 +106,7 @@ def test_an_upgrade_that_fails_leaves_the_old_archive(frozen: Path, monkeypatch:
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "replace", refuse)
-        with pytest.raises(OSError, match="no space"):
+        with pytest.raises(DiskError, match="no space"):
             read(frozen)
     assert (frozen / "trials.sqlite").read_bytes() == whole
     assert len(read(frozen)) == len(WRITTEN["."])

@@ -65,6 +65,17 @@ BAD_RUNS: Mapping[str, tuple[list[str], str]] = {
     "a config of a negative seed": (["--config", "negative.toml"], "at `$.search.seed`"),
     "runs in a file": (["--runs", "broken.toml"], "'broken.toml' is a file"),
     "runs where none can be made": (["--runs", "/proc/qsearch"], "/proc/qsearch/new cannot be written"),
+    "a timeout that never comes": (["--executor", "processes", "--timeout", "nan"], "nan is no finite number"),
+    "a timeout that nobody can keep": (["--timeout", "5"], "serial can stop no evaluation: leave --timeout out"),
+    "workers in one process": (["--workers", "2"], "serial has one worker: leave --workers out"),
+    "a sigma that is none": (
+        ["--strategy", "bounded-random", "--sigma", "nan"],
+        "sigma is a number of standard deviations of 0 or more, got nan",
+    ),
+    "a window upside down": (
+        ["--strategy", "bounded-random", "--window", "9", "2"],
+        "a window of ratios goes from a lower to a higher number, got 9 to 2",
+    ),
     "no such folder of images": (["--dataset", "folder:nowhere"], "nowhere"),
     "no such network": (["--classifier", "nowhere.onnx"], "nowhere.onnx"),
     "a network that is none": (["--classifier", "broken.onnx"], "broken.onnx"),

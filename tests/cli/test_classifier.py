@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from qsearch.run.folder import Run
+from tests.analysis.test_plausibility import bright_and_dark
+from tests.analysis.test_plausibility import network as bright_network
 from tests.classifiers.test_exported import save_onnx
 from tests.conftest import Finished
 
@@ -107,6 +109,25 @@ def test_a_run_keeps_what_the_network_is(cli: Cli, network: str, photos: str, tm
     refused = cli("resume", "demo", "--trials", "4", "--workers", "1")
     assert refused.status == 2
     assert "class_names was" in refused.sentence
+
+
+def test_a_network_trained_on_normalised_pixels_is_told_wherever_it_measures(cli: Cli, tmp_path: Path) -> None:
+    images = bright_and_dark()
+    for index, (pixels, label) in enumerate(zip(images.images, images.labels, strict=True)):
+        path = tmp_path / "half" / str(label) / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    bright = str(bright_network(tmp_path, threshold=0.0))
+    how = ("--classifier", bright, "--workers", "1", "--executor", "serial")
+    told = "is right on 50.0 % of 60 uncompressed images as it is, and on 100.0 % with --"
+    searched = cli("run", "--name", "demo", "--trials", "2", "--dataset", "folder:half", *how)
+    assert told in searched.stderr
+    (tmp_path / "half").rename(tmp_path / "others")
+    for path in (tmp_path / "others").glob("*/*.png"):
+        Image.fromarray(np.asarray(Image.open(path)) ^ 1).save(path)
+    validated = cli("validate", "demo", "--dataset", "folder:others", *how)
+    assert validated.status == 0, validated.stderr
+    assert told in validated.stderr
 
 
 def test_what_one_network_is_cannot_be_said_of_several(cli: Cli, network: str, photos: str) -> None:

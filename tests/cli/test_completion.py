@@ -54,6 +54,19 @@ def test_trials_of_the_run_that_is_named(offered: Offered) -> None:
     assert offered("export", "nothing", "--trial", "") == []
 
 
+@pytest.mark.parametrize("command", ["run", "show", "report", "validate", "plot", "compare", "export", "finetune"])
+def test_options_and_what_stands_behind_them(offered: Offered, command: str) -> None:
+    assert offered(command, "--like") == ["--like-quality"]
+    if command != "run":
+        assert offered(command, "--like-quality", "75", "de") == ["demo"]
+
+
+def test_kinds_of_axes(offered: Offered) -> None:
+    assert offered("plot", "demo", "--x", "b") == ["bpp", "bytes"]
+    assert offered("show", "demo", "--fr") == ["--frontier"]
+    assert offered("bounds", "de") == offered("history", "--by", "trials", "de") == ["demo"]
+
+
 def test_what_is_registered_plug_ins_included(offered: Offered) -> None:
     assert offered("run", "--strategy", "sorted") == ["sorted-random"]
     assert "textures" in offered("run", "--dataset", "")

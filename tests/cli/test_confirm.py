@@ -16,6 +16,7 @@ from PIL import Image
 
 from qsearch.archive.store import Archive
 from qsearch.export.reading import read_tables
+from qsearch.report import wording
 from qsearch.run.confirmation import confirmations, confirmed
 from qsearch.run.folder import ARCHIVE_FILE, SETTINGS_FILE, Run
 from qsearch.run.settings import save_settings
@@ -90,7 +91,7 @@ def test_the_summary_states_it_with_what_it_rests_on(cli: Cli, demo: Path) -> No
     if not confirmation.falls_back:
         assert f"{confirmation.standard_errors:.1f} standard errors above the standard tables" in shown
     if found["further_images"]:
-        assert f"about {found['further_images']} more images would settle whether it is better" in shown
+        assert f"; {wording.to_settle(found['further_images'])}" in shown
     assert shown.index("next: ") > shown.index("Confirmed on")
 
 
@@ -289,6 +290,24 @@ def test_bounds_come_with_the_images_kept_aside(cli: Cli, many: None) -> None:
     refused = cli("run", "--name", "other", *options, "--confirm", "0.2")
     assert refused.status == 2
     assert "dataset: digest was" in refused.sentence
+
+
+def test_images_that_made_its_seeds_are_not_kept_aside(cli: Cli, many: None) -> None:
+    assert cli("run", "--name", "source", "--trials", "3", "--confirm", "0", *FAKE).status == 0
+    listed = ("run", "--name", "listed", "--strategy", "listed", "--seeds", "source:1", *FAKE)
+    finished = cli(*listed)
+    assert finished.status == 0, finished.stderr
+    assert "none are kept aside, for 50 of 50 images are among those that run source searched on" in finished.stderr
+    assert Run.open("runs/listed").settings.dataset.kept_aside == 0
+    refused = cli("run", "--name", "asked", *listed[3:], "--confirm", "0.5")
+    assert refused.status == 2
+    assert "of those to keep aside, 100 of 100 images are among those that run source searched on" in refused.sentence
+    assert not Path("runs/asked").exists()
+    assert cli("run", "--name", "half", "--trials", "3", "--confirm", "0.5", *FAKE).status == 0
+    same = ("--strategy", "listed", *FAKE, "--confirm", "0.5")
+    assert cli("run", "--name", "same", *same, "--seeds", "half:1").status == 0, "it was searched on the others"
+    refused = cli("run", "--name", "best", *same, "--seeds", "half")
+    assert "100 of 100 images are among those that run half made its pick on" in refused.sentence
 
 
 def test_without_any_kept_aside_the_pick_is_the_search_s(cli: Cli, many: None, tmp_path: Path) -> None:

@@ -3,14 +3,21 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 
+from qsearch.datasets import load_dataset
+from qsearch.datasets.base import DatasetOptions, identities
 from qsearch.finetuning.experiment import Row, harm
+from qsearch.learning.ladder import write_ladder
+from qsearch.run.folder import Run
 from tests.conftest import Finished
+from tests.learning.test_ladder import made_ladder
 
 Cli = Callable[..., Finished]
 
@@ -72,6 +79,16 @@ def test_as_json(cli: Cli, arguments: list[str]) -> None:
     assert found["notes"] == harm([Row(**{name: row[name] for name in row if name != "bpp"}) for row in rows])
     assert (found["settings"]["epochs"], found["settings"]["threads"]) == (1, 1)
     assert {row["tables"] for row in found["result"]["rows"]} == {"trial 0", "standard:50"}
+
+
+def test_images_that_gave_the_run_its_seeds_are_not_held_out(cli: Cli, arguments: list[str], demo: Path) -> None:
+    held = identities(load_dataset(arguments[arguments.index("--held-out") + 1], DatasetOptions()))
+    write_ladder(replace(made_ladder(), images=tuple(held)), Path("seeds.json"))
+    run = Run.open(demo)
+    run.save(search=msgspec.structs.replace(run.settings.search, seeds_from=(str(Path("seeds.json").resolve()),)))
+    finished = cli(*arguments)
+    assert finished.status == 2
+    assert "15 of 15 images are among those that seeds.json was learned from" in finished.sentence
 
 
 def test_wrong_input(cli: Cli, arguments: list[str], demo: Path) -> None:

@@ -45,6 +45,7 @@ def test_help_lists_every_command_with_its_purpose(cli: Callable[..., Finished])
         helped = cli(name, "--help")
         assert helped.status == 0
         assert helped.stdout.startswith(f"Usage: qsearch {name}")
+        assert "None" not in helped.stdout
 
 
 @pytest.mark.parametrize("group", [[], ["dataset"], ["classifier"], ["cache"], ["learn"], ["dataset", "build"]])

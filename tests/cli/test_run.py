@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Trial
+from qsearch.executors.base import Executor
+from qsearch.executors.serial import SerialExecutor
 from qsearch.run.folder import Run
 from qsearch.strategies.standard import REFERENCE_QUALITIES
 from tests import fakes
@@ -30,7 +33,8 @@ def test_a_run_ends_with_what_it_found(cli: Cli, tmp_path: Path) -> None:
     assert "Run demo: sorted-random, seed 5, layout shared" in finished.stdout
     assert "15 images 24x24 of fake, fake, coefficient 4:2:0" in finished.stdout
     assert "12 of 12 trials done (12 distinct)" in finished.stdout
-    assert re.search(r"Standard quality 50: +ratio +\d+\.\d\d \(\d+\.\d\d bpp\), top-1 +\d+\.\d\d %", finished.stdout)
+    place = r"Standard quality 50: +ratio +\d+\.\d\d \(\d+\.\d\d bpp, \d+\.\d\d KB an image\), top-1 +\d+\.\d\d %"
+    assert re.search(place, finished.stdout)
     assert "Best at no lower ratio:" in finished.stdout
     assert "Picked by cross-entropy." in finished.stdout
     assert "Best at no higher loss:" in finished.stdout
@@ -216,6 +220,27 @@ def test_a_network_that_is_mostly_wrong_uncompressed_is_told(cli: Cli, monkeypat
     monkeypatch.setattr(fakes.FakeClassifier, "logits", lambda self, images: -answer(self, images))
     wrong = cli("run", "--name", "wrong", "--trials", "2", *FAKE).stderr
     assert re.search(r"fake is right on \d+\.\d % of the uncompressed images only: .*--class-names.*--mean", wrong)
+
+
+def test_a_timeout_reaches_what_evaluates(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float | None] = []
+
+    def made(evaluator: Evaluator, workers: int, *, timeout_s: float | None, **how: Any) -> Executor:
+        asked.append(timeout_s)
+        return SerialExecutor(evaluator)
+
+    monkeypatch.setattr("qsearch.run.folder.executor_for", made)
+    workers = ("--dataset", "fake", "--classifier", "fake", "--workers", "1")
+    assert cli("run", "--name", "a", "--trials", "2", *workers, "--timeout", "7").status == 0
+    assert cli("resume", "a", "--trials", "3", "--workers", "1", "--timeout", "8").status == 0
+    assert cli("validate", "a", "--dataset", "fake:7", "--workers", "1").status == 0
+    assert asked == [7, 8, None]
+
+
+def test_trust_is_given_each_time_and_never_kept(cli: Cli, tmp_path: Path) -> None:
+    assert cli("run", "--name", "a", "--trials", "2", *FAKE, "--trust-pickle").status == 0
+    for path in (tmp_path / "runs" / "a").glob("*.*"):
+        assert b"trust" not in path.read_bytes()
 
 
 def test_failed_trials_are_tried_again(cli: Cli, tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from qsearch.analysis.bootstrap import Estimate
 from qsearch.analysis.choice import pick
+from qsearch.report import wording
 from qsearch.run.folder import Run
 from qsearch.run.validation import uses, validations
 from tests.conftest import FAKE, Command, Finished
@@ -155,6 +157,20 @@ def test_show_tells_what_the_picks_gain_there(cli: Cli, demo: Path) -> None:
     assert len({row["validation"] for row in rows}) == 2
 
 
+def test_the_pick_says_how_many_images_would_settle_what_these_do_not(cli: Cli, demo: Path) -> None:
+    words = ["validate", "demo", *OTHERS, "--name", "others"]
+    found = json.loads(cli(*words, "--json").stdout)
+    label = found["headline"]["at_ratio"]
+    (row,) = [each for each in found["networks"][0]["tables"] if each["label"] == label]
+    needs = [
+        Estimate(**row["gains"][name]).further_images(Run.open(demo / "validations/others").images)
+        for name in ("gain_points", "saving_at_loss_percent")
+    ]
+    said = [line for line in cli(*words).stdout.splitlines() if "would settle it" in line]
+    assert len(said) == any(needs)
+    assert all(wording.to_settle(each) in said[0] for each in needs if each)
+
+
 def test_help_states_the_defaults_that_hold(cli: Cli) -> None:
     said = " ".join(cli("validate", "--help").stdout.split())
     fit = said.partition("--fit")[2].partition("--")[0]
@@ -172,6 +188,7 @@ def test_help_states_the_defaults_that_hold(cli: Cli) -> None:
         (["--dataset", "fake:7", "--split"], "say on which images"),
         (["--split"], "needs a run made with 'run --split'"),
         (["--dataset", "fake:7", "--ratio", "3"], "--ratio goes with --top"),
+        (["--dataset", "fake:7", "--top", "2", "--ratio", "nan"], "nan is no finite number"),
         (["--dataset", "fake:7", "--tables", "nothing"], "tables are called"),
     ],
 )

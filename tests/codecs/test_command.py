@@ -216,7 +216,7 @@ def test_words_are_given_to_no_shell(tmp_path: Path) -> None:
 def test_workers_get_it_whole_and_leave_nothing_behind(temporary: Path) -> None:
     codec: CommandCodec = pickle.loads(pickle.dumps(CommandCodec(command=FILES)))
     assert codec == CommandCodec(command=FILES)
-    files = codec.files(fake_images(2), [OF_TWO, OF_TWO])
+    files: Any = codec.files(fake_images(2), [OF_TWO, OF_TWO])
     next(files)
     (used,) = temporary.iterdir()
     assert used.name.startswith(TEMPORARY)

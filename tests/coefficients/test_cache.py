@@ -15,7 +15,9 @@ import pytest
 
 from qsearch.coefficients import arrays
 from qsearch.coefficients.arrays import Coefficients
-from qsearch.coefficients.cache import cached_coefficients
+from qsearch.coefficients.cache import cached_coefficients, cached_stored_coefficients
+from qsearch.datasets.identity import pixel_digest
+from qsearch.datasets.stored import StoredImages
 from qsearch.errors import DiskError, InputError
 from tests.coefficients.matrix import made_up_image
 
@@ -174,3 +176,45 @@ def test_values_that_do_not_read_back_are_an_error(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("qsearch.coefficients.cache._digest", lambda values: "")
     with pytest.raises(InputError, match="do not read back as they were: check that disk"):
         cached_coefficients(IMAGES, DIGEST, "4:2:0")
+
+
+class TestStored:
+    """Of images of sizes of their own."""
+
+    SIDES = ((20, 30), (1, 1), (33, 17), (8, 64))
+
+    def images(self) -> StoredImages:
+        images = [made_up_image("waves", height, width, height) for height, width in self.SIDES]
+        starts = np.cumsum([0, *(image.size for image in images[:-1])])
+        pixels = np.concatenate([image.ravel() for image in images])
+        return StoredImages(pixels, starts, np.array(self.SIDES), tuple(map(pixel_digest, images)), 16, "stretch")
+
+    @pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
+    def test_each_is_as_alone(self, made: list[int], subsampling: str) -> None:
+        images = self.images()
+        first, second = (cached_stored_coefficients(images, subsampling) for _ in range(2))
+        assert made == [1] * len(images)
+        for index in range(len(images)):
+            expected = Coefficients.of(images.one(index), subsampling)
+            for found in (first, second):
+                one = found.one(index)
+                np.testing.assert_array_equal(one.values, expected.values)
+                assert (one.height, one.width, one.subsampling) == (*self.SIDES[index], subsampling)
+
+    def test_some_of_them_are_others(self, made: list[int]) -> None:
+        some = cached_stored_coefficients(self.images().at(np.array([2, 0])), "4:2:0")
+        cached_stored_coefficients(self.images(), "4:2:0")
+        assert len(made) == 6
+        np.testing.assert_array_equal(
+            some.one(0).values, Coefficients.of(self.images().one(2), "4:2:0").values, strict=True
+        )
+
+    def test_a_damaged_entry_is_made_again(self, cache: Path, made: list[int]) -> None:
+        expected = np.array(cached_stored_coefficients(self.images(), "4:2:0").values)
+        path = only(cache, "*.npy")
+        data = bytearray(path.read_bytes())
+        data[-3] ^= 1
+        path.unlink()
+        path.write_bytes(data)
+        np.testing.assert_array_equal(cached_stored_coefficients(self.images(), "4:2:0").values, expected)
+        assert len(made) == 8

@@ -15,7 +15,7 @@ def planes(side: int, offset: float = 0.0) -> torch.Tensor:
     return found + offset
 
 
-@pytest.mark.parametrize("side", [11, 21, 22, 44, 90, 98, 99, 175, 176, 300])
+@pytest.mark.parametrize("side", [11, 21, 22, 44, 90, 98, 99, 175, 176, 190])
 def test_equal_images_are_alike_and_noise_is_not(side: int) -> None:
     images = planes(side)
     noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(0), dtype=images.dtype)

@@ -68,6 +68,31 @@ def test_what_fails_is_an_outcome_with_its_reason(workers: int) -> None:
         assert outcome.reason == ("" if outcome.measurement else "OSError: the network broke down")
 
 
+def test_what_is_no_ordinary_error_fails_its_trial_in_this_process_too() -> None:
+    class Odd(fakes.FakeClassifier):
+        def logits(self, images: Any) -> Any:
+            raise GeneratorExit("done for today")
+
+    dataset = fakes.load_dataset("", DatasetOptions())
+    with executor_for(Evaluator(dataset, PillowCodec(), [Odd("odd", {})]), 1, name="serial") as executor:
+        found = evaluate(executor, [5])
+    assert (found[5].measurement, found[5].reason) == (None, "GeneratorExit: done for today")
+
+
+def test_a_network_that_leaves_for_another_folder_takes_the_search_not_along(tmp_path: Path) -> None:
+    class Leaving(fakes.FakeClassifier):
+        def logits(self, images: Any) -> Any:
+            os.chdir(tmp_path)
+            return super().logits(images)
+
+    here = Path.cwd()
+    dataset = fakes.load_dataset("", DatasetOptions())
+    with executor_for(Evaluator(dataset, PillowCodec(), [Leaving("leaving", {})]), 1, name="serial") as executor:
+        found = evaluate(executor, [5])
+    assert found[5].measurement is not None
+    assert Path.cwd() == here
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_errors_of_this_package_are_reasons_as_they_are(workers: int) -> None:
     with executor_for(evaluator("nan=1"), workers) as executor:

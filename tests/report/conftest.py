@@ -1,13 +1,16 @@
-"""Runs on the fake plug-ins, with validations, and the report made of them."""
+"""Runs on the fake plug-ins, with validations, the report made of them, and a browser to look at pages."""
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from qsearch.classifiers import CLASSIFIERS
+from qsearch.cli.report import exported
 from qsearch.datasets import DATASETS
 from qsearch.report.page import write_report
 from qsearch.run.building import build_evaluator
@@ -28,6 +31,17 @@ SETTINGS = RunSettings(
     classifiers=(ClassifierSettings(spec="fake"),),
 )
 
+CHROMIUM = "/usr/bin/chromium" if Path("/usr/bin/chromium").is_file() else shutil.which("chromium")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+)
+
 
 @dataclass(frozen=True)
 class Reported:
@@ -35,6 +49,16 @@ class Reported:
 
     runs: tuple[Run, Run]
     page: Path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed (Debian package chromium): the page is not looked at")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +71,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> R
             patch.delitem(vars(registry), "_entry_points", raising=False)
         runs = (search(folder / "sorted", "sorted-random"), search(folder / "uniform", "uniform-random"))
         validate(runs[0])
-        write_report(runs, folder / "report.html")
+        write_report(runs, folder / "report.html", exported)
         for registry in (CLASSIFIERS, DATASETS):
             vars(registry).pop("_entry_points", None)
     return Reported(runs, folder / "report.html")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from qsearch.analysis.results import measured
+from qsearch.report import wording
 from qsearch.report.findings import searched
 from qsearch.report.headline import compared, headline
 from qsearch.report.page import render_report
@@ -114,7 +115,7 @@ def test_what_is_not_told_apart_says_how_many_images_would(kept_aside: Run) -> N
     assert found is not None
     assert found.further_images
     _, errors = headline([searched(kept_aside)])[0].findings[0].figures
-    assert errors.verdict == f"About {found.further_images} more images would settle whether it is better."
+    assert errors.verdict == f"A{wording.to_settle(found.further_images)[1:]}."
 
 
 def test_where_nothing_gains_the_standard_tables_are_the_pick(kept_aside: Run) -> None:

@@ -12,6 +12,7 @@ from qsearch.analysis.results import Results, measured
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.evaluation.objective import LOSS
+from qsearch.report.axes import Look
 from qsearch.report.charts import bars, on_one_scale, validation_chart
 from qsearch.report.distribution_plot import MOST_BARS, OUTCOMES, default_window, histogram, plot_distribution
 from qsearch.report.psnr_plot import highlighted, plot_psnr
@@ -19,6 +20,8 @@ from qsearch.report.validation_plot import ValidationPair, plot_validations
 from qsearch.run.folder import Run
 from tests.made_up_runs import make_run, tables
 from tests.report.conftest import Reported
+
+STANDARD_LABELS = ("standard tables, by quality", "standard tables, search images")
 
 
 def found(gains: list[float], answers: int) -> Distribution:
@@ -84,7 +87,7 @@ def test_the_default_window_is_the_papers_in_proportion(tmp_path: Path) -> None:
     results = Run.open(make_run(tmp_path / "demo")).results()
     ratio = results.standard[50].ratio
     assert default_window(results) == pytest.approx((ratio * 21 / 22, ratio * 23 / 22))
-    with pytest.raises(InputError, match="give the ratios with --window"):
+    with pytest.raises(InputError, match="none yet, or the ratios with --window"):
         default_window(Results("bare", [], results.search))
 
 
@@ -98,10 +101,35 @@ def with_psnr(number: int, ratio: float, psnr_db: float, ranks: int = 0) -> Tria
 def test_psnr_of_the_accuracy_frontier_is_highlighted(reported: Reported) -> None:
     results = reported.runs[0].results()
     figure = plot_psnr([results], "15 images")
-    every, best = (np.asarray(points.get_offsets()) for points in figure.axes[0].collections)
+    (cloud,) = figure.axes[0].collections
+    every = np.asarray(cloud.get_offsets())
+    (best,) = [line.get_xydata() for line in figure.axes[0].lines if "frontier" in str(line.get_label())]
     expected = [(measured(trial).ratio, measured(trial).mean_psnr_db) for trial in results.frontier]
-    np.testing.assert_allclose(best, np.array(expected, dtype=np.float64))
+    np.testing.assert_allclose(np.asarray(best), np.array(expected, dtype=np.float64))
     assert len(every) == len(results.done)
+
+
+def test_equal_points_of_several_runs_are_seen_through_one_another(reported: Reported) -> None:
+    results = reported.runs[0].results()
+    lines = plot_psnr([results, results], "").axes[0].lines
+    first, second = [line for line in lines if "frontier" in str(line.get_label())]
+    np.testing.assert_array_equal(first.get_xydata(), second.get_xydata())
+    assert second.get_markerfacecolor() == "none"
+    assert second.get_markersize() > first.get_markersize()
+
+
+def test_psnr_and_validations_over_bits(reported: Reported) -> None:
+    results = reported.runs[0].results()
+    validation = Run.open(reported.runs[0].path / "validations" / "unseen").results()
+    figures = [
+        plot_psnr([results], "", look=Look(x="bpp")),
+        plot_validations([ValidationPair(results, validation, "others")], "", look=Look(x="bpp")),
+    ]
+    for figure in figures:
+        (standard,) = [line for line in figure.axes[0].lines if str(line.get_label()) in STANDARD_LABELS]
+        expected = [each.bpp for _, each in sorted(results.standard.items())]
+        np.testing.assert_allclose(np.asarray(standard.get_xdata(), dtype=np.float64), expected)
+        assert figure.axes[0].get_xlabel() == "bits per pixel"
 
 
 def test_without_a_classifier_the_psnr_frontier_is_highlighted() -> None:

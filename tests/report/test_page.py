@@ -12,10 +12,12 @@ from qsearch.analysis.comparison import compare
 from qsearch.analysis.gains import bootstrap_gains
 from qsearch.analysis.results import measured
 from qsearch.analysis.summary import summarize
+from qsearch.cli.report import exported
 from qsearch.errors import DiskError, InputError
 from qsearch.evaluation.objective import LOSS
 from qsearch.report import wording
-from qsearch.report.page import as_script_data, render_report, write_report
+from qsearch.report.page import render_report, write_report
+from qsearch.report.templates import as_script_data
 from qsearch.run.folder import Run
 from tests.made_up_runs import make_run
 from tests.report.conftest import Reported
@@ -158,6 +160,20 @@ def test_a_run_searched_by_loss_has_a_chart_of_it(by_loss: Run) -> None:
     rows = dict(card["sections"][0]["rows"])  # type: ignore[index]
     assert rows["cross-entropy"] == wording.value_of(LOSS, measured(frontier[0]))
     assert "bytes saved at equal loss" in rows
+
+
+def test_it_is_stated_at_the_quality_that_the_runs_are_looked_at(reported: Reported) -> None:
+    text = text_of(render_report([reported.runs[0].looked_at(75)]))
+    assert "Significance against standard quality 75" in text
+    assert "standard quality 50" not in text
+
+
+def test_files_are_those_of_the_command_at_any_quality(reported: Reported) -> None:
+    run = reported.runs[0]
+    trial = run.results().frontier[0]
+    looked_at = run.looked_at(75)
+    assert exported(looked_at, looked_at.results(), trial) == exported(run, run.results(), trial)
+    assert "standard quality 50" in exported(run, run.results(), trial)[0].text
 
 
 def test_settings_and_digests_are_listed_but_folders_are_not(tmp_path: Path) -> None:

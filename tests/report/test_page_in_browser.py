@@ -1,38 +1,24 @@
 """The report in a real browser: what a reader sees, points at, walks through and prints."""
 
+import csv
 import re
+import shlex
 import shutil
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from click.testing import CliRunner
+from PIL import Image
+from playwright.sync_api import Browser, Page
 
 from qsearch.analysis.results import measured
+from qsearch.cli.main import cli
 from tests.report.conftest import Reported
 
-CHROMIUM = "/usr/bin/chromium" if Path("/usr/bin/chromium").is_file() else shutil.which("chromium")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-quic",
-)
 PHONE = {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed (Debian package chromium): the page is not looked at")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 def opened(browser: Browser, reported: Reported, **options: Any) -> Page:
@@ -253,4 +239,133 @@ def test_printed_it_shows_everything(browser: Browser, reported: Reported) -> No
     assert left["x"] + left["width"] <= right["x"] + 0.5
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert page.locator("details:not([open])").count() == closed
+    page.close()
+
+
+def chosen_point(page: Page, reported: Reported) -> str:
+    """The label of a table of the first run's frontier that the page now holds on to."""
+    run = reported.runs[0]
+    label = run.results().frontier[-1].label
+    point(page, f"trial {label} of {run.name}").click(force=True)
+    assert f"Trial {label} of {run.name}" in words_in(panel(page))
+    return label
+
+
+def pasted(page: Page) -> str:
+    """What the clipboard holds, by way of the keyboard."""
+    page.evaluate("document.body.append(Object.assign(document.createElement('textarea'), { id: 'pasted' }))")
+    page.locator("#pasted").press("Control+v")
+    return page.locator("#pasted").input_value()
+
+
+@pytest.mark.parametrize("clipboard", [True, False], ids=["with a clipboard", "without one"])
+def test_the_export_command_is_copied(browser: Browser, reported: Reported, clipboard: bool) -> None:
+    page = browser.new_page()
+    if not clipboard:
+        page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined });")
+    page.goto(reported.page.as_uri())
+    label = chosen_point(page, reported)
+    button = panel(page).get_by_label("Copy the command")
+    button.click()
+    panel(page).get_by_text("Copied").wait_for()
+    command = f"qsearch export sorted --trial {label} --format cjpeg --out sorted-{label}.txt"
+    assert pasted(page) == command == panel(page).locator(".command").text_content()
+    page.close()
+
+
+@pytest.mark.parametrize("format_", ["cjpeg", "json"])
+def test_a_download_is_the_file_that_the_command_writes(
+    page: Page, reported: Reported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format_: str
+) -> None:
+    chosen_point(page, reported)
+    panel(page).get_by_label("Form of the table").select_option(label=format_)
+    command = shlex.split(panel(page).locator(".command").text_content())
+    with page.expect_download() as started:
+        panel(page).get_by_label("Download the table").click()
+    shutil.copytree(reported.runs[0].path, tmp_path / "runs" / "sorted")
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(cli, command[1:]).exit_code == 0
+    written = tmp_path / command[-1]
+    assert started.value.suggested_filename == written.name
+    assert Path(started.value.path()).read_bytes() == written.read_bytes()
+
+
+def test_the_form_chosen_stays_from_table_to_table(page: Page, reported: Reported) -> None:
+    chosen_point(page, reported)
+    panel(page).get_by_label("Form of the table").select_option(label="CSV")
+    assert not panel(page).locator(".command").is_visible()
+    page.locator("#frontier .plot svg").press("Home")
+    with page.expect_download() as started:
+        panel(page).get_by_label("Download the table").click()
+    trial = reported.runs[0].results().frontier[0]
+    assert started.value.suggested_filename == f"sorted-{trial.label}.csv"
+    header, *rows = csv.reader(Path(started.value.path()).read_text(encoding="utf-8").splitlines())
+    assert header == ["table", "row", *"01234567"]
+    assert [row[:2] for row in rows] == [["luma and chroma (Y, Cb, Cr)", str(row)] for row in range(8)]
+    assert [[int(entry) for entry in row[2:]] for row in rows] == trial.tables.luma.tolist()
+
+
+def test_a_table_of_results_is_downloaded_row_by_row(page: Page, reported: Reported) -> None:
+    with page.expect_download() as started:
+        page.get_by_label("Download as CSV: The runs compared").click()
+    header, *rows = csv.reader(Path(started.value.path()).read_text(encoding="utf-8").splitlines())
+    assert header[:3] == ["Run", "Strategy", "Trials"]
+    assert [row[0] for row in rows] == [run.name for run in reported.runs]
+    assert {len(row) for row in rows} == {len(header)}
+
+
+def test_a_chart_is_downloaded_as_it_is_shown_in_light_colours(browser: Browser, reported: Reported) -> None:
+    drawings = []
+    for scheme in ("light", "dark"):
+        page = opened(browser, reported, color_scheme=scheme)
+        page.locator("#frontier .legend button", has_text=reported.runs[1].name).click()
+        for picture in ("Accuracy against ratio", "sorted: tables of ratios"):
+            with page.expect_download() as started:
+                page.get_by_label(re.compile(f"^Download as SVG: {picture}")).first.click()
+            drawings.append(Path(started.value.path()).read_text(encoding="utf-8"))
+        page.close()
+    light, dark = drawings[:2], drawings[2:]
+    assert light == dark
+    chart = ET.fromstring(light[0])
+    words = ["".join(text.itertext()) for text in chart.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"Accuracy against ratio", "sorted", "standard tables", "top-1 accuracy", "50"} <= set(words)
+    assert reported.runs[1].name not in words
+    for drawing in drawings:
+        assert "var(" not in drawing
+        assert "class=" not in drawing
+
+
+def test_a_chart_is_downloaded_as_a_picture(page: Page) -> None:
+    with page.expect_download() as started:
+        page.get_by_label("Download as PNG: Accuracy against ratio").click()
+    with Image.open(started.value.path()) as picture:
+        assert picture.format == "PNG"
+        assert picture.width == 2 * 860
+        colours = {colour: count for count, colour in picture.convert("RGB").getcolors(1 << 24) or ()}
+    assert max(colours, key=colours.__getitem__) == (255, 255, 255)
+    assert colours[0, 114, 178] > 100  # the first run's
+
+
+@pytest.mark.parametrize(("width", "media"), [(390, "screen"), (1280, "screen"), (718, "print")])
+def test_no_table_is_cut_off(browser: Browser, reported: Reported, width: int, media: Any) -> None:
+    page = opened(browser, reported, viewport={"width": width, "height": 844})
+    page.emulate_media(media=media)
+    page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    tables = page.locator(".scroll")
+    cut = tables.evaluate_all(
+        "all => all.filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.ariaLabel)"
+    )
+    assert cut == []
+    assert tables.count() > 3
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
+
+
+def test_on_a_phone_each_number_stands_beside_the_name_of_its_column(browser: Browser, reported: Reported) -> None:
+    page = opened(browser, reported, viewport=PHONE)
+    table = page.locator("#headline table").first
+    cells = table.locator("tbody tr").first.locator("td").all()
+    told = [cell.evaluate("cell => getComputedStyle(cell, '::before').content") for cell in cells]
+    assert len(told) > 2
+    assert told == [f'"{name}"' for name in table.locator("thead th").all_text_contents()[1:]]
     page.close()

@@ -6,19 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.text import Text
 
 from qsearch.analysis.results import Results, measured
 from qsearch.errors import DiskError, InputError
+from qsearch.evaluation.measurement import UNCOMPRESSED_NUMBER, Trial
 from qsearch.evaluation.objective import LOSS, TOP1
-from qsearch.report.axes import COLOURS, MARKERS
+from qsearch.report.axes import COLOURS, MARKERS, X_LABELS, Look, Sizes
 from qsearch.report.charts import frontier_chart
 from qsearch.report.plots import plot_frontiers, save_figure
 from qsearch.run.folder import Run
 from tests.analysis.test_summary import SEARCH, STANDARD, results
 from tests.faults import file_size_limit
-from tests.made_up_runs import make_loss_run, make_run
+from tests.made_up_runs import PIXELS, make_loss_run, make_run
 
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
 
@@ -85,6 +88,56 @@ def test_several_runs_are_told_apart_by_colour_and_marker() -> None:
     frontiers = [each for each in axes.lines if "frontier" in str(each.get_label())]
     assert len({each.get_color() for each in frontiers}) == len(COLOURS) == 8
     assert len({each.get_marker() for each in frontiers}) == len(MARKERS) == 8
+
+
+@pytest.mark.parametrize(("x", "per_ratio"), [("bpp", 24.0), ("bytes", 3 * PIXELS / 1000)])
+def test_sizes_may_be_drawn_as_bits_or_bytes(tmp_path: Path, x: Sizes, per_ratio: float) -> None:
+    made = Run.open(make_loss_run(tmp_path / "demo")).results()
+    by_ratio = plot_frontiers([made], "200 images").axes
+    panels = plot_frontiers([made], "200 images", look=Look(x=x)).axes
+    for axes, before in zip(panels, by_ratio, strict=True):
+        for now, then in zip(axes.lines, before.lines, strict=True):
+            places, ratios = np.asarray(now.get_xydata()), np.asarray(then.get_xydata())
+            np.testing.assert_allclose(places[:, 0], per_ratio / ratios[:, 0])
+            np.testing.assert_allclose(places[:, 1], ratios[:, 1])
+        assert axes.get_xlabel() == X_LABELS[x]
+    zoomed = plot_frontiers([made], "200 images", (18, 25), Look(x=x)).axes[0]
+    assert zoomed.get_xlim() == pytest.approx((per_ratio / 25, per_ratio / 18))
+    with pytest.raises(InputError, match="goes from a number above 0, got 0 to 25"):
+        plot_frontiers([made], "200 images", (0, 25), Look(x=x))
+
+
+@pytest.mark.parametrize("size", [(3.3, 2.8), (6.5, 4.0), (13.0, 5.0)])
+def test_a_picture_is_as_large_as_is_asked_and_holds_its_words(tmp_path: Path, size: tuple[float, float]) -> None:
+    made = Run.open(make_loss_run(tmp_path / "demo")).results()
+    figure = plot_frontiers([made], "200 images", look=Look("A title of one's own", size))
+    assert tuple(figure.get_size_inches()) == size
+    renderer: RendererAgg = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    figure.draw(renderer)
+    words = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text() and text.get_visible()]
+    assert "A title of one's own" in {text.get_text().strip() for text in words}
+    for legend in figure.findobj(Legend):
+        box = legend.get_window_extent(renderer)
+        assert figure.bbox.x0 <= box.x0
+        assert box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0
+
+
+def test_without_a_title_nothing_stands_above_the_axes() -> None:
+    figure = plot_frontiers([results()], "15 images", look=Look(""))
+    assert not [text for text in figure.texts if text.get_text().strip()]
+
+
+def test_what_images_are_uncompressed_is_a_line_that_says_so() -> None:
+    bare = results()
+    trial = Trial(
+        "reference", UNCOMPRESSED_NUMBER, "standard", STANDARD[0].quantizer, "done", bare.standard[90], origin=""
+    )
+    axes = axes_of(plot_frontiers([Results("demo", [trial, *STANDARD], SEARCH)], "15 images"))
+    (drawn,) = [each for each in axes.lines if each.get_linestyle() == ":"]
+    assert set(np.asarray(drawn.get_ydata()).tolist()) == {bare.standard[90].top1}
+    assert f"uncompressed {100 * bare.standard[90].top1:.2f} %" in {text.get_text() for text in axes.texts}
+    assert not [each for each in axes_of(plot_frontiers([bare], "")).lines if each.get_linestyle() == ":"]
 
 
 def test_a_window_zooms_on_what_lies_in_it() -> None:

@@ -27,6 +27,28 @@ def test_absolute_paths_lose_their_folders(path: str, short: str) -> None:
     assert wording.without_folders(path) == short
 
 
+@pytest.mark.parametrize(
+    ("kb", "said"), [(0.4, "0.40"), (9.99, "9.99"), (9.997, "10.0"), (41.26, "41.3"), (99.96, "100"), (1234.5, "1234")]
+)
+def test_sizes_have_three_digits(kb: float, said: str) -> None:
+    assert wording.kilobytes(kb) == said
+
+
+@pytest.mark.parametrize(
+    ("further", "said"),
+    [
+        (None, ""),
+        (0, ""),
+        (7, "about 7 more images would settle it"),
+        (1738, "about 1,700 more images would settle it"),
+        (100_000, "about 100,000 more images would settle it"),
+        (100_001, "over 100,000 more images would settle it"),
+    ],
+)
+def test_how_many_images_would_settle_a_number(further: int | None, said: str) -> None:
+    assert wording.to_settle(further) == said
+
+
 def test_differences_have_a_sign_and_zero_has_no_minus() -> None:
     assert plain(wording.points(1.204)) == "+1.20 points"
     assert plain(wording.points(-0.5)) == f"{MINUS}0.50 points"

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from qsearch.codecs.base import Encoded
@@ -14,6 +15,7 @@ from qsearch.run.building import build_evaluator
 from qsearch.run.folder import Run
 from qsearch.run.real_files import FILE, check_files, unchecked
 from qsearch.run.settings import CodecSettings
+from tests.fakes import fake_images
 from tests.run.test_folder import settings
 
 pytestmark = pytest.mark.usefixtures("plugins")
@@ -47,12 +49,13 @@ def test_a_difference_is_told_with_the_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, larger: int, other: int
 ) -> None:
     run = searched(tmp_path / "a")
-    encode = PillowCodec.encode
+    encode, fourth = PillowCodec.encode, fake_images()[3]
 
     def differently(codec: PillowCodec, source: Any, tables: Any) -> Encoded:
         encoded = encode(codec, source, tables)
-        encoded.size_bytes[3] += larger
-        encoded.images[3, 0, 0, 0] ^= other
+        for index in np.flatnonzero((source == fourth).all(axis=(1, 2, 3))):
+            encoded.size_bytes[index] += larger
+            encoded.images[index, 0, 0, 0] ^= other
         return encoded
 
     monkeypatch.setattr(PillowCodec, "encode", differently)

@@ -59,6 +59,7 @@ SEARCHES = st.builds(
     objective=st.sampled_from(NAMES),
     box=st.sampled_from(BOXES),
     seeds=st.lists(SEEDS, max_size=2).map(tuple),
+    seeds_from=st.lists(WORDS, max_size=2).map(tuple),
     bounds=st.none() | BOUNDS,
     qualities=st.lists(st.integers(1, 100), max_size=4).map(tuple),
 )

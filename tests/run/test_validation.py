@@ -124,6 +124,17 @@ def test_a_run_that_gave_bounds_and_is_gone_is_told(tmp_path: Path, seen: Path, 
     assert note.startswith("run second took its bounds from run first, which is not found")
 
 
+def test_of_a_run_that_gave_this_one_tables_to_begin_with(tmp_path: Path, seen: Path, unseen: Path) -> None:
+    first = searched_on(seen, tmp_path / "elsewhere" / "first")
+    second = searched_on(unseen, tmp_path / "second")
+    second.save(search=msgspec.structs.replace(second.settings.search, seeds_from=(str(first.path),)))
+    with pytest.raises(InputError, match="among those that run first searched on"):
+        refuse_overlap([second], identities(load(seen, 32)))
+    shutil.rmtree(first.path)
+    (note,) = refuse_overlap([second], identities(load(seen, 32)))
+    assert note.startswith("run second began with tables of first, which is not found")
+
+
 def test_runs_that_give_one_another_bounds_end(tmp_path: Path, seen: Path, unseen: Path) -> None:
     first = searched_on(unseen, tmp_path / "first")
     second = searched_on(unseen, tmp_path / "second", bounds_of(first))
@@ -177,6 +188,26 @@ class TestOnTheCommandLine:
         assert "10 of 10 images are among those that run a searched on" in refused.sentence
         assert not validations(Run.open("runs/b"))
         assert self.validate(cli, seen).status == 0
+
+    def test_tables_that_a_run_began_with_bring_the_images_of_theirs(self, cli: Cli, seen: Path, unseen: Path) -> None:
+        self.run(cli, "a", seen)
+        listed = ("--strategy", "listed", "--seeds", "a:1", *FAKE, *self.PREPARED, "--dataset", f"folder:{unseen}")
+        assert cli("run", "--name", "b", *listed).status == 0
+        refused = self.validate(cli, seen)
+        assert refused.status == 2
+        assert "10 of 10 images are among those that run a searched on" in refused.sentence
+        again = cli("run", "--name", "again", "--config", "runs/b/run.toml", "--workers", "1")
+        assert again.status == 0, again.stderr
+        assert Run.open("runs/again").settings.search.seeds_from == (str(Path("runs/a").resolve()),)
+
+    def test_ladders_that_a_run_began_with_bring_theirs(self, cli: Cli, seen: Path, unseen: Path) -> None:
+        learning = ("--dataset", f"folder:{seen}", "--size", "24", "--quality", "50", "--workers", "1")
+        assert cli("learn", "distortion", *learning, "--out", "ladder.json").status == 0
+        listed = ("--strategy", "listed", "--seeds", "ladder.json", "--dataset", f"folder:{unseen}")
+        assert cli("run", "--name", "b", *FAKE, *self.PREPARED, *listed).status == 0
+        refused = self.validate(cli, seen)
+        assert refused.status == 2
+        assert "10 of 10 images are among those that ladder.json was learned from" in refused.sentence
 
     def test_tables_of_a_validation_bring_those_of_its_run(self, cli: Cli, tmp_path: Path, seen: Path) -> None:
         self.run(cli, "a", seen)

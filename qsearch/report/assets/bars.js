@@ -43,4 +43,5 @@ function drawBars(plot, spec) {
     place += 34 + 7.5 * sums[index].length;
   });
   plot.replaceChildren(svg);
+  return svg;
 }

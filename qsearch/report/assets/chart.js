@@ -7,26 +7,51 @@ const CLOUD_HANDICAP = 4; // pixels: a frontier's table is meant before a dot un
 const ALL_TRIALS = "all trials";
 
 class Chart {
-  // id begins the ids of what is drawn, and is the page's only chart of that name.
-  constructor(figure, id, spec, cards) {
+  // id begins the ids of what is drawn, and is the page's only chart of that name; data holds the cards of its points.
+  constructor(figure, id, spec, data) {
     this.id = id;
     this.spec = spec;
-    this.cards = cards;
     this.plot = figure.querySelector(".plot");
-    this.panel = new Panel(figure.querySelector(".panel"));
+    this.panel = new Panel(figure.querySelector(".panel"), data);
     this.view = new View(spec.series.flatMap((series) => series.points));
     this.hidden = new Set();
     this.held = false;
+    this.chosen = false; // whether a reader has selected what is selected
     this.selected = this.firstPlace();
     this.svg = svgElement("svg", { role: "listbox", tabindex: 0, "aria-label": `${spec.title}: tables by ratio` });
     this.plot.replaceChildren(this.svg);
-    this.makeLegend(figure.querySelector(".legend"));
+    this.legend = figure.querySelector(".legend");
+    this.makeLegend();
+    shareDrawing(figure, spec.title, () => this.standalone());
     figure.querySelectorAll("[data-zoom]").forEach((button) => {
       button.addEventListener("click", () => this.zoom(button.dataset.zoom));
     });
     listenToPointer(this);
     listenToKeys(this);
     this.tell();
+  }
+
+  // The same chart of other points: zoom, selection and what is switched off stay as they are.
+  update(spec, data) {
+    const [chosen, names] = [this.chosen && this.selected ? this.at(this.selected) : null, this.legendNames()];
+    this.spec = spec;
+    this.panel.data = data;
+    this.view.follow(spec.series.flatMap((series) => series.points));
+    this.selected = (chosen && this.placeOf(chosen)) || this.firstPlace();
+    if (this.legendNames() !== names) this.makeLegend();
+    this.draw();
+    this.tell();
+  }
+
+  // Where the point of the same table is now, on a frontier rather than in a cloud; null where it is not shown.
+  placeOf(point) {
+    const of = (cloud) =>
+      this.spec.series.flatMap((series, index) => {
+        if ((series.kind === "cloud") !== cloud || !this.shows(series)) return [];
+        const position = series.points.findIndex((other) => other[2] === point[2]);
+        return position < 0 ? [] : [[index, position]];
+      });
+    return [...of(false), ...of(true)][0] || null;
   }
 
   // What there is.
@@ -79,9 +104,9 @@ class Chart {
 
   // Drawing.
 
-  draw() {
+  draw(width = this.plot.clientWidth || 700) {
     const { view } = this;
-    this.width = Math.max(300, this.plot.clientWidth || 700);
+    this.width = Math.max(300, width);
     // Upright on a phone, for labels need room.
     const share = this.width < 480 ? 1.15 : 0.68;
     this.height = Math.round(Math.min(520, Math.max(300, share * this.width)));
@@ -96,7 +121,7 @@ class Chart {
     this.spec.series.forEach((series, index) => {
       if (this.shows(series)) marks.append(series.kind === "cloud" ? this.cloud(series) : this.drawn(series, index));
     });
-    this.overlay = svgElement("g", clipped);
+    this.overlay = svgElement("g", { class: "selection", ...clipped });
     this.svg.replaceChildren(clip, ...this.axes(), marks, this.overlay);
     this.mark();
   }
@@ -122,6 +147,19 @@ class Chart {
     parts.push(svgElement("text", { class: "title", ...middle }, name));
     parts.push(svgElement("text", { class: "title", x: 4, y: 14 }, this.spec.y_label));
     return parts;
+  }
+
+  // What is shown now, without the selection, as a drawing of its own.
+  standalone() {
+    const legend = this.groups().filter(([name, series]) => series && !this.hidden.has(name));
+    const named = legend.map(([name, series]) => [this.marksOf(series), name]);
+    return standaloneSvg(this.spec.title, named, () => {
+      this.draw(SHEET_WIDTH);
+      const drawn = this.svg.cloneNode(true);
+      drawn.querySelector(".selection").remove();
+      this.draw();
+      return drawn;
+    });
   }
 
   pixels(series) {
@@ -178,25 +216,39 @@ class Chart {
     return pixels.map(([x, y], index) => (index === 0 ? `M${x} ${y}` : join([x, y]))).join("");
   }
 
-  makeLegend(legend) {
+  // What the legend switches, as [name, series that is drawn beside it or null].
+  groups() {
     const groups = new Map();
     for (const series of this.spec.series) if (series.points.length) groups.set(series.group, series);
     if (this.spec.series.some((series) => series.kind === "cloud")) groups.set(ALL_TRIALS, null);
-    for (const [name, series] of groups) {
+    return [...groups];
+  }
+
+  legendNames() {
+    return JSON.stringify(this.groups().map(([name]) => name));
+  }
+
+  makeLegend() {
+    this.legend.replaceChildren();
+    for (const [name, series] of this.groups()) {
       const button = textElement("button", name);
       button.type = "button";
-      button.setAttribute("aria-pressed", "true");
+      button.setAttribute("aria-pressed", String(!this.hidden.has(name)));
       if (series) button.prepend(this.legendMark(series));
       button.addEventListener("click", () => button.setAttribute("aria-pressed", String(this.toggle(name))));
-      legend.append(button);
+      this.legend.append(button);
     }
   }
 
   legendMark(series) {
     const svg = svgElement("svg", { viewBox: "-12 -7 24 14", "aria-hidden": "true" });
-    if (series.kind !== "points") svg.append(svgElement("path", { d: "M-12 0H12", ...lineStyle(series) }));
-    svg.append(svgElement("path", markerStyle(series, "none")));
+    svg.append(...this.marksOf(series));
     return svg;
+  }
+
+  marksOf(series) {
+    const line = series.kind === "points" ? [] : [svgElement("path", { d: "M-12 0H12", ...lineStyle(series) })];
+    return [...line, svgElement("path", markerStyle(series, "none"))];
   }
 
   // Switches a group of series on or off, and answers which.
@@ -212,6 +264,7 @@ class Chart {
 
   select(place) {
     this.selected = place;
+    this.chosen = true;
     if (place && !this.view.contains(this.at(place))) {
       this.view.moveTo(this.at(place));
       this.draw();
@@ -231,7 +284,7 @@ class Chart {
       return;
     }
     const point = this.at(this.selected);
-    this.panel.show(point[2], this.where(point), this.cards[point[3]], this.held);
+    this.panel.show(point[2], this.where(point), point[3], this.held);
   }
 
   // Rings the selected point, and those of the same table.

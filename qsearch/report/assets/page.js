@@ -4,9 +4,10 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 
 const charts = [...document.querySelectorAll("[data-chart]")].map(
-  (figure, index) => new Chart(figure, `chart-${index}`, data.charts[figure.dataset.chart], data.cards),
+  (figure, index) => new Chart(figure, `chart-${index}`, data.charts[figure.dataset.chart], data),
 );
 const barPlots = [...document.querySelectorAll("[data-bars]")].map((figure) => ({
+  figure,
   plot: figure.querySelector(".plot"),
   spec: data.bars[Number(figure.dataset.bars)].value.bars,
 }));
@@ -15,6 +16,14 @@ function drawAll() {
   charts.forEach((chart) => chart.draw());
   barPlots.forEach(({ plot, spec }) => drawBars(plot, spec));
 }
+
+for (const { figure, spec } of barPlots) {
+  shareDrawing(figure, spec.title, () => standaloneSvg(spec.title, [], (sheet) => drawBars(sheet, spec)));
+}
+document.querySelectorAll(".scroll").forEach((scroll) => {
+  stackOnPhones(scroll.querySelector("table"));
+  shareTable(scroll);
+});
 
 drawAll();
 let lastWidth = document.documentElement.clientWidth;

@@ -4,17 +4,30 @@
 const MARGIN = { left: 52, right: 14, top: 28, bottom: 46 };
 const DEEPEST = 1 / 2000; // of the whole width
 
+// The part of the plane that holds all points, and a little more.
+function homeOf(points) {
+  const span = (values) => {
+    if (!values.length) return [0, 1];
+    const [low, high] = [values.reduce((one, two) => Math.min(one, two)), values.reduce((one, two) => Math.max(one, two))];
+    const margin = 0.05 * (high - low) || 0.5 * Math.abs(high) || 1;
+    return [low - margin, high + margin];
+  };
+  const [x0, x1] = span(points.map(([x]) => x));
+  const [y0, y1] = span(points.map(([, y]) => y));
+  return { x0, x1, y0, y1 };
+}
+
 class View {
   constructor(points) {
-    const span = (values) => {
-      const [low, high] = [Math.min(...values), Math.max(...values)];
-      const margin = 0.05 * (high - low) || 0.5 * Math.abs(high) || 1;
-      return [low - margin, high + margin];
-    };
-    const [x0, x1] = span(points.map(([x]) => x));
-    const [y0, y1] = span(points.map(([, y]) => y));
-    this.home = { x0, x1, y0, y1 };
+    this.home = homeOf(points);
     this.reset();
+  }
+
+  // There are other points now: all of them are shown where all were, else the same part of the plane.
+  follow(points) {
+    const whole = Object.keys(this.home).every((end) => this[end] === this.home[end]);
+    this.home = homeOf(points);
+    if (whole) this.reset();
   }
 
   reset() {

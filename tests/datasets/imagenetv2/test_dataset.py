@@ -10,6 +10,7 @@ from PIL import Image
 from qsearch.datasets import load_dataset
 from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.datasets.download import Downloader
+from qsearch.datasets.imagenetv2.manifest import BuildSettings, read_manifest
 from qsearch.errors import InputError
 from qsearch.testing import DatasetContract
 from tests.datasets.imagenetv2.builds import drawn, files, run
@@ -37,6 +38,40 @@ def test_another_size(world: World, downloader: Downloader, tmp_path: Path) -> N
     folder = built(world, downloader, tmp_path)
     with pytest.raises(InputError, match=r"was prepared at 224 pixels, got --size 299: leave --size out"):
         load_dataset(f"imagenetv2:{folder}", DatasetOptions(size=299))
+
+
+class TestAsStored:
+    def test_photographs_are_compressed_and_what_was_prepared_is_shown(
+        self, world: World, downloader: Downloader, tmp_path: Path
+    ) -> None:
+        folder = built(world, downloader, tmp_path)
+        prepared = load_dataset(f"imagenetv2:{folder}")
+        found = load_dataset(f"imagenetv2:{folder}", DatasetOptions(encode_size="as-stored"))
+        assert np.array_equal(found.images, prepared.images)
+        assert found.stored is not None
+        for index, (entry, size) in enumerate(zip(read_manifest(folder), found.stored.sizes.tolist(), strict=True)):
+            assert size == [entry.height, entry.width]
+            assert np.array_equal(found.shown(found.compressed(index)[0]), prepared.images[index])
+        assert "12 of 12 files are JPEG already" in found.notes[-1]
+
+    def test_a_build_without_its_photographs_is_refused(
+        self, world: World, downloader: Downloader, tmp_path: Path
+    ) -> None:
+        world.publish(drawn(world))
+        run(world, tmp_path / "out", downloader, BuildSettings(classes=4, per_class=3, seed=3, originals=False))
+        with pytest.raises(InputError, match="built without its photographs: leave --encode-size as-stored out"):
+            load_dataset(f"imagenetv2:{tmp_path / 'out'}", DatasetOptions(encode_size="as-stored"))
+
+    def test_another_photograph_in_its_place_is_refused(
+        self, world: World, downloader: Downloader, tmp_path: Path
+    ) -> None:
+        folder = built(world, downloader, tmp_path)
+        first, second = (entry.original for entry in list(read_manifest(folder))[:2])
+        assert first is not None
+        assert second is not None
+        (folder / first).write_bytes((folder / second).read_bytes())
+        with pytest.raises(InputError, match=f"{first} does not give the image that was prepared of it any more"):
+            load_dataset(f"imagenetv2:{folder}", DatasetOptions(encode_size="as-stored"))
 
 
 @pytest.mark.parametrize("name", ["", "nowhere"])
