@@ -20,7 +20,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -114,20 +114,29 @@ def compared(rows: Mapping[str, Row], standard: Sequence[Row], encoder: str) -> 
 
 
 class Kept:
-    """What was measured, a line each, so that an interrupted benchmark goes on where it was."""
+    """Answers of functions that take long, a line each, so that an interrupted benchmark goes on where it was."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         lines = path.read_text().splitlines() if path.exists() else []
-        self._known = {line["of"]: Row(**line["row"]) for line in map(json.loads, lines)}
+        self._known = {line["of"]: line["answer"] for line in map(json.loads, lines)}
 
     def measured(self, evaluator: Evaluator, tables: QuantTables) -> Row:
         """``tables`` on all images of ``evaluator``."""
-        of = f"{evaluator.dataset.digest} {tables.digest}"
+        of = f"row {evaluator.dataset.digest} {tables.digest}"
+        return Row(**self._answer(of, lambda: asdict(measured(evaluator, tables))))
+
+    def steered(self, evaluator: Evaluator, ratio: float, tables: QuantTables) -> QuantTables | None:
+        """``tables`` scaled to ``ratio``; None where they cannot be."""
+        of = f"steered {evaluator.dataset.digest} {ratio:g} {tables.digest}"
+        found = self._answer(of, lambda: steered(evaluator, ratio, tables))
+        return None if found is None else QuantTables.from_bytes(bytes.fromhex(found))
+
+    def _answer(self, of: str, ask: Callable[[], Any]) -> Any:
         if of not in self._known:
-            self._known[of] = measured(evaluator, tables)
+            self._known[of] = ask()
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            append_line(self._path, json.dumps({"of": of, "row": asdict(self._known[of])}))
+            append_line(self._path, json.dumps({"of": of, "answer": self._known[of]}))
         return self._known[of]
 
 
@@ -149,14 +158,17 @@ def evaluator_of(shared: Path, part: str) -> Evaluator:
     return build_evaluator(settings, usable_cores())
 
 
-def steered(evaluator: Evaluator, ratio: float, random: int) -> dict[str, QuantTables]:
-    """The published tables and ``random`` sorted random ones, by name, those that can be scaled to ``ratio``."""
+def steered(evaluator: Evaluator, ratio: float, tables: QuantTables) -> str | None:
+    """``tables`` scaled to ``ratio``, as QuantTables.to_bytes in hexadecimal; None where they cannot be."""
+    admitted = Steering(evaluator, ratio).admit(tables)
+    return None if admitted.reason else admitted.tables.to_bytes().hex()
+
+
+def shapes(random: int) -> dict[str, QuantTables]:
+    """The published tables and ``random`` sorted random ones, by name."""
     strategy = SortedRandom(SearchSpace.full(), 0)
-    wanted = {f"published:{name}": published_tables(name) for name in published_names()}
-    wanted |= {f"sorted-random {number}": strategy.ask(number) for number in range(random)}
-    gate = Steering(evaluator, ratio)
-    admitted = {name: gate.admit(tables) for name, tables in wanted.items()}
-    return {name: each.tables for name, each in admitted.items() if not each.reason}
+    published = {f"published:{name}": published_tables(name) for name in published_names()}
+    return published | {f"sorted-random {number}": strategy.ask(number) for number in range(random)}
 
 
 def images_per_second(images: npt.NDArray[np.uint8]) -> dict[str, float]:
@@ -182,9 +194,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     options = parser.parse_args()
     shared = Path(os.environ.get("QSEARCH_SHARED") or Path(__file__).parents[2] / "shared")
-    kept = Kept(Path("runs/encoders/rows.jsonl"))
+    kept = Kept(Path("runs/encoders/answers.jsonl"))
     evaluators = {part: evaluator_of(shared, part) for part in PARTS}
-    tables = {ratio: steered(evaluators["search"], ratio, options.tables) for ratio in RATIOS}
+    tables: dict[float, dict[str, QuantTables]] = {}
+    for ratio in RATIOS:
+        found = {name: kept.steered(evaluators["search"], ratio, one) for name, one in shapes(options.tables).items()}
+        tables[ratio] = {name: one for name, one in found.items() if one is not None}
     results: list[dict[str, Any]] = []
     baseline_savings: dict[tuple[float, str, str], Floats] = {}
     for part, evaluator in evaluators.items():
@@ -194,8 +209,8 @@ def main() -> None:
             for equal in EQUAL:
                 baseline_savings[ratio, part, equal] = savings(list(rows.values()), standard, "baseline", equal)
             for encoder in ("optimize", "progressive"):
-                found = compared(rows, standard, encoder)
-                results.append({"images": f"photos/{part}", "ratio": ratio, "encoder": encoder, **found})
+                what = {"images": f"photos/{part}", "ratio": ratio, "encoder": encoder}
+                results.append(what | compared(rows, standard, encoder))
                 print(json.dumps(results[-1], indent=1), flush=True)
     other_images = [
         {

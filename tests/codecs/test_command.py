@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -220,5 +221,6 @@ def test_workers_get_it_whole_and_leave_nothing_behind(temporary: Path) -> None:
     (used,) = temporary.iterdir()
     assert used.name.startswith(TEMPORARY)
     assert stat.S_IMODE(used.stat().st_mode) == stat.S_IRWXU
+    assert isinstance(files, Generator)
     files.close()
     assert list(temporary.iterdir()) == []
