@@ -208,16 +208,16 @@ class TestEveryWeightSet:
         from PIL import Image
         from torchvision import models
 
-        weight_set = models.get_model_weights("resnet50").IMAGENET1K_V2
+        weight_set = models.get_model_weights("mobilenet_v2").IMAGENET1K_V2
         folder = tmp_path / "torch" / "hub" / "checkpoints"
         folder.mkdir(parents=True)
-        save(tmp_path, "resnet50").rename(folder / str(weight_set.url).rsplit("/", 1)[-1])
+        save(tmp_path, "mobilenet_v2").rename(folder / str(weight_set.url).rsplit("/", 1)[-1])
         monkeypatch.setattr("qsearch.classifiers.torchvision._hash_in_name", lambda file: None)
         images = random_images(2, 300)
         with torch.inference_mode():
             batch = torch.stack([weight_set.transforms()(Image.fromarray(image)) for image in images])
-            expected = network("resnet50")(batch).numpy()
-        classifier = load("resnet50", "IMAGENET1K_V2")
+            expected = network("mobilenet_v2")(batch).numpy()
+        classifier = load("mobilenet_v2", "IMAGENET1K_V2")
         assert classifier.settings()["preprocessing"] == "shorter side 232 bilinear, centre crop 224x224"
         np.testing.assert_allclose(classifier.logits(images), expected, atol=1e-3 * expected.std())
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qsearch.evaluation.measurement import Measurement
+from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.space import SearchSpace
 from qsearch.space.shapes import ShapeSpace, shape_of
 from qsearch.strategies.opentuner import OpenTuner
@@ -48,17 +48,21 @@ def in_another_process(script: str, cwd: Path, hash_seed: str = "0") -> str:
     return done.stdout
 
 
-def test_every_arm_outlives_its_start() -> None:
-    trials = drive(opentuner(SearchSpace.full(), fitness=NoBetterThanAnother()), 1000, look_ahead=4)
-    shares = Counter(trial.origin for trial in trials)
+@pytest.fixture(scope="module")
+def unrewarded() -> list[Trial]:
+    """A thousand trials of which none is better than another."""
+    return drive(opentuner(SearchSpace.full(), fitness=NoBetterThanAnother()), 1000, look_ahead=4)
+
+
+def test_every_arm_outlives_its_start(unrewarded: list[Trial]) -> None:
+    shares = Counter(trial.origin for trial in unrewarded)
     assert shares.keys() == ARMS
     assert min(shares.values()) > RING
 
 
-def test_annealing_goes_on_after_its_first_ring_of_neighbours() -> None:
+def test_annealing_goes_on_after_its_first_ring_of_neighbours(unrewarded: list[Trial]) -> None:
     space = SearchSpace.full()
-    trials = drive(opentuner(space, fitness=NoBetterThanAnother()), 1000, look_ahead=4)
-    walk = [space.to_vector(trial.tables) for trial in trials if trial.origin == "annealing"]
+    walk = [space.to_vector(trial.tables) for trial in unrewarded if trial.origin == "annealing"]
     changed = [int((vector != walk[0]).sum()) for vector in walk]
     ring = next(index for index, entries in enumerate(changed) if entries > 1)  # a neighbour of another state
     assert RING - 10 < ring <= RING  # those that round to the state itself are not proposed

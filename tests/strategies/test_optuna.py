@@ -145,8 +145,9 @@ def test_the_population_is_the_number_of_trials_before_the_first_offspring() -> 
         strategy = OptunaNsga2(BOX, 1, fitness=LinearFitness(), population=population)
         return [trial.tables for trial in drive(strategy, 40)]
 
-    assert proposed(10)[:10] == proposed(30)[:10]
-    assert proposed(10)[10:30] != proposed(30)[10:30]
+    few, many = proposed(10), proposed(30)
+    assert few[:10] == many[:10]
+    assert few[10:30] != many[10:30]
 
 
 class ByDivergence:

@@ -21,6 +21,7 @@ from tests.datasets.web import Asked, Page, Web
 WNIDS = tuple(f"n{number:08d}" for number in range(1_000_000, 1_001_000))
 KEY = "0123456789abcdef-the-key"
 TARBALL = "imagenetv2-matched-frequency.tar.gz"
+ADDRESS = "http://address-of-the-web"
 LICENCES = [{"id": 0, "name": "All Rights Reserved"}, {"id": 4, "name": "Attribution License"}]
 
 
@@ -42,6 +43,38 @@ def jpeg(seed: str, width: int, height: int) -> bytes:
     return file.getvalue()
 
 
+@cache
+def metadata() -> dict[str, str]:
+    """The files of the metadata; :data:`ADDRESS` stands for the web's."""
+    pairs = [(candidate(class_, number), wnid) for class_, wnid in enumerate(WNIDS) for number in range(10)]
+    order = np.random.RandomState(1).permutation(len(pairs))
+    chosen = [pairs[index] for index in order]
+    records = [record(class_, number) for class_ in range(1000) for number in range(10)]
+    records += [{**records[0], "id_ours": "f" * 40}]  # a candidate of no test set
+    again = [{**records[0], "url": f"{ADDRESS}/another-address"}]  # found twice: the first counts
+    return {
+        "datasets/imagenetv2-b-33.json": json.dumps({"seed": 1, "target_size": 10000, "image_filenames": chosen}),
+        "search_results/2018-08-01_a.json": json.dumps(records[:6000], indent=1),
+        "search_results/2018-09-01_b.json": json.dumps(records[6000:] + again, indent=1),
+    }
+
+
+def record(class_: int, number: int) -> dict[str, Any]:
+    shapes: list[tuple[Any, Any]] = [(640, 480), ("640", "480"), (None, None)]
+    width, height = shapes[number % 3]
+    id_ = flickr_id(class_, number)
+    return {
+        "id_ours": candidate(class_, number),
+        "id_search_engine": id_,
+        "url": f"{ADDRESS}/static/{id_}_c.jpg",
+        "url_type": "url_c",
+        "wnid": WNIDS[class_],
+        "width": width,
+        "height": height,
+        "search_engine": "flickr",
+    }
+
+
 class World:
     """A clone of the metadata in ``folder``, and the sites of Flickr and of the publication in ``web``."""
 
@@ -60,34 +93,10 @@ class World:
         web.pages["/rest/"] = self._api
 
     def write_metadata(self) -> None:
-        pairs = [(candidate(class_, number), wnid) for class_, wnid in enumerate(WNIDS) for number in range(10)]
-        order = np.random.RandomState(1).permutation(len(pairs))
-        chosen = [pairs[index] for index in order]
-        path = self.metadata / "data/datasets/imagenetv2-b-33.json"
-        path.parent.mkdir(parents=True)
-        path.write_text(json.dumps({"seed": 1, "target_size": 10000, "image_filenames": chosen}))
-        records = [self.record(class_, number) for class_ in range(1000) for number in range(10)]
-        records += [{**records[0], "id_ours": "f" * 40}]  # a candidate of no test set
-        again = [{**records[0], "url": f"{self.web.address}/another-address"}]  # found twice: the first counts
-        for name, part in (("2018-08-01_a.json", records[:6000]), ("2018-09-01_b.json", records[6000:] + again)):
-            path = self.metadata / "data/search_results" / name
+        for name, text in metadata().items():
+            path = self.metadata / "data" / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(part, indent=1))
-
-    def record(self, class_: int, number: int) -> dict[str, Any]:
-        shapes: list[tuple[Any, Any]] = [(640, 480), ("640", "480"), (None, None)]
-        width, height = shapes[number % 3]
-        id_ = flickr_id(class_, number)
-        return {
-            "id_ours": candidate(class_, number),
-            "id_search_engine": id_,
-            "url": f"{self.web.address}/static/{id_}_c.jpg",
-            "url_type": "url_c",
-            "wnid": WNIDS[class_],
-            "width": width,
-            "height": height,
-            "search_engine": "flickr",
-        }
+            path.write_text(text.replace(ADDRESS, self.web.address))
 
     def photos(self) -> list[Photo]:
         return read_photos(self.metadata, "matched-frequency")
