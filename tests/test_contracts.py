@@ -54,7 +54,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 """What a strategy needs, or what makes it quick; those that model what they were told propose from the model in most of
 the contract's trials."""
 TRIALS = {"bayesian": 40, "bayesian-grid": 40, "optuna-tpe": 32}
-"""Of those that model from their eleventh trial on and take long over each: at least two thirds of them are modelled."""
+"""Of those that model from their eleventh trial on and take long over each: two thirds and more are modelled."""
 
 
 class TestStrategies(StrategyContract):
