@@ -131,18 +131,6 @@ def qsearch(tmp_path: Path, plugin_folder: Path) -> Command:
     return Command(tmp_path, plugin_folder)
 
 
-@pytest.fixture
-def succeed(qsearch: Command) -> Callable[..., str]:
-    """The command line where it has to work: what it prints."""
-
-    def run(*arguments: str, **options: Any) -> str:
-        finished = qsearch(*arguments, **options)
-        assert finished.returncode == 0, finished.stderr
-        return str(finished.stdout)
-
-    return run
-
-
 @dataclass(frozen=True)
 class Finished:
     """What a command line did."""
@@ -179,6 +167,18 @@ def cli(
 
     yield run
     signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def succeed(cli: Callable[..., Finished]) -> Callable[..., str]:
+    """The command line in this process where it has to work: what it prints."""
+
+    def run(*arguments: str) -> str:
+        finished = cli(*arguments)
+        assert finished.status == 0, finished.stderr
+        return finished.stdout
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -142,5 +142,7 @@ def of_network(results: Results, index: int, name: str) -> Results:
             raise InputError(f"run {results.name} has {trial.measurement.networks} networks, asked for {index + 1}.")
         return replace(trial, measurement=trial.measurement.of_network(index))
 
-    reference, search = ([one(trial) for trial in trials] for trials in (results.reference, results.search))
+    reference, search = (
+        Trials.of([one(trial) for trial in trials], trials.at_hand) for trials in (results.reference, results.search)
+    )
     return Results(name, reference, search, results.objective, results.like_quality)

@@ -63,9 +63,11 @@ class Trials(Sequence[Trial]):
         self._rows = np.arange(len(columns.numbers)) if rows is None else rows
 
     @classmethod
-    def of(cls, trials: Sequence[Trial]) -> "Trials":
-        """``trials`` that are there already."""
-        return trials if isinstance(trials, Trials) else cls(_columns(trials), list(trials).__getitem__)
+    def of(cls, trials: Sequence[Trial], at_hand: Callable[[], AbstractContextManager[None]] = nullcontext) -> "Trials":
+        """``trials`` that are there already; ``at_hand`` is where their arrays come from."""
+        if isinstance(trials, Trials):
+            return trials
+        return cls(_columns(trials), list(trials).__getitem__, at_hand=at_hand)
 
     def __len__(self) -> int:
         return len(self._rows)

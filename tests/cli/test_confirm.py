@@ -115,9 +115,7 @@ def test_the_search_goes_on_as_one_that_was_never_confirmed(cli: Cli, demo: Path
     assert mine == whole
 
 
-def test_one_that_was_killed_goes_on(qsearch: Command, tmp_path: Path) -> None:
-    environment = {"FAKE_DATASET_IMAGES": str(IMAGES)}
-    qsearch.environment |= environment
+def test_one_that_was_killed_goes_on(cli: Cli, many: None, qsearch: Command, tmp_path: Path) -> None:
     slowly = ("--dataset", "fake", "--classifier", "fake:sleep=0.01", "--workers", "1", "--trials", "4", "--seed", "1")
     path = tmp_path / "runs" / "killed" / "confirmations" / "4-trials"
     process = qsearch.start("run", "--name", "killed", *slowly)
@@ -125,11 +123,10 @@ def test_one_that_was_killed_goes_on(qsearch: Command, tmp_path: Path) -> None:
     os.kill(process.pid, signal.SIGKILL)
     status, _, errors = finish(process)
     assert status == -signal.SIGKILL, errors
-    assert "Not confirmed yet: 'qsearch resume killed'" in qsearch("show", "killed").stdout
-    assert qsearch("resume", "killed", "--workers", "1").returncode == 0
-    assert qsearch("run", "--name", "whole", *slowly).returncode == 0
-    killed, whole = (json.loads(qsearch("show", name, "--json").stdout)["confirmed"] for name in ("killed", "whole"))
-    assert killed == whole
+    assert "Not confirmed yet: 'qsearch resume killed'" in cli("show", "killed").stdout
+    assert cli("resume", "killed", "--workers", "1").status == 0
+    assert cli("run", "--name", "whole", *slowly).status == 0
+    assert stated(cli, "killed") == stated(cli, "whole")
 
 
 def test_export_and_best_take_it_and_say_what_it_rests_on(cli: Cli, demo: Path, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_bad_input_is_one_sentence(
     assert not (tmp_path / "out").exists()
 
 
-def test_interrupted_it_says_so_and_goes_on_where_it_stopped(qsearch: Command, tmp_path: Path) -> None:
+def test_interrupted_it_says_so_and_goes_on_where_it_stopped(call: Call, qsearch: Command, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (700, 700, 3), dtype=np.uint8)
     for index in range(120):
@@ -128,12 +128,12 @@ def test_interrupted_it_says_so_and_goes_on_where_it_stopped(qsearch: Command, t
     there = list((tmp_path / "out").iterdir())
     assert 0 < len(there) < 120
     assert {path.suffix for path in there} == {".jpg"}
-    finished = qsearch(*arguments)
+    finished = call(*arguments)
     assert f"encoded: {120 - len(there)} files" in finished.stdout
     assert f"there already: {len(there)} files" in finished.stdout
 
 
-def test_what_a_killed_call_left_unfinished_the_same_call_clears(qsearch: Command, tmp_path: Path) -> None:
+def test_what_a_killed_call_left_unfinished_the_same_call_clears(call: Call, qsearch: Command, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (900, 900, 3), dtype=np.uint8)
     for index in range(40):
@@ -151,6 +151,6 @@ def test_what_a_killed_call_left_unfinished_the_same_call_clears(qsearch: Comman
             with Image.open(path) as image:
                 image.load()
     partial_path(tmp_path / "out" / "039.jpg").write_bytes(b"half")  # should the kills have come between two files
-    finished = qsearch(*arguments)
+    finished = call(*arguments)
     assert finished.returncode == 0, finished.stderr
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"{index:03}.jpg" for index in range(40)]

@@ -22,7 +22,7 @@ from qsearch.archive.store import Archive
 from qsearch.errors import InputError
 from qsearch.evaluation.measurement import Trial
 from qsearch.run.folder import Run
-from tests.conftest import Command
+from tests.conftest import Command, Finished
 
 TRIALS = 50
 SEARCH = (
@@ -221,18 +221,20 @@ def test_what_workers_held_when_they_ended_is_no_news(qsearch: Command) -> None:
 
 
 @linux_only
-def test_two_processes_on_one_run(qsearch: Command, tmp_path: Path, unbroken: list[Trial]) -> None:
+def test_two_processes_on_one_run(
+    qsearch: Command, cli: Callable[..., Finished], tmp_path: Path, unbroken: list[Trial]
+) -> None:
     path = tmp_path / "runs" / "shared"
     first = qsearch.start("run", "--name", "shared", *SEARCH, "--workers", "1")
     wait_until(lambda: recorded(path) >= 3, "3 trials")
     os.kill(first.pid, signal.SIGSTOP)
-    second = qsearch("resume", "shared", "--workers", "1")
-    reader = qsearch("show", "shared")
+    second = cli("resume", "shared", "--workers", "1")
+    reader = cli("show", "shared")
     os.kill(first.pid, signal.SIGCONT)
-    assert second.returncode == 1
+    assert second.status == 1
     last = second.stderr.splitlines()[-1]
     assert last == "qsearch: runs/shared is in use by another process: wait for it to end, or stop it."
-    assert reader.returncode == 0
+    assert reader.status == 0
     status, _, errors = finish(first)
     assert status == 0, errors
     assert trials(path) == unbroken

@@ -188,7 +188,7 @@ def test_a_race_does_not_go_on_with_other_images(cli: Cli, raced: Run, monkeypat
     assert "is a race, which compares tables image by image, and its images changed" in finished.sentence
 
 
-def test_killed_in_the_middle_it_ends_as_one_that_never_was(qsearch: Command, unbroken: Path) -> None:
+def test_killed_in_the_middle_it_ends_as_one_that_never_was(cli: Cli, qsearch: Command, unbroken: Path) -> None:
     path = qsearch.folder / "runs" / "killed"
     slow = ("--classifier", "fake:sleep=0.01", "--workers", "2")
     process = qsearch.start("run", "--name", "killed", *SEARCH, *RACE, *slow)
@@ -196,8 +196,8 @@ def test_killed_in_the_middle_it_ends_as_one_that_never_was(qsearch: Command, un
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     left = recorded(path)
-    resumed = qsearch("resume", "killed", "--workers", "2")
-    assert resumed.returncode == 0, resumed.stderr
+    resumed = cli("resume", "killed", "--workers", "2")
+    assert resumed.status == 0, resumed.stderr
     assert 40 <= left < 60
     assert all_of(path) == all_of(unbroken)
 

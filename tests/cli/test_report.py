@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qsearch.run.settings import CodecSettings
-from tests.conftest import Command
+from tests.conftest import Finished
 from tests.made_up_runs import make_run
 
 
@@ -20,11 +20,11 @@ def test_it_writes_into_the_first_run_unless_told(tmp_path: Path, succeed: Calla
     assert (tmp_path / "elsewhere.html").is_file()
 
 
-def test_runs_measured_otherwise_share_no_report(tmp_path: Path, qsearch: Command) -> None:
+def test_runs_measured_otherwise_share_no_report(tmp_path: Path, cli: Callable[..., Finished]) -> None:
     make_run(tmp_path / "runs" / "one")
     make_run(tmp_path / "runs" / "two", codec=CodecSettings(subsampling="4:4:4"))
-    refused = qsearch("report", "one", "two")
-    assert refused.returncode == 2
+    refused = cli("report", "one", "two")
+    assert refused.status == 2
     assert "cannot be compared" in refused.stderr
     assert not list(tmp_path.rglob("*.html"))
 
@@ -46,11 +46,11 @@ def test_a_histogram_is_drawn_of_a_window(tmp_path: Path, succeed: Callable[...,
     ],
 )
 def test_what_cannot_be_drawn_is_said(
-    tmp_path: Path, qsearch: Command, arguments: tuple[str, ...], sentence: str
+    tmp_path: Path, cli: Callable[..., Finished], arguments: tuple[str, ...], sentence: str
 ) -> None:
     make_run(tmp_path / "runs" / "one")
-    refused = qsearch("plot", "one", *arguments)
-    assert refused.returncode == 2
+    refused = cli("plot", "one", *arguments)
+    assert refused.status == 2
     assert sentence in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
     assert not list(tmp_path.rglob("*.png"))

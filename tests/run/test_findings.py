@@ -1,9 +1,13 @@
 """What a run found and what its validations say: which tables are picked, validated and counted."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from qsearch.analysis.gains import bootstrap_gains
+from qsearch.analysis.results import of_network
+from qsearch.archive.database import open_checked
 from qsearch.errors import InputError
 from qsearch.run.findings import found_by, picks_of, tables_to_validate
 from qsearch.run.folder import Run
@@ -14,6 +18,21 @@ from tests.made_up_runs import done, make_run, tables
 def run(tmp_path: Path) -> Run:
     """Its frontier is 0, 1, 3, 5 at ratios 10, 18, 22, 30; quality 50 has ratio 20 and 70 %."""
     return Run.open(make_run(tmp_path / "demo"))
+
+
+def test_arrays_of_one_network_s_gains_are_read_through_one_connection_to_each_series(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = of_network(run.results(), 0, "one")
+    opened: list[Path] = []
+
+    def opening(path: Path, read_only: bool) -> sqlite3.Connection:
+        opened.append(path)
+        return open_checked(path, read_only)
+
+    monkeypatch.setattr("qsearch.archive.store.open_checked", opening)
+    bootstrap_gains(results, results.done[0], resamples=10)
+    assert 1 <= len(opened) <= 2
 
 
 def test_the_frontier_is_validated_by_default(run: Run) -> None:
