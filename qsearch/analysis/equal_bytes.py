@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def gains_at_equal_bytes(
             known = ~np.isnan(gains)
             ones = np.ones((1, len(values)))
             means, resampled = [], []
-            for weights in (ones, *resample_weights(len(values), resamples, seed)):
+            for weights in chain([ones], resample_weights(len(values), resamples, seed)):
                 means.append(_mean(gains, known, weights))
                 resampled.append(_on_average(curve_bytes, points, size_bytes, values, weights))
             found[name] = EqualBytes(

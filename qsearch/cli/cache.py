@@ -7,6 +7,7 @@ import click
 from qsearch.cli.declared import Number
 from qsearch.datasets.cache import cache_folder
 from qsearch.datasets.cache_contents import KINDS, cache_entries, clear
+from qsearch.report import wording
 
 
 @click.group()
@@ -26,8 +27,8 @@ def show(json_: bool) -> None:
         return
     click.echo(f"Cache {cache_folder()} (QSEARCH_CACHE names another place)")
     for kind, each in sizes.items():
-        click.echo(f"  {kind:<10} {_entries(len(each)):>13}  {_size(sum(each)):>9}  {KINDS[kind]}")
-    click.echo(f"In all {_size(total)}; 'qsearch cache clear' removes what is not in use.")
+        click.echo(f"  {kind:<10} {_entries(len(each)):>13}  {wording.size(sum(each)):>9}  {KINDS[kind]}")
+    click.echo(f"In all {wording.size(total)}; 'qsearch cache clear' removes what is not in use.")
 
 
 @cache.command("clear")
@@ -46,15 +47,8 @@ def clear_(kinds: tuple[str, ...], older_than: float) -> None:
     """
     done = clear((entry for entry in cache_entries() if entry.kind in (kinds or KINDS)), older_than)
     stays = f"; {_entries(done.in_use)} in use stayed" if done.in_use else ""
-    click.echo(f"removed {_entries(done.entries)}, {_size(done.size_bytes)}{stays}")
+    click.echo(f"removed {_entries(done.entries)}, {wording.size(done.size_bytes)}{stays}")
 
 
 def _entries(count: int) -> str:
     return f"{count:,} entr{'y' if count == 1 else 'ies'}"
-
-
-def _size(size_bytes: int) -> str:
-    for factor, unit in ((1e9, "GB"), (1e6, "MB")):
-        if size_bytes >= factor:
-            return f"{size_bytes / factor:.1f} {unit}"
-    return f"{size_bytes / 1e3:.1f} kB"

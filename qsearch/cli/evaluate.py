@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from qsearch.cli import completion
 from qsearch.cli.declared import assignment
@@ -157,11 +156,8 @@ def _ladder(model: "TableModel", path: Path | None) -> "Ladder":
 def _settings(
     model: "TableModel", classifier: str | None, measures: tuple[str, ...], given: dict[str, Any]
 ) -> RunSettings:
-    dataset = settings_of_dataset(given)
-    if given["labels"] is not None:
-        dataset = msgspec.structs.replace(dataset, labels=given["labels"])
     return RunSettings(
-        dataset=dataset,
+        dataset=settings_of_dataset(given),
         classifiers=() if classifier is None else (settings_of_classifier(classifier, given),),
         # Models stand below codecs, and say a subsampling in words.
         codec=CodecSettings(subsampling=model.subsampling),  # type: ignore[arg-type]

@@ -322,7 +322,9 @@ def settings_of(settings: RunSettings, given: Mapping[str, Any], named: Collecti
 def settings_of_dataset(given: Mapping[str, Any]) -> DatasetSettings:
     """The dataset that the user gave."""
     own = dict(map(assignment("--dataset-option"), given["dataset_options"]))
-    return DatasetSettings(spec=_absolute(given["dataset"]), options=own, **given_fields(DatasetOptions, given))
+    found = DatasetSettings(spec=_absolute(given["dataset"]), options=own, **given_fields(DatasetOptions, given))
+    # Not every command asks whose labels count.
+    return found if given.get("labels") is None else msgspec.structs.replace(found, labels=given["labels"])
 
 
 def settings_of_prepared_dataset(given: Mapping[str, Any], command: str) -> DatasetSettings:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from qsearch.analysis.bootstrap import LEVEL, Estimate
 from qsearch.cli import completion
@@ -118,8 +117,6 @@ def shrink(
     if given["dataset"] is None:
         raise click.UsageError("say which images: --dataset D.")
     dataset = settings_of_prepared_dataset(given, "shrink")
-    if given["labels"] is not None:
-        dataset = msgspec.structs.replace(dataset, labels=given["labels"])
     settings = ShrinkSettings(
         like_quality=like_quality,
         by=by or ("psnr" if classifier is None else "divergence"),
@@ -149,7 +146,7 @@ def shrink(
 def _aside(shrunk: "Shrunk") -> str:
     return (
         f"{shrunk.images_aside:,} images {shrunk.width}x{shrunk.height} of {wording.short_spec(shrunk.dataset)} that "
-        "nothing was learned or chosen on"
+        "no table was learned and no family chosen on"
     )
 
 
@@ -167,6 +164,7 @@ def _lines(shrunk: "Shrunk") -> Iterator[str]:
     yield from _table(shrunk)
     yield ""
     if not confirmed.falls_back:
+        yield "How coarse the tables found are was set on these images, so that they are as good here."
         yield f"Tables: {confirmed.name}. " + " ".join(confirmed.origin)
     for by, saved in confirmed.saved_by.items():
         if by != settings.by:
@@ -201,8 +199,7 @@ def _table(shrunk: "Shrunk") -> Iterator[str]:
             _, factor, form, unit = shown[name]
             known = measurement is not confirmed.uncompressed or name in ("top1", "loss")
             cells.append(f"{factor * means[name]:{form}}{unit}" if known else "")
-        kilobytes = measurement.total_bytes / measurement.images / 1000
-        place = f"{kilobytes:>11.2f}  {measurement.bpp:>6.3f}"
+        place = f"{wording.kilobytes(measurement.kb_per_image):>11}  {measurement.bpp:>6.3f}"
         yield f"  {title:>19}  {place}" + "".join(f"  {cell:>13}" for cell in cells)
     if not confirmed.falls_back:
         for name in there:
@@ -230,17 +227,15 @@ def _tolerance(shrunk: "Shrunk") -> Iterator[str]:
 
 
 def _doubts(shrunk: "Shrunk") -> Iterator[str]:
-    from qsearch.shrink.shrinking import is_told
-
     by = shrunk.settings.yardstick
-    if not shrunk.confirmed.falls_back and not is_told(shrunk.confirmed):
+    if not shrunk.confirmed.falls_back and not shrunk.confirmed.is_told:
         settled = wording.to_settle(shrunk.confirmed.saved.further_images(shrunk.images_aside))
         yield f"That anything is saved is not certain: {settled or 'the interval is not known, so take more images'}."
     top1 = None if shrunk.confirmed.uncompressed is None else shrunk.confirmed.change("top1")
     if top1 is not None and top1.value is not None and top1.high is not None and top1.high < 0:
         yield (
-            f"Top-1 falls by {-100 * top1.value:.2f} points ({wording.plain_interval(_hundredfold(top1), '+.2f')}): at "
-            f"the same {by.title} this network is not as often right, so ask for a higher --like-quality."
+            f"Top-1 falls by {-100 * top1.value:.2f} points, and its interval is below zero: at the same {by.title} "
+            "this network is not as often right, so ask for a higher --like-quality."
         )
     if not by.of_network:
         yield (
@@ -251,13 +246,14 @@ def _doubts(shrunk: "Shrunk") -> Iterator[str]:
 
 def _stored(shrunk: "Shrunk") -> Iterator[str]:
     saved = shrunk.confirmed.saved
-    assert saved.value is not None
-    ends = "" if saved.low is None or saved.high is None else (
-        f" ({_size(saved.low / 100 * shrunk.stored_bytes)} to {_size(saved.high / 100 * shrunk.stored_bytes)})"
-    )  # fmt: skip
+    value, low, high = (
+        None if each is None else wording.size(each / 100 * shrunk.stored_bytes)
+        for each in (saved.value, saved.low, saved.high)
+    )
+    ends = "" if low is None or high is None else f" ({low} to {high})"
     yield (
-        f"Your {shrunk.stored_files:,} files take {_size(shrunk.stored_bytes)}: if they are stored at quality "
-        f"{shrunk.settings.like_quality}, about {_size(saved.value / 100 * shrunk.stored_bytes)}{ends} of it."
+        f"Your {shrunk.stored_files:,} files take {wording.size(shrunk.stored_bytes)}: if they are stored at quality "
+        f"{shrunk.settings.like_quality}, about {value}{ends} of it."
     )
     yield (
         f"This holds for images of {shrunk.width}x{shrunk.height}, as they were measured. On larger files tables may "
@@ -277,20 +273,8 @@ def _next(shrunk: "Shrunk") -> Iterator[str]:
         yield f"  dial    qsearch encode --tables {shrunk.folder / DIAL} --quality Q ...    (bytes of quality Q)"
 
 
-def _hundredfold(estimate: Estimate) -> Estimate:
-    value, low, high = (None if each is None else 100 * each for each in (estimate.value, estimate.low, estimate.high))
-    return Estimate(value, low, high, estimate.resamples, estimate.unknown)
-
-
 def _percent(estimate: Estimate) -> str:
     if estimate.value is None:
         return "an unknown share (outside what was measured)"
     interval = wording.plain_interval(estimate, ".1f")
     return f"{estimate.value:.1f} % ({f'{100 * LEVEL:.0f} %: {interval}' if interval else 'interval not known'})"
-
-
-def _size(size_bytes: float) -> str:
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
-        if abs(size_bytes) >= factor:
-            return f"{size_bytes / factor:.3g} {unit}"
-    return f"{size_bytes:.0f} bytes"

@@ -113,6 +113,14 @@ def kilobytes(kb_per_image: float) -> str:
     return f"{kb_per_image:.{decimals}f}"
 
 
+def size(size_bytes: float) -> str:
+    """So many bytes in GB, MB or KB, powers of 1000."""
+    for factor, unit in ((1e9, "GB"), (1e6, "MB")):
+        if abs(size_bytes) >= factor:
+            return f"{size_bytes / factor:.1f} {unit}"
+    return f"{size_bytes / 1e3:.1f} KB"
+
+
 def per_cent(share: float, decimals: int = 2) -> str:
     """A share of 0..1."""
     return f"{100 * share:.{decimals}f}{SPACE}%"

@@ -32,11 +32,6 @@ class Candidate:
     ladder: Ladder | None = None
 
 
-def ladder_path(folder: Path, objective: Objective) -> Path:
-    """Where the ladder of ``objective`` is kept."""
-    return folder / f"{objective}.ladder.json"
-
-
 def candidates(
     settings: ShrinkSettings,
     dataset: Dataset,
@@ -63,7 +58,7 @@ def candidates(
             dataset,
             learning,
             classifier=None if objective == "distortion" else classifier,
-            out=ladder_path(folder, objective),
+            out=folder / f"{objective}.ladder.json",
             workers=workers,
             on_progress=partial(_staged, on_progress, f"learning, {objective}"),
         )

@@ -1,6 +1,6 @@
 """Choosing: the family, and which of its tables, that takes the fewest bytes to be as good as a standard quality."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -39,15 +39,14 @@ class Traced:
 class Chosen:
     """What was chosen.
 
-    allowance: what the yardstick may lose. traced: the candidates that were followed; pick: the one to take,
-    None where none takes fewer bytes. standard_bytes: of the standard tables at the quality, on the images chosen on.
+    allowance: what the yardstick may lose. equal_bytes: every candidate at the standard tables' bytes, by its name.
+    traced: those that were followed; pick: the one to take, None where none takes fewer bytes.
     """
 
     allowance: float
+    equal_bytes: dict[str, Measurement]
     traced: tuple[Traced, ...]
     pick: Traced | None
-    standard_bytes: int
-    equal_bytes: dict[str, Measurement] = field(default_factory=dict)
 
 
 def choose(settings: ShrinkSettings, found: list[Candidate], measured: Measured, sizes: Sizes) -> Chosen:
@@ -56,12 +55,10 @@ def choose(settings: ShrinkSettings, found: list[Candidate], measured: Measured,
     At most ``settings.budget`` tables are measured, but always enough to follow one candidate. EvaluationError where
     something cannot be measured.
     """
-    standard_tables = QuantTables.standard(settings.like_quality)
-    (standard,) = measured.of([standard_tables])
-    standard_bytes = sizes.of(standard_tables)
+    (standard,) = measured.of([QuantTables.standard(settings.like_quality)])
     allowance = _allowance(settings, measured)
     values = settings.yardstick.values
-    at_equal = [_with_bytes(one, sizes, standard_bytes) for one in found]
+    at_equal = [tables_at(one, sizes, standard.total_bytes, 1.0) for one in found]
     equal = dict(zip((one.name for one in found), measured.of(at_equal), strict=True))
     order = sorted(found, key=lambda one: -float(values(equal[one.name]).mean()))
     target = float(values(standard).mean()) - allowance
@@ -70,9 +67,11 @@ def choose(settings: ShrinkSettings, found: list[Candidate], measured: Measured,
         left = settings.budget - len(measured)
         if (traced and left < len(SHARES)) or float(values(equal[candidate.name]).mean()) < target:
             break
-        traced.append(_trace(settings, candidate, equal[candidate.name], standard, allowance, measured, sizes))
+        points = _followed(settings, candidate, {1.0: equal[candidate.name]}, standard, target, measured, sizes)
+        share = share_needed(standard, list(points.values()), values, allowance)
+        traced.append(Traced(candidate, points, share))
     pick = _pick(settings, found, traced, standard, allowance)
-    return Chosen(allowance, tuple(traced), pick, standard_bytes, equal)
+    return Chosen(allowance, equal, tuple(traced), pick)
 
 
 def _pick(
@@ -96,37 +95,30 @@ def _pick(
     )
 
 
-def _with_bytes(candidate: Candidate, sizes: Sizes, wanted: float) -> QuantTables:
-    return candidate.family.tables(candidate.family.matched(sizes, round(wanted))[0])
-
-
 def tables_at(candidate: Candidate, sizes: Sizes, standard_bytes: int, share: float) -> QuantTables:
     """Those of ``candidate`` whose files have nearest to ``share`` of ``standard_bytes``."""
-    return _with_bytes(candidate, sizes, share * standard_bytes)
+    place, _ = candidate.family.matched(sizes, round(share * standard_bytes))
+    return candidate.family.tables(place)
 
 
-def _trace(
+def _followed(
     settings: ShrinkSettings,
     candidate: Candidate,
-    at_equal: Measurement,
+    points: dict[float, Measurement],
     standard: Measurement,
-    allowance: float,
+    target: float,
     measured: Measured,
     sizes: Sizes,
-) -> Traced:
-    standard_bytes = sizes.of(QuantTables.standard(settings.like_quality))
-    values = settings.yardstick.values
-    target = float(values(standard).mean()) - allowance
-    points = {1.0: at_equal}
+) -> dict[float, Measurement]:
+    """``points`` with more of fewer bytes, until one lies below ``target``."""
     following = list(SHARES)
     while True:
-        tables = [tables_at(candidate, sizes, standard_bytes, share) for share in following]
+        tables = [tables_at(candidate, sizes, standard.total_bytes, share) for share in following]
         points |= dict(zip(following, measured.of(tables), strict=True))
         last = following[-1]
-        if float(values(points[last]).mean()) < target or last * _STEP**3 < SMALLEST_SHARE:
-            break
+        if float(settings.yardstick.values(points[last]).mean()) < target or last * _STEP**3 < SMALLEST_SHARE:
+            return points
         following = [last * _STEP, last * _STEP**2, last * _STEP**3]
-    return Traced(candidate, points, share_needed(standard, list(points.values()), values, allowance))
 
 
 def _allowance(settings: ShrinkSettings, measured: Measured) -> float:

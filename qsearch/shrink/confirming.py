@@ -1,7 +1,7 @@
 """Confirming: the chosen tables beside the standard ones on images that nothing was learned or chosen on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qsearch.analysis.bootstrap import Estimate
 from qsearch.analysis.equal_bytes import values_of
@@ -47,7 +47,12 @@ class Confirmed:
     @property
     def falls_back(self) -> bool:
         """Whether nothing better than the standard tables was found."""
-        return self.name == STANDARD and self.found is self.standard
+        return self.found is self.standard
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the interval of what is saved lies above zero."""
+        return self.saved.low is not None and self.saved.low > 0
 
     def change(self, total: str) -> Estimate:
         """By how much the mean of ``total`` is larger at ``tables`` than at the standard ones."""
@@ -61,38 +66,38 @@ def confirm(settings: ShrinkSettings, chosen: Chosen, measured: Measured, sizes:
     standard_points = measured.of([QuantTables.standard(one) for one in qualities])
     standard = standard_points[0]
     uncompressed = measured.uncompressed() if settings.classifier is not None else None
-    lower = _lower_quality(settings, standard, standard_points, chosen.allowance)
+    kept = Confirmed(
+        tables=QuantTables.standard(quality),
+        name=STANDARD,
+        origin=("The standard tables of ITU-T T.81 Annex K: nothing that takes fewer bytes was found to be as good.",),
+        uncompressed=uncompressed,
+        standard=standard,
+        found=standard,
+        saved=Estimate(0.0, 0.0, 0.0, resamples=0),
+        saved_by={},
+        lower_quality=_lower_quality(settings, standard, standard_points, chosen.allowance),
+        standard_points=tuple(standard_points),
+        family_points=(),
+    )
     if chosen.pick is None:
-        return _fallen_back(settings, uncompressed, standard, standard_points, (), lower, {})
+        return kept
     candidate, share = chosen.pick.candidate, chosen.pick.share
-    standard_bytes = standard.total_bytes
-    points = measured.of([tables_at(candidate, sizes, standard_bytes, share * each) for each in AROUND])
+    points = measured.of([tables_at(candidate, sizes, standard.total_bytes, share * each) for each in AROUND])
     saved_by = {
         by: bytes_saved(standard, points, one.values, chosen.allowance if by == settings.by else 0.0)
         for by, one in YARDSTICKS.items()
-        if one.measure in standard and (by == settings.by or not settings.tolerance) and _is_told(by, measured)
+        if one.measure in standard and (by == settings.by or not settings.tolerance) and _means_something(by, measured)
     }
+    kept = replace(kept, saved_by=saved_by, family_points=tuple(points))
     saved = saved_by[settings.by]
     if saved.value is None or saved.value <= 0:
-        return _fallen_back(settings, uncompressed, standard, standard_points, points, lower, saved_by)
-    tables = tables_at(candidate, sizes, standard_bytes, 1 - saved.value / 100)
+        return kept
+    tables = tables_at(candidate, sizes, standard.total_bytes, 1 - saved.value / 100)
     (found,) = measured.of([tables])
-    return Confirmed(
-        tables,
-        candidate.name,
-        candidate.origin,
-        uncompressed,
-        standard,
-        found,
-        saved,
-        saved_by,
-        lower,
-        tuple(standard_points),
-        tuple(points),
-    )
+    return replace(kept, tables=tables, name=candidate.name, origin=candidate.origin, found=found, saved=saved)
 
 
-def _is_told(by: By, measured: Measured) -> bool:
+def _means_something(by: By, measured: Measured) -> bool:
     """Against its own answers a network's loss rewards being sure."""
     return by != "loss" or measured.evaluator.dataset.truth == "labels"
 
@@ -103,27 +108,3 @@ def _lower_quality(
     if not settings.tolerance or len(points) < 2:
         return None
     return bytes_saved(standard, points, settings.yardstick.values, allowance)
-
-
-def _fallen_back(
-    settings: ShrinkSettings,
-    uncompressed: Measurement | None,
-    standard: Measurement,
-    standard_points: Sequence[Measurement],
-    family_points: Sequence[Measurement],
-    lower: Estimate | None,
-    saved_by: dict[By, Estimate],
-) -> Confirmed:
-    return Confirmed(
-        QuantTables.standard(settings.like_quality),
-        STANDARD,
-        ("The standard tables of ITU-T T.81 Annex K: nothing that takes fewer bytes was found to be as good.",),
-        uncompressed,
-        standard,
-        standard,
-        Estimate(0.0, 0.0, 0.0, resamples=0),
-        saved_by,
-        lower,
-        tuple(standard_points),
-        tuple(family_points),
-    )

@@ -1,6 +1,7 @@
 """Tables measured once each on one dataset, and kept, so that an interrupted shrinking goes on where it stopped."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from qsearch.archive.store import Archive
@@ -10,7 +11,7 @@ from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.measurement import Measurement, Trial
 from qsearch.evaluation.task import Task
 from qsearch.executors import executor_for
-from qsearch.executors.base import outcomes_of
+from qsearch.executors.base import Executor, outcomes_of
 from qsearch.quantizer import UNCOMPRESSED, Quantizer
 
 OnProgress = Callable[[str, int, int], None]
@@ -20,6 +21,7 @@ OnProgress = Callable[[str, int, int], None]
 class Measured:
     """What ``evaluator`` says of quantizers, each asked once and kept in the archive at ``path``.
 
+    Its workers start when something is to be measured, and stay until it is closed: each loads the network once.
     InputError where the archive holds measurements of other images.
     """
 
@@ -28,8 +30,8 @@ class Measured:
     ) -> None:
         self.evaluator = evaluator
         self._stage = stage
-        self._workers = workers
-        self._executor = executor
+        self._start = partial(executor_for, evaluator, workers, name=executor)
+        self._executor: Executor | None = None
         self._on_progress = on_progress
         images = identities(evaluator.dataset)
         if path.exists():
@@ -49,17 +51,16 @@ class Measured:
         if missing:
             done, total = len(self._known), len(self._known) + len(missing)
             self._on_progress(self._stage, done, total)
-            with executor_for(self.evaluator, self._workers, name=self._executor) as executor:
-                for outcome in outcomes_of(list(missing), executor):
-                    if outcome.measurement is None:
-                        raise EvaluationError(f"tables could not be measured: {outcome.reason}")
-                    number = len(self._known)
-                    trial = Trial(
-                        "search", number, "shrink", outcome.task.quantizer, "done", outcome.measurement,
-                        evaluation_s=outcome.evaluation_s,
-                    )  # fmt: skip
-                    self._known[outcome.task.quantizer.digest] = self._archive.add(trial)
-                    self._on_progress(self._stage, len(self._known), total)
+            self._executor = self._executor or self._start()
+            for outcome in outcomes_of(list(missing), self._executor):
+                if outcome.measurement is None:
+                    raise EvaluationError(f"tables could not be measured: {outcome.reason}")
+                trial = Trial(
+                    "search", len(self._known), "shrink", outcome.task.quantizer, "done", outcome.measurement,
+                    evaluation_s=outcome.evaluation_s,
+                )  # fmt: skip
+                self._known[outcome.task.quantizer.digest] = self._archive.add(trial)
+                self._on_progress(self._stage, len(self._known), total)
         found = (self._known[one.digest].measurement for one in quantizers)
         return [each for each in found if each is not None]
 
@@ -68,5 +69,7 @@ class Measured:
         return self.of([UNCOMPRESSED])[0]
 
     def close(self) -> None:
-        """Frees the archive."""
+        """Frees workers and archive."""
+        if self._executor is not None:
+            self._executor.close()
         self._archive.close()

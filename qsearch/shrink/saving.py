@@ -28,15 +28,13 @@ def bytes_saved(
     over bytes, and the bytes where it reaches that value less ``allowance``, anew. Unknown where a curve does not reach
     it. InputError for fewer than two measurements of a family.
     """
-    blocks = (np.ones((1, standard.images)), *_blocks(standard, resamples, seed))
-    drawn = [_saved(standard, family, values, allowance, block) for block in blocks]
-    return percentile_estimate(float(drawn[0][0]), np.concatenate(drawn[1:]))
+    saved = _Saved(standard, family, values, allowance)
+    return percentile_estimate(saved.of_all(), _resampled(saved, standard.images, resamples, seed))
 
 
 def share_needed(standard: Measurement, family: Sequence[Measurement], values: Values, allowance: float) -> float:
     """Bytes of ``family`` in shares of ``standard``'s where it is as good, less ``allowance``; NaN if it never is."""
-    saved = _saved(standard, family, values, allowance, np.ones((1, standard.images)))
-    return float(1 - saved[0] / 100)
+    return 1 - _Saved(standard, family, values, allowance).of_all() / 100
 
 
 def saves_more(
@@ -50,12 +48,9 @@ def saves_more(
     seed: int = 0,
 ) -> bool:
     """Whether family ``one`` is told to save more bytes than ``other``: the 95 % interval lies above zero."""
-    blocks = (np.ones((1, standard.images)), *_blocks(standard, resamples, seed))
-    first, *drawn = (
-        _saved(standard, one, values, allowance, block) - _saved(standard, other, values, allowance, block)
-        for block in blocks
-    )
-    more = percentile_estimate(float(first[0]), np.concatenate(drawn))
+    first, second = (_Saved(standard, family, values, allowance) for family in (one, other))
+    drawn = (_resampled(saved, standard.images, resamples, seed) for saved in (first, second))
+    more = percentile_estimate(first.of_all() - second.of_all(), np.subtract(*drawn))
     return more.low is not None and more.low > 0
 
 
@@ -64,26 +59,36 @@ def difference(
 ) -> Estimate:
     """By how much the mean of ``second``'s ``values`` lies above ``first``'s, image by image."""
     above = values(second) - values(first)
-    drawn = [block @ above / block.sum(axis=1) for block in _blocks(first, resamples, seed)]
-    return percentile_estimate(float(above.mean()), np.concatenate(drawn))
+    drawn = _resampled(lambda weights: weights @ above / weights.sum(axis=1), first.images, resamples, seed)
+    return percentile_estimate(float(above.mean()), drawn)
 
 
-def _blocks(measurement: Measurement, resamples: int, seed: int) -> list[Floats]:
-    return list(resample_weights(measurement.images, resamples, seed))
+def _resampled(of: Callable[[Floats], Floats], images: int, resamples: int, seed: int) -> Floats:
+    """``of`` weights [b, N], resample by resample: [resamples]."""
+    return np.concatenate([of(weights) for weights in resample_weights(images, resamples, seed)])
 
 
-def _saved(
-    standard: Measurement, family: Sequence[Measurement], values: Values, allowance: float, weights: Floats
-) -> Floats:
-    """[b], in per cent, NaN where it is not known."""
-    if len(family) < 2:
-        raise InputError(f"a curve of tables has two points or more, got {len(family)}.")
-    images = weights.sum(axis=1)
-    standard_bytes = weights @ standard.size_bytes.astype(np.float64)
-    target = weights @ values(standard) / images - allowance
-    # In place of a ratio any number will do that rises as bytes fall.
-    shares = np.stack([weights @ one.size_bytes.astype(np.float64) for one in family], axis=1) / standard_bytes[:, None]
-    means = np.stack([weights @ values(one) / images for one in family], axis=1)
-    # Near by each other, on the same images: a wide quadratic would bend what is measured.
-    curve = StandardCurve(1 / shares, means, smooth=False)
-    return np.asarray(100 * (1 - 1 / curve.ratio_at(target)))
+class _Saved:
+    """Bytes that a family saves, in per cent [b], under weights of the images [b, N]; NaN where it is not known."""
+
+    def __init__(self, standard: Measurement, family: Sequence[Measurement], values: Values, allowance: float) -> None:
+        if len(family) < 2:
+            raise InputError(f"a curve of tables has two points or more, got {len(family)}.")
+        self._standard_bytes, self._standard_values = standard.size_bytes.astype(np.float64), values(standard)
+        self._bytes = np.stack([one.size_bytes for one in family], axis=1).astype(np.float64)
+        self._values = np.stack([values(one) for one in family], axis=1)
+        self._allowance = allowance
+
+    def __call__(self, weights: Floats) -> Floats:
+        images = weights.sum(axis=1)
+        target = weights @ self._standard_values / images - self._allowance
+        shares = weights @ self._bytes / (weights @ self._standard_bytes)[:, np.newaxis]
+        means = weights @ self._values / images[:, np.newaxis]
+        # In place of a ratio any number will do that rises as bytes fall. The points are near by each other and of the
+        # same images: a wide quadratic would bend what is measured.
+        curve = StandardCurve(1 / shares, means, smooth=False)
+        return np.asarray(100 * (1 - 1 / curve.ratio_at(target)))
+
+    def of_all(self) -> float:
+        """Of the images as they are."""
+        return float(self(np.ones((1, len(self._standard_bytes))))[0])

@@ -100,12 +100,14 @@ def shrink(
     measuring = partial(Measured, workers=cores, executor=executor, on_progress=on_progress)
     with (
         Sizes(codec, codec.prepare(learned_on.images, learned_on.digest), cores) as sizes,
-        Sizes(codec, codec.prepare(aside.images, aside.digest), cores) as sizes_aside,
-        closing(measuring(evaluator, folder / "chosen-on.sqlite", "choosing")) as choosing,
-        closing(measuring(replace(evaluator, dataset=aside), folder / "kept-aside.sqlite", "confirming")) as confirming,
+        closing(measuring(evaluator, folder / "chosen-on.sqlite", "choosing")) as measured,
     ):
-        chosen = choose(settings, found, choosing, sizes)
-        confirmed = confirm(settings, chosen, confirming, sizes_aside)
+        chosen = choose(settings, found, measured, sizes)
+    with (
+        Sizes(codec, codec.prepare(aside.images, aside.digest), cores) as sizes,
+        closing(measuring(replace(evaluator, dataset=aside), folder / "kept-aside.sqlite", "confirming")) as measured,
+    ):
+        confirmed = confirm(settings, chosen, measured, sizes)
     stored = [Path(path) for path in dataset.sources if Path(path).is_file()]
     picked = None if confirmed.falls_back or chosen.pick is None else chosen.pick.candidate
     shrunk = Shrunk(
@@ -206,13 +208,8 @@ def as_plain(shrunk: Shrunk) -> dict[str, Any]:
         "bytes_saved_percent": asdict(confirmed.saved),
         "bytes_saved_percent_by": {by: asdict(one) for by, one in confirmed.saved_by.items()},
         "lower_quality_saves_percent": None if confirmed.lower_quality is None else asdict(confirmed.lower_quality),
-        "is_told": is_told(confirmed),
+        "is_told": confirmed.is_told,
     }
-
-
-def is_told(confirmed: Confirmed) -> bool:
-    """Whether the interval of what is saved lies above zero."""
-    return confirmed.saved.low is not None and confirmed.saved.low > 0
 
 
 def _means(measurement: Measurement) -> dict[str, float]:

@@ -261,3 +261,10 @@ def test_a_ladder_per_image_names_no_tables(cli: Cli) -> None:
     finished = cli("export", "own.json:0", "--format", "json")
     assert finished.status == 2
     assert "learn one without --per-image" in finished.sentence
+
+
+def test_labels_may_be_the_networks_own_answers(cli: Cli, tmp_path: Path) -> None:
+    asked = ("learn", "accuracy", "--dataset", "fake", "--classifier", "fake", *RUNGS, "--out", "ladder.json")
+    finished = cli(*asked, "--labels", "predicted")
+    assert finished.status == 0, finished.stderr
+    assert read_ladder(tmp_path / "ladder.json").settings.dataset.labels == "predicted"

@@ -138,14 +138,14 @@ def test_the_command_shows_and_clears(
     shown = cli("cache", "show")
     assert (shown.status, shown.stderr) == (0, "")
     assert f"Cache {cache}" in shown.stdout
-    assert "  networks         1 entry     0.1 kB  networks converted" in shown.stdout
+    assert "  networks         1 entry     0.1 KB  networks converted" in shown.stdout
     assert json.loads(cli("cache", "show", "--json").stdout)["kinds"]["downloads"] == {"entries": 1, "bytes": 100}
-    assert cli("cache", "clear", "--older-than", "1").stdout == "removed 0 entries, 0.0 kB\n"
-    assert cli("cache", "clear", "--kind", "networks", "--kind", "downloads").stdout == "removed 2 entries, 0.2 kB\n"
+    assert cli("cache", "clear", "--older-than", "1").stdout == "removed 0 entries, 0.0 KB\n"
+    assert cli("cache", "clear", "--kind", "networks", "--kind", "downloads").stdout == "removed 2 entries, 0.2 KB\n"
     assert {entry.kind for entry in cache_entries()} == {"images", "imagenetv2"}
     assert cli("cache", "clear", "--older-than", "-1").status == 2
 
 
 def test_no_cache_is_an_empty_one(cli: Callable[..., Finished]) -> None:
-    assert "In all 0.0 kB" in cli("cache", "show").stdout
-    assert cli("cache", "clear").stdout == "removed 0 entries, 0.0 kB\n"
+    assert "In all 0.0 KB" in cli("cache", "show").stdout
+    assert cli("cache", "clear").stdout == "removed 0 entries, 0.0 KB\n"

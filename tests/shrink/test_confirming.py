@@ -37,7 +37,7 @@ def sizes() -> Iterator[Sizes]:
 
 
 def test_without_a_pick_the_standard_tables_are_taken_home(measured: Measured, sizes: Sizes) -> None:
-    confirmed = confirm(SETTINGS, Chosen(0.0, (), None, 1), measured, sizes)
+    confirmed = confirm(SETTINGS, Chosen(0.0, {}, (), None), measured, sizes)
     assert confirmed.falls_back
     assert confirmed.tables == QuantTables.standard(QUALITY)
     assert (confirmed.saved.value, confirmed.saved.low, confirmed.saved.high) == (0.0, 0.0, 0.0)
@@ -46,7 +46,7 @@ def test_without_a_pick_the_standard_tables_are_taken_home(measured: Measured, s
 def test_a_pick_that_is_worse_on_other_images_is_not_taken_home(measured: Measured, sizes: Sizes) -> None:
     # The same step for all frequencies of luma, and chroma all but lost: no good at equal bytes.
     worse = Candidate("worse", Family([QuantTables([[9] * 8] * 8, [[255] * 8] * 8)]), ())
-    chosen = Chosen(0.0, (), Traced(worse, {}, 0.9), 1)
+    chosen = Chosen(0.0, {}, (), Traced(worse, {}, 0.9))
     confirmed = confirm(SETTINGS, chosen, measured, sizes)
     assert confirmed.falls_back
     assert confirmed.tables == QuantTables.standard(QUALITY)
@@ -57,6 +57,6 @@ def test_a_pick_that_is_worse_on_other_images_is_not_taken_home(measured: Measur
 
 def test_the_standard_tables_at_other_qualities_save_nothing_at_equal_psnr(measured: Measured, sizes: Sizes) -> None:
     same = Candidate("same", Family([QuantTables.standard(quality) for quality in (50, 60, 70, 80, 90)]), ())
-    confirmed = confirm(SETTINGS, Chosen(0.0, (), Traced(same, {}, 0.99), 1), measured, sizes)
+    confirmed = confirm(SETTINGS, Chosen(0.0, {}, (), Traced(same, {}, 0.99)), measured, sizes)
     value = confirmed.saved_by["psnr"].value
     assert value == pytest.approx(0, abs=0.5)
