@@ -1,4 +1,4 @@
-"""Confirming: the chosen tables beside the standard ones on images that no table was learned and no family chosen on."""
+"""Confirming: the chosen tables beside the standard ones on images that nothing was learned from or chosen by."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
