@@ -80,7 +80,10 @@ def measure_rate_distortion(
         for name, family in families.items()
     }
     every = [one for of_family in tables.values() for _, one in of_family]
-    answers = Parallel(n_jobs=workers, return_as="generator")(delayed(_measure)(path, codec, every) for path in images)
+    # joblib's processes stay for the next call, in the folder that was the current one when they began.
+    answers = Parallel(n_jobs=workers, return_as="generator")(
+        delayed(_measure)(path.absolute(), codec, every) for path in images
+    )
     measured = []
     for answer in answers:
         if isinstance(answer, str):

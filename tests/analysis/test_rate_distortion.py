@@ -56,6 +56,17 @@ def test_means_are_over_images_of_any_sizes(tmp_path: Path) -> None:
     assert measured.points[1].bpp == pytest.approx(np.mean(bpp))
 
 
+def test_files_are_found_from_the_folder_that_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (16, 16)).save(tmp_path / name / f"{name}.png")
+        monkeypatch.chdir(tmp_path / name)
+        (curve,) = measure_rate_distortion(
+            [Path(f"{name}.png")], PillowCodec(), {"standard": QuantTables.standard}, qualities=[50], workers=2
+        )
+        assert len(curve.points) == 1
+
+
 def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"broken\.png"):
