@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from qsearch.datasets import load_dataset
 from qsearch.datasets.base import Dataset, DatasetOptions, EncodeSize, Fit
+from qsearch.datasets.identity import pixel_digest
+from qsearch.datasets.stored import StoredImages
 from tests.fakes import SIDE
 
 SIDES = ((1, 1), (2, 3), (33, 17), (40, 30), (64, 48), (48, 64), (24, 24), (101, 75), (8, 200), (31, 32))
@@ -32,6 +35,20 @@ def photographs(folder: Path, *, first_seed: int = 0) -> Path:
         else:
             (image.convert("L") if index == 4 else image).save(folder / f"{index:02d}.png")
     return folder
+
+
+def stored_of_sizes(*sizes: tuple[int, int]) -> StoredImages:
+    """Photographs of so many rows and columns, in memory."""
+    return stored_images([np.asarray(photograph(width, height, index)) for index, (height, width) in enumerate(sizes)])
+
+
+def stored_images(images: list[npt.NDArray[np.uint8]], size: int = SIDE) -> StoredImages:
+    """``images`` [H, W, 3], in memory, shown whole at ``size``."""
+    lengths = np.array([image.size for image in images], dtype=np.int64)
+    pixels = np.concatenate([image.ravel() for image in images])
+    digests = tuple(pixel_digest(image) for image in images)
+    sizes = np.array([image.shape[:2] for image in images], dtype=np.int64)
+    return StoredImages(pixels, np.cumsum(lengths) - lengths, sizes, digests, size, "stretch")
 
 
 def loaded(folder: Path, encode_size: EncodeSize = "as-stored", fit: Fit = "stretch", size: int = SIDE) -> Dataset:

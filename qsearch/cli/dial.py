@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from qsearch.cli import completion
-from qsearch.cli.options import dataset_options, settings_of_prepared_dataset, trust_command_option
+from qsearch.cli.options import dataset_options, settings_of_dataset, trust_command_option
 from qsearch.cli.progress import INTERRUPTED, Progress
 from qsearch.cli.run_names import find_run, is_run, runs_option
 from qsearch.cli.tables import learned_tables
@@ -71,7 +71,7 @@ def dial(
     rises. Bytes are matched on --dataset, by default the images that SOURCE was learned or searched on. Then
     'encode --tables DIAL --quality 85' is what --quality 85 of other encoders is, with better tables.
     """
-    found = _source(source, runs, None if given["dataset"] is None else settings_of_prepared_dataset(given, "dial"))
+    found = _source(source, runs, None if given["dataset"] is None else settings_of_dataset(given))
     codec = build_codec(found.codec, trust_command=trust_command)
     try:
         with Progress() as progress:
@@ -164,7 +164,7 @@ def _as_text(made: Dial, out: Path) -> str:
     return "\n".join(
         [
             made.title[:1].upper() + made.title[1:],
-            f"Bytes matched on {made_on.images} images {made_on.width}x{made_on.height} of {made_on.dataset}, JPEG "
+            f"Bytes matched on {made_on.images} images {made_on.size} of {made_on.dataset}, JPEG "
             f"{made.encoder.subsampling}",
             f"  {'quality':>7}  {'bytes':>12}  {'standard':>12}",
             *(

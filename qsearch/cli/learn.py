@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from qsearch.cli import completion
-from qsearch.cli.options import dataset_options, network_options, settings_of_classifier, settings_of_prepared_dataset
+from qsearch.cli.options import dataset_options, network_options, settings_of_classifier, settings_of_dataset
 from qsearch.cli.progress import INTERRUPTED, Progress
 from qsearch.learning.differentiable import ROUNDINGS
 from qsearch.learning.ladder import Ladder, Rung, read_ladder
@@ -214,7 +214,7 @@ def learn_tables(
         sensitivity=sensitivity,
         images=images,
         seed=seed,
-        dataset=settings_of_prepared_dataset(given, "learn"),
+        dataset=settings_of_dataset(given),
         classifier=network,
     )
     check_settings(settings)
@@ -309,7 +309,7 @@ def _lines(ladder: Ladder, out: Path) -> list[str]:
     learned_on = ladder.learned_on
     lines = [
         ladder.title,
-        f"Learned on {learned_on.images} images {learned_on.width}x{learned_on.height} of {learned_on.dataset}",
+        f"Learned on {learned_on.images} images {learned_on.size} of {learned_on.dataset}",
         f"  {'rung':>4}  {'trade-off of':>12}  {'bpp':>6}  {'finest to coarsest luma step':>28}",
     ]
     for index, rung in enumerate(ladder.rungs):

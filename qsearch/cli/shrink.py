@@ -10,7 +10,7 @@ import click
 from qsearch.analysis.bootstrap import LEVEL, Estimate
 from qsearch.cli import completion
 from qsearch.cli.declared import given_fields, options_for
-from qsearch.cli.options import dataset_options, network_options, settings_of_classifier, settings_of_prepared_dataset
+from qsearch.cli.options import dataset_options, network_options, settings_of_classifier, settings_of_dataset
 from qsearch.cli.progress import INTERRUPTED, Progress
 from qsearch.codecs.base import EncoderOptions
 from qsearch.executors import DEFAULT as DEFAULT_EXECUTOR
@@ -116,7 +116,7 @@ def shrink(
 
     if given["dataset"] is None:
         raise click.UsageError("say which images: --dataset D.")
-    dataset = settings_of_prepared_dataset(given, "shrink")
+    dataset = settings_of_dataset(given)
     settings = ShrinkSettings(
         like_quality=like_quality,
         by=by or ("psnr" if classifier is None else "divergence"),
@@ -145,7 +145,7 @@ def shrink(
 
 def _aside(shrunk: "Shrunk") -> str:
     return (
-        f"{shrunk.images_aside:,} images {shrunk.width}x{shrunk.height} of {wording.short_spec(shrunk.dataset)} that "
+        f"{shrunk.images_aside:,} images {shrunk.size} of {wording.short_spec(shrunk.dataset)} that "
         "no table was learned and no family chosen on"
     )
 
@@ -255,10 +255,11 @@ def _stored(shrunk: "Shrunk") -> Iterator[str]:
         f"Your {shrunk.stored_files:,} files take {wording.size(shrunk.stored_bytes)}: if they are stored at quality "
         f"{shrunk.settings.like_quality}, about {value}{ends} of it."
     )
-    yield (
-        f"This holds for images of {shrunk.width}x{shrunk.height}, as they were measured. On larger files tables may "
-        "rank otherwise: 'qsearch run --strategy listed --encode-size as-stored' tells."
-    )
+    if shrunk.settings.dataset.encode_size == "prepared" and shrunk.settings.dataset.size is not None:
+        yield (
+            f"This holds for images of {shrunk.size}, as they were measured. On files of other sizes tables rank "
+            "otherwise: where yours are not stored at this size, shrink them with --encode-size as-stored."
+        )
 
 
 def _next(shrunk: "Shrunk") -> Iterator[str]:

@@ -110,6 +110,11 @@ class Dataset:
         return decoded if self.stored is None else self.stored.view(decoded)
 
     @property
+    def compressed_size(self) -> str:
+        """In words, how large the images are that are compressed."""
+        return f"{self.width}x{self.height}" if self.stored is None else f"as stored ({self.stored.extent})"
+
+    @property
     def pixels(self) -> int:
         """Height * width of one image that is compressed; 0 where not all have as many."""
         return self.height * self.width if self.stored is None else self.stored.pixels_of_each

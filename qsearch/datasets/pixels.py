@@ -10,7 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.datasets.identity import SourceIdentity, identity_of
-from qsearch.datasets.preparation import resize_and_crop, shorter_side, stretch
+from qsearch.datasets.preparation import (
+    resize_and_crop,
+    resize_and_crop_matrices,
+    shorter_side,
+    stretch,
+    stretch_matrices,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -126,6 +132,16 @@ def _to_8_bits(values: npt.NDArray[np.generic], mode: str) -> npt.NDArray[np.uin
     if not (low >= 0 and high <= white):  # also where they are not numbers
         raise UnusableImageError(f"pixels from {low:g} to {high:g}, expected 0 to {white:g}")
     return np.rint(numbers * (255 / white)).astype(np.uint8)
+
+
+def sized_matrices(
+    before: tuple[int, int], size: int, fit: str
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """What :func:`sized` does to an image of ``before`` (width, height), as
+    :func:`~qsearch.datasets.preparation.resize_and_crop_matrices` says it."""
+    if fit == "stretch":
+        return stretch_matrices(before, (size, size))
+    return resize_and_crop_matrices(before, shorter_side(size), (size, size))
 
 
 def sized(image: "Image", size: int | None, fit: str) -> "Image":

@@ -55,6 +55,13 @@ def resize_and_crop_matrices(
     return rows, columns
 
 
+def stretch_matrices(
+    size: tuple[int, int], after: tuple[int, int], interpolation: str = "bilinear"
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """As :func:`resize_and_crop_matrices`, of what :func:`stretch` does to an image of ``size`` (width, height)."""
+    return _weights(size[1], after[1], interpolation), _weights(size[0], after[0], interpolation)
+
+
 def _weights(before: int, after: int, interpolation: str) -> npt.NDArray[np.float32]:
     """[after, before]: Pillow's own, as it shows them on an image with one white pixel in each column."""
     from PIL import Image

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from qsearch.datasets.identity import pixel_digest
 from qsearch.datasets.mapped import arrived, to_travel
-from qsearch.datasets.pixels import sized
+from qsearch.datasets.pixels import sized, sized_matrices
 from qsearch.disk import writing
 from qsearch.errors import InputError
 
@@ -62,6 +62,11 @@ class StoredImages:
         from PIL import Image
 
         return np.asarray(sized(Image.fromarray(image), self.size, self.fit))
+
+    def view_matrices(self, height: int, width: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """What :meth:`view` does to images of ``height`` x ``width`` pixels, unrounded: an image ``x`` becomes
+        ``rows @ x @ columns.T``, with rows [size, height] and columns [size, width]."""
+        return sized_matrices((width, height), self.size, self.fit)
 
     def at(self, chosen: npt.NDArray[np.integer[Any]]) -> "StoredImages":
         """Those at the positions ``chosen``; their pixels are not copied."""

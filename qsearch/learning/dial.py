@@ -11,24 +11,15 @@ import msgspec
 import numpy as np
 
 from qsearch.codecs.base import Codec, EncoderOptions
-from qsearch.datasets.base import Dataset, ImageIdentity, check_prepared
+from qsearch.datasets.base import Dataset, ImageIdentity
 from qsearch.errors import InputError
 from qsearch.learning.family import Family, Sizes
 from qsearch.learning.files import read_content, write_content
+from qsearch.learning.made_on import MadeOn
 from qsearch.run.settings import Quality
 from qsearch.tables import QuantTables
 
 QUALITIES = range(1, 101)
-
-
-class MadeOn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The images whose bytes were matched: the dataset's name, SHA-256 of its pixels and labels, its size."""
-
-    dataset: str
-    digest: str
-    images: int
-    height: int
-    width: int
 
 
 @dataclass(frozen=True)
@@ -84,28 +75,19 @@ def make_dial(
     on beyond the ends by scaling. Of that one family of tables every quality takes the member, rounded, whose files
     have the bytes of the standard tables' as nearly as whole steps allow. InputError for fewer than two rungs.
     """
-    check_prepared(dataset, "a dial")
     if len(rungs) < 2:
         raise InputError(f"a dial is made through two tables or more, got {len(rungs)}.")
     family = Family(rungs)
-    source = codec.prepare(dataset.images, dataset.digest)
     found: list[Setting] = []
     place = family.coarsest
-    with Sizes(codec, source, workers) as sizes:
+    with Sizes(codec, dataset, workers) as sizes:
         for quality in QUALITIES:
             standard_bytes = sizes.of(QuantTables.standard(quality))
             place, size_bytes = family.matched(sizes, standard_bytes, place)
             found.append(Setting(quality, family.tables(place), size_bytes, standard_bytes))
             on_progress("qualities", quality, len(QUALITIES))
-    made_on = MadeOn(
-        dataset=dataset.name,
-        digest=dataset.digest,
-        images=len(dataset),
-        height=dataset.height,
-        width=dataset.width,
-    )
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Dial(title, origin, codec.encoder, made_on, tuple(found), images, version("qsearch"), now)
+    return Dial(title, origin, codec.encoder, MadeOn.of(dataset), tuple(found), images, version("qsearch"), now)
 
 
 class _SettingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

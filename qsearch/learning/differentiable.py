@@ -174,6 +174,15 @@ def compressed(
     return decoded(torch.cat(parts, dim=1), frame)
 
 
+def resized(pixels: "torch.Tensor", rows: "torch.Tensor", columns: "torch.Tensor") -> "torch.Tensor":
+    """Pixels [N, 3, h, w], whole numbers in 0..255, of ``pixels`` [N, 3, H, W]; rows [h, H] and columns [w, W] say how.
+
+    Rounding passes gradients, as in :func:`decoded`. Pillow rounds between rows and columns too, so that a level here
+    and there differs.
+    """
+    return _as_bytes(rows @ pixels @ columns.T)
+
+
 def _half_away(values: "torch.Tensor") -> "torch.Tensor":
     """Rounded, and halves away from zero, as libjpeg does."""
     return values.sign() * (values.abs() + 0.5).floor()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from qsearch.codecs.base import Codec
+from qsearch.datasets.base import Dataset
 from qsearch.tables import QuantTables
 
 NEAR = 1e-3
@@ -74,12 +75,19 @@ class Family:
 
 
 class Sizes:
-    """The bytes of all images at tables, counted in threads; asked once for each. A context manager."""
+    """The bytes of all images of ``dataset``, as they are compressed, at tables: counted in threads, once for each. A
+    context manager."""
 
-    def __init__(self, codec: Codec, source: Any, workers: int) -> None:
+    def __init__(self, codec: Codec, dataset: Dataset, workers: int) -> None:
         self._codec = codec
-        bounds = np.linspace(0, len(source), min(workers, len(source)) + 1).astype(int).tolist()
-        self._parts = [source[start:end] for start, end in pairwise(bounds)]
+        bounds = np.linspace(0, len(dataset), min(workers, len(dataset)) + 1).astype(int).tolist()
+        self._parts: list[list[Any]]
+        if dataset.stored is None:
+            source = codec.prepare(dataset.images, dataset.digest)
+            self._parts = [[source[start:end]] for start, end in pairwise(bounds)]
+        else:
+            stored = codec.prepare_stored(dataset.stored)
+            self._parts = [[stored.one(index) for index in range(start, end)] for start, end in pairwise(bounds)]
         self._pool = ThreadPoolExecutor(len(self._parts))
         self._known: dict[QuantTables, int] = {}
 
@@ -92,11 +100,11 @@ class Sizes:
     def of(self, tables: QuantTables) -> int:
         """In all files together."""
         if tables not in self._known:
-            sizes = self._pool.map(
-                lambda part: int(self._codec.size_bytes(part, [tables] * len(part)).sum()), self._parts
-            )
-            self._known[tables] = sum(sizes)
+            self._known[tables] = sum(self._pool.map(lambda part: self._of_part(part, tables), self._parts))
         return self._known[tables]
+
+    def _of_part(self, part: list[Any], tables: QuantTables) -> int:
+        return sum(int(self._codec.size_bytes(source, [tables] * len(source)).sum()) for source in part)
 
 
 def _between(low: float, high: float, low_bytes: int, high_bytes: int, wanted: int) -> float:

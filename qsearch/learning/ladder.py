@@ -3,46 +3,36 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from qsearch.classifiers.base import Classifier
-from qsearch.datasets.base import Dataset, ImageIdentity, check_prepared, digest_of
+from qsearch.datasets.base import Dataset, ImageIdentity, digest_of
 from qsearch.errors import InputError
 from qsearch.learning.files import read_content, write_content
+from qsearch.learning.made_on import MadeOn
 from qsearch.learning.settings import SUBSAMPLINGS, LearningSettings
 from qsearch.run.settings import Quality
 from qsearch.space import LAYOUTS
 from qsearch.tables import QuantTables
 
 
-class LearnedOn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class LearnedOn(MadeOn, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What the images were, and the network.
 
-    dataset: its name; digest: SHA-256 of its pixels and labels. classifier: what it says of itself, or None.
+    classifier: what it says of itself, or None.
     """
 
-    dataset: str
-    digest: str
-    images: int
-    height: int
-    width: int
     classifier: dict[str, Any] | None = None
 
     @classmethod
-    def of(cls, dataset: Dataset, classifier: Classifier | None) -> "LearnedOn":
+    def by(cls, dataset: Dataset, classifier: Classifier | None) -> Self:
         """What ``dataset`` and, where there is one, ``classifier`` are."""
-        return cls(
-            dataset=dataset.name,
-            digest=dataset.digest,
-            images=len(dataset),
-            height=dataset.height,
-            width=dataset.width,
-            classifier=None if classifier is None else {"name": classifier.name, "digest": classifier.digest},
-        )
+        described = None if classifier is None else {"name": classifier.name, "digest": classifier.digest}
+        return msgspec.structs.replace(cls.of(dataset), classifier=described)
 
 
 @dataclass(frozen=True)
@@ -117,9 +107,7 @@ def check_fits(ladder: Ladder, subsampling: str, layout: str | None = None) -> N
 
 
 def drawn(dataset: Dataset, settings: LearningSettings) -> Dataset:
-    """The images to learn from, in the dataset's order. InputError where there are fewer than are to be drawn, or where
-    others are compressed."""
-    check_prepared(dataset, "learning")
+    """The images to learn from, in the dataset's order. InputError where there are fewer than are to be drawn."""
     count = settings.images
     if count is None or count == len(dataset):
         return dataset
@@ -127,6 +115,8 @@ def drawn(dataset: Dataset, settings: LearningSettings) -> Dataset:
         raise InputError(f"{dataset.name} has {len(dataset)} images, and {count} were to be drawn: ask for fewer.")
     chosen = np.sort(np.random.default_rng(settings.seed).permutation(len(dataset))[:count])
     images, labels = dataset.images[chosen], dataset.labels[chosen]
+
+    stored = None if dataset.stored is None else dataset.stored.at(chosen)
 
     def some(values: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(values[index] for index in chosen) if values else ()
@@ -137,9 +127,10 @@ def drawn(dataset: Dataset, settings: LearningSettings) -> Dataset:
         images=images,
         labels=labels,
         image_names=some(dataset.image_names),
-        digest=digest_of(images, labels, dataset.class_names),
+        digest=digest_of(images, labels, dataset.class_names, stored),
         sources=some(dataset.sources),
         source_identities=some(dataset.source_identities),
+        stored=stored,
     )
 
 

@@ -14,14 +14,13 @@ import numpy.typing as npt
 
 from qsearch.classifiers.base import Classifier
 from qsearch.coefficients.arrays import Coefficients
-from qsearch.coefficients.cache import cached_coefficients
-from qsearch.datasets.base import Dataset, identities
+from qsearch.datasets.base import Dataset, check_prepared, identities
 from qsearch.errors import InputError
 from qsearch.learning.descent import Descent, scaled_tables
-from qsearch.learning.differentiable import Frame
 from qsearch.learning.ladder import Ladder, LearnedOn, Rung, check_fits, drawn, read_ladder, write_ladder
 from qsearch.learning.objectives import Target, checked_loss_weights, target_at, target_of_loss
 from qsearch.learning.rates import rate_model
+from qsearch.learning.sample import check_sizes, learning_coefficients
 from qsearch.learning.settings import LearningSettings
 from qsearch.tables import QuantTables
 
@@ -50,19 +49,22 @@ def learn_ladder(
 
     With ``out`` it is written there as it grows, and goes on from what is there already. classifier: what the
     objectives ``accuracy`` and ``mix`` are for. start: the ladder whose digest is ``settings.start``. workers:
-    processes, for a ladder per image; others are learned in one.
+    processes, for a ladder per image; others are learned in one. Of images that are compressed as stored, squares are
+    drawn (:mod:`qsearch.learning.sample`), and the network is shown what becomes of the whole images.
     InputError where settings contradict one another, the images or ``start``, and where ``out`` holds something else.
     EvaluationError where a gradient is not a number.
     """
     check_settings(settings)
     _check_start(settings, start)
+    if settings.per_image or settings.method == "gradient":
+        check_prepared(dataset, "learning tables for each image" if settings.per_image else "learning by gradients")
     dataset = drawn(dataset, settings)
-    Frame(dataset.height, dataset.width, settings.subsampling)  # refuses images of less than a block of each component
+    check_sizes(dataset, settings.subsampling)
     if settings.objective == "distortion":
         classifier = None
     elif classifier is None:
         raise InputError(f"the objective {settings.objective} needs a network: say which one with --classifier.")
-    learned_on = LearnedOn.of(dataset, classifier)
+    learned_on = LearnedOn.by(dataset, classifier)
     ladder = _begun(settings, learned_on, out)
     if ladder.is_complete:
         return ladder
@@ -80,7 +82,7 @@ def learn_ladder(
         )
         ladder = replace(ladder, network_weights=weights)
     ladder = replace(ladder, images=tuple(identities(dataset)))
-    coefficients = cached_coefficients(dataset.images, dataset.digest, settings.subsampling)
+    coefficients = learning_coefficients(dataset, settings.subsampling, settings.seed)
     if settings.per_image:
         grown = _per_image(ladder, coefficients, workers, on_progress)
     elif settings.method == "descent":

@@ -6,6 +6,8 @@ noise in bands of frequencies costs.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +15,15 @@ import numpy.typing as npt
 
 from qsearch.classifiers.base import Classifier
 from qsearch.classifiers.gradients import differentiable, has_gradients
+from qsearch.codecs.base import Images
 from qsearch.coefficients.arrays import Coefficients
 from qsearch.datasets.base import UNLABELLED, Dataset
+from qsearch.datasets.stored import StoredImages
 from qsearch.errors import EvaluationError, InputError
 from qsearch.evaluation.evaluator import checked_logits, truth_of
 from qsearch.evaluation.measures import cross_entropy, kullback_leibler, log_softmax
-from qsearch.learning.differentiable import Frame, decoded, some_at_a_time, transform
+from qsearch.learning.differentiable import Frame, decoded, resized, some_at_a_time, transform
+from qsearch.learning.sample import check_sizes
 from qsearch.learning.settings import SENSITIVITIES, Sensitivity
 from qsearch.tables import ZIGZAG, QuantTables
 
@@ -33,6 +38,8 @@ _PROBES = 2
 _BANDS = ((0, 0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 7), (0, 0.5, 1.5, 2.5, 4.5), (0, 0.5, 1.5, 2.5, 4.5))
 """Of Y, Cb and Cr: where bands begin, as distances from DC; networks care more for luma, and it has more to lose."""
 _NOISE_QUALITY = 50
+_SIZES_KEPT = 16
+"""Sizes of images whose matrices are kept: albums have few, and for large ones making them takes longer than using."""
 _LEAST_NOISE = 1.0
 
 
@@ -50,7 +57,8 @@ def frequency_weights(
 
     Of Y, Cb and Cr in raster order, in nats per squared level of a dequantised coefficient: the mean, over images and
     blocks, of the squared gradient of the loss, at the uncompressed images. So the weighted sum of the squared errors
-    of all blocks is twice what the loss rises by.
+    of all blocks is twice what the loss rises by. Where images are compressed as stored, the coefficients are theirs,
+    and the network is shown what becomes of them.
 
     label_free: the loss is the divergence from the network's answers on the uncompressed images, whose curvature is
         the mean squared gradient of the log probability over its own answers; else the cross-entropy of the truth.
@@ -62,7 +70,7 @@ def frequency_weights(
     ``fisher``, and one that sees no difference between images. EvaluationError for answers or gradients that are not
     numbers.
     """
-    frame = Frame(dataset.height, dataset.width, subsampling)
+    check_sizes(dataset, subsampling)
     if method not in SENSITIVITIES:
         raise InputError(f"weights are had by {', '.join(SENSITIVITIES)}, got {method!r}.")
     if not label_free and dataset.class_names == (UNLABELLED,) and dataset.truth != "predicted":
@@ -72,40 +80,87 @@ def frequency_weights(
         )
     hear = on_progress or (lambda done, total: None)
     if method == "fisher" or (method == "auto" and has_gradients(classifier)):
-        weights = _fisher(classifier, dataset, frame, label_free, seed, hear)
+        weights = _fisher(classifier, dataset, subsampling, label_free, seed, hear)
     else:
-        weights = _measured(classifier, dataset, frame, label_free, seed, hear)
+        weights = _measured(classifier, dataset, subsampling, label_free, seed, hear)
     if not weights.any():
         raise InputError(f"{classifier.name} answers the same whatever the images are: its tables cannot be learned.")
     return weights
 
 
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Some images of one size, uint8 [n, H, W, 3], as they are compressed; where: their places in the dataset."""
+
+    where: slice
+    images: Images
+    frame: Frame
+
+
+def _parts(dataset: Dataset, subsampling: str) -> Iterator[_Part]:
+    """All images, in their order."""
+    if dataset.stored is None:
+        frame = Frame(dataset.height, dataset.width, subsampling)
+        for where in some_at_a_time(len(dataset)):
+            yield _Part(where, dataset.images[where], frame)
+        return
+    for index, (height, width) in enumerate(dataset.stored.sizes.tolist()):
+        where = slice(index, index + 1)
+        yield _Part(where, dataset.stored.one(index), Frame(height, width, subsampling))
+
+
+def _blocks(dataset: Dataset, subsampling: str) -> Floats:
+    """[3], of each component in an image, on average."""
+    sizes = [(dataset.height, dataset.width)] if dataset.stored is None else dataset.stored.sizes.tolist()
+    return np.asarray(np.mean([Frame(height, width, subsampling).blocks for height, width in sizes], axis=0))
+
+
+class _ShownInTorch:
+    """From pixels that a decoder gives to those that a network is shown, with gradients."""
+
+    def __init__(self, stored: StoredImages | None, device: "torch.device") -> None:
+        import torch
+
+        def matrices(height: int, width: int) -> "tuple[torch.Tensor, torch.Tensor]":
+            assert stored is not None
+            rows, columns = stored.view_matrices(height, width)
+            return torch.tensor(rows, device=device), torch.tensor(columns, device=device)
+
+        self._matrices = None if stored is None else lru_cache(_SIZES_KEPT)(matrices)
+
+    def __call__(self, pixels: "torch.Tensor") -> "torch.Tensor":
+        if self._matrices is None:
+            return pixels
+        return resized(pixels, *self._matrices(int(pixels.shape[2]), int(pixels.shape[3])))
+
+
 def _fisher(
-    classifier: Classifier, dataset: Dataset, frame: Frame, label_free: bool, seed: int, hear: Progress
+    classifier: Classifier, dataset: Dataset, subsampling: str, label_free: bool, seed: int, hear: Progress
 ) -> Floats:
     import torch
 
     network = differentiable(classifier)
     truth = None if label_free else torch.from_numpy(np.ascontiguousarray(truth_of(dataset, classifier)))
     generator = torch.Generator().manual_seed(seed)
+    shown = _ShownInTorch(dataset.stored, network.device)
     sums = np.zeros((3, 64))
-    for part in some_at_a_time(len(dataset)):
-        pixels = torch.tensor(dataset.images[part]).to(network.device)
-        coefficients = transform(pixels.permute(0, 3, 1, 2).float(), frame).requires_grad_()
-        log_probabilities = network(decoded(coefficients, frame)).log_softmax(dim=1)
+    for part in _parts(dataset, subsampling):
+        pixels = torch.tensor(part.images).to(network.device)
+        coefficients = transform(pixels.permute(0, 3, 1, 2).float(), part.frame).requires_grad_()
+        log_probabilities = network(shown(decoded(coefficients, part.frame))).log_softmax(dim=1)
         if truth is None:
             # A sum of the answers' scores with random signs: its square has the mean over the answers in its mean.
             probes = _signs(log_probabilities, generator) * log_probabilities.detach().div(2).exp()
         else:
-            chosen = torch.nn.functional.one_hot(truth[part], network.classes)
+            chosen = torch.nn.functional.one_hot(truth[part.where], network.classes)
             probes = chosen.to(log_probabilities)[None]
         for probe in probes:
             (gradient,) = torch.autograd.grad((probe * log_probabilities).sum(), coefficients, retain_graph=True)
-            _check_finite(gradient, dataset.image_names[part], classifier.name)
-            squares = torch.split(gradient.double().square() / len(probes), frame.blocks, dim=1)
+            _check_finite(gradient, dataset.image_names[part.where], classifier.name)
+            squares = torch.split(gradient.double().square() / len(probes), part.frame.blocks, dim=1)
             sums += [component.sum(dim=(0, 1)).cpu().numpy() for component in squares]
-        hear(part.stop, len(dataset))
-    return np.asarray(sums / len(dataset) / np.array(frame.blocks)[:, None]).reshape(3, 8, 8)
+        hear(part.where.stop, len(dataset))
+    return np.asarray(sums / len(dataset) / _blocks(dataset, subsampling)[:, None]).reshape(3, 8, 8)
 
 
 def _signs(log_probabilities: "torch.Tensor", generator: "torch.Generator") -> "torch.Tensor":
@@ -125,55 +180,55 @@ def _check_finite(gradient: "torch.Tensor", names: tuple[str, ...], network: str
 
 
 def _measured(
-    classifier: Classifier, dataset: Dataset, frame: Frame, label_free: bool, seed: int, hear: Progress
+    classifier: Classifier, dataset: Dataset, subsampling: str, label_free: bool, seed: int, hear: Progress
 ) -> Floats:
     """From the rise of the loss under noise in one band at a time; between the bands' centres along straight lines."""
     truth = None if label_free else truth_of(dataset, classifier)
     bands = list(_bands())
-    amplitudes = _noise_amplitudes(dataset, frame)
+    amplitudes, blocks = _noise_amplitudes(dataset, subsampling), _blocks(dataset, subsampling)
     rises = np.zeros((len(bands), len(dataset)))
-    for part in some_at_a_time(len(dataset)):
-        images = dataset.images[part]
-        clean = Coefficients.of(np.ascontiguousarray(images), frame.subsampling)
-        signs = np.random.default_rng([seed, part.start]).choice(np.array([-1, 1]), size=clean.values.shape)
-        reference = _log_probabilities(classifier, clean)
+    for part in _parts(dataset, subsampling):
+        where, frame = part.where, part.frame
+        clean = Coefficients.of(np.ascontiguousarray(part.images), subsampling)
+        signs = np.random.default_rng([seed, where.start]).choice(np.array([-1, 1]), size=clean.values.shape)
+        reference = _log_probabilities(classifier, clean, dataset)
         for row, (component, within) in enumerate(bands):
             noise = signs * _blockwise(frame, component, amplitudes[component] * within)
             for noisy in (clean.values + noise, clean.values - noise):
-                changed = Coefficients(noisy.round().astype(np.int16), frame.height, frame.width, frame.subsampling)
-                answers = _log_probabilities(classifier, changed)
+                changed = Coefficients(noisy.round().astype(np.int16), frame.height, frame.width, subsampling)
+                answers = _log_probabilities(classifier, changed, dataset)
                 if truth is None:
-                    rises[row, part] += kullback_leibler(reference, answers) / 2
+                    rises[row, where] += kullback_leibler(reference, answers) / 2
                 else:
-                    rise = cross_entropy(answers, truth[part]) - cross_entropy(reference, truth[part])
-                    rises[row, part] += rise / 2
-        hear(part.stop, len(dataset))
+                    rise = cross_entropy(answers, truth[where]) - cross_entropy(reference, truth[where])
+                    rises[row, where] += rise / 2
+        hear(where.stop, len(dataset))
     # What cannot be told from nothing counts as the error of its mean.
     rise = np.maximum(rises.mean(axis=1), rises.std(axis=1) / np.sqrt(len(dataset)))
     weights = np.empty((3, 64))
     for component in range(3):
         own = [row for row, (of, _) in enumerate(bands) if of == component]
-        power = [(amplitudes[component] ** 2 * bands[row][1]).sum() * frame.blocks[component] for row in own]
+        power = [(amplitudes[component] ** 2 * bands[row][1]).sum() * blocks[component] for row in own]
         centres = [_DISTANCES[bands[row][1]].mean() for row in own]
         levels = np.log(np.maximum(2 * rise[own] / power, np.finfo(np.float64).tiny))
         weights[component] = np.exp(np.interp(_DISTANCES, centres, levels))
     return weights.reshape(3, 8, 8) if rise.any() else np.zeros((3, 8, 8))
 
 
-def _noise_amplitudes(dataset: Dataset, frame: Frame) -> Floats:
+def _noise_amplitudes(dataset: Dataset, subsampling: str) -> Floats:
     """[3, 64], levels: the root mean square of what the standard tables at _NOISE_QUALITY do to each frequency."""
     tables = QuantTables.standard(_NOISE_QUALITY)
     sums = np.zeros((3, 64))
-    for part in some_at_a_time(len(dataset)):
-        values = Coefficients.of(np.ascontiguousarray(dataset.images[part]), frame.subsampling).values / 8.0
-        ends = np.cumsum(frame.blocks)[:-1]
+    for part in _parts(dataset, subsampling):
+        values = Coefficients.of(np.ascontiguousarray(part.images), subsampling).values / 8.0
+        ends = np.cumsum(part.frame.blocks)[:-1]
         for component, (blocks, table) in enumerate(
             zip(np.split(values, ends, axis=1), (tables.luma, tables.cb, tables.cr), strict=True)
         ):
             steps = table.ravel()[ZIGZAG]
             errors = blocks - steps * np.rint(blocks / steps)
             sums[component, ZIGZAG] += np.square(errors).sum(axis=(0, 1))
-    means = sums / len(dataset) / np.array(frame.blocks)[:, None]
+    means = sums / len(dataset) / _blocks(dataset, subsampling)[:, None]
     return np.asarray(np.maximum(np.sqrt(means), _LEAST_NOISE))
 
 
@@ -185,11 +240,12 @@ def _blockwise(frame: Frame, component: int, amplitudes: Floats) -> Floats:
     return levels
 
 
-def _log_probabilities(classifier: Classifier, coefficients: Coefficients) -> Floats:
-    """Of the answers on what a decoder makes of ``coefficients`` as they are."""
+def _log_probabilities(classifier: Classifier, coefficients: Coefficients, dataset: Dataset) -> Floats:
+    """Of the answers on what a decoder makes of ``coefficients``, as they are, of images of ``dataset``."""
     finest = QuantTables.shared(np.ones((8, 8), dtype=np.int64))
     _, pixels = coefficients.encode([finest] * len(coefficients))
-    return log_softmax(checked_logits(classifier.logits(pixels), len(pixels), classifier.classes))
+    shown = pixels if dataset.stored is None else np.stack([dataset.shown(image) for image in pixels])
+    return log_softmax(checked_logits(classifier.logits(shown), len(shown), classifier.classes))
 
 
 _DISTANCES: Floats = np.hypot(*np.indices((8, 8))).ravel()

@@ -35,7 +35,7 @@ def ladder_origin(ladder: Ladder) -> tuple[str, ...]:
     return (
         f"Learned by qsearch {ladder.qsearch} on {ladder.created}: {settings.objective}, {settings.method}, bits "
         f"{settings.rate}{steps}, seed {settings.seed}.",
-        f"Learned from {learned_on.images} images {learned_on.width}x{learned_on.height} of "
+        f"Learned from {learned_on.images} images {learned_on.size} of "
         f"{short_name(learned_on.dataset)}{network}, JPEG {settings.subsampling}.",
     )
 
@@ -55,7 +55,7 @@ def _matched(dial: Dial) -> str:
     made_on = dial.made_on
     return (
         f"Dial made by qsearch {dial.qsearch} on {dial.created}: the bytes of the standard tables at the same quality "
-        f"on {made_on.images} images {made_on.width}x{made_on.height} of {short_name(made_on.dataset)}."
+        f"on {made_on.images} images {made_on.size} of {short_name(made_on.dataset)}."
     )
 
 

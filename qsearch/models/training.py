@@ -68,7 +68,7 @@ def train_networks(
     if not low <= settings.strengths[0] <= settings.strengths[-1] <= high:
         raise InputError(f"the ladder has strengths from {low:g} to {high:g}: train at those, or learn a longer one.")
     dataset = drawn_for(dataset, settings)
-    learned_on = LearnedOn.of(dataset, classifier)
+    learned_on = LearnedOn.by(dataset, classifier)
     state = _begun(settings, learned_on, tuple(identities(dataset)), out)
     if not state.is_complete:
         error = criterion_of(settings, dataset, classifier)

@@ -37,15 +37,15 @@ TABLES, DIAL, FOUND, ASKED = "tables.json", "dial.json", "shrink.json", "setting
 class Shrunk:
     """What came of it, all in ``folder``.
 
-    images_chosen_on, images_aside: how many. stored_files, stored_bytes: the files that the images were made from, 0
-    where they were made from none. has_dial: whether the tables are of a ladder, of which a dial was made.
+    size: of the images that are compressed, in words. images_chosen_on, images_aside: how many. stored_files,
+    stored_bytes: the files that the images were made from, 0 where they were made from none. has_dial: whether the
+    tables are of a ladder, of which a dial was made.
     """
 
     settings: ShrinkSettings
     folder: Path
     dataset: str
-    height: int
-    width: int
+    size: str
     images_chosen_on: int
     images_aside: int
     stored_files: int
@@ -99,12 +99,12 @@ def shrink(
     found = candidates(settings, learned_on, classifier, folder, cores, on_progress)
     measuring = partial(Measured, workers=cores, executor=executor, on_progress=on_progress)
     with (
-        Sizes(codec, codec.prepare(learned_on.images, learned_on.digest), cores) as sizes,
+        Sizes(codec, learned_on, cores) as sizes,
         closing(measuring(evaluator, folder / "chosen-on.sqlite", "choosing")) as measured,
     ):
         chosen = choose(settings, found, measured, sizes)
     with (
-        Sizes(codec, codec.prepare(aside.images, aside.digest), cores) as sizes,
+        Sizes(codec, aside, cores) as sizes,
         closing(measuring(replace(evaluator, dataset=aside), folder / "kept-aside.sqlite", "confirming")) as measured,
     ):
         confirmed = confirm(settings, chosen, measured, sizes)
@@ -114,8 +114,7 @@ def shrink(
         settings,
         folder,
         dataset.name,
-        dataset.height,
-        dataset.width,
+        dataset.compressed_size,
         len(learned_on),
         len(aside),
         len(stored),
@@ -160,7 +159,7 @@ def _write(
         *confirmed.origin,
         f"Chosen by 'qsearch shrink' of qsearch {version('qsearch')} to be as good as standard quality "
         f"{settings.like_quality} by {settings.yardstick.title} on {shrunk.images_chosen_on} images "
-        f"{shrunk.width}x{shrunk.height}, and confirmed on {shrunk.images_aside} others.",
+        f"{shrunk.size}, and confirmed on {shrunk.images_aside} others.",
     )
     title = f"{confirmed.name} tables, as good as standard quality {settings.like_quality}"
     export_tables(TableSheet(confirmed.tables, title, origin, settings.codec), "json", folder / TABLES)
@@ -187,6 +186,7 @@ def as_plain(shrunk: Shrunk) -> dict[str, Any]:
         "qsearch": version("qsearch"),
         "settings": json.loads(msgspec.json.encode(settings)),
         "dataset": shrunk.dataset,
+        "compressed_size": shrunk.size,
         "images_chosen_on": shrunk.images_chosen_on,
         "images_aside": shrunk.images_aside,
         "stored_files": shrunk.stored_files,

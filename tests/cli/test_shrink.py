@@ -14,6 +14,7 @@ from PIL import Image
 
 from qsearch.archive.store import Archive
 from qsearch.cli import main
+from qsearch.codecs.pillow import PillowCodec
 from qsearch.export.reading import read_tables
 from qsearch.learning.dial import read_dial
 from qsearch.tables import QuantTables
@@ -157,6 +158,29 @@ def test_with_a_network_its_answers_stay_as_near(cli: Cli, tmp_path: Path) -> No
         assert report["bytes_saved_percent"]["value"] > 0
         divergence = report["standard"]["divergence"]
         assert report["found"]["divergence"] == pytest.approx(divergence, rel=0.3)
+
+
+def test_images_as_stored_are_measured_as_their_files_are(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    images = [*waves(40, 48), *waves(40, 32)]
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / "photos" / f"{number:02d}.png")
+    finished = cli(*ASKED, "--size", "24", "--encode-size", "as-stored")
+    assert finished.status == 0, finished.stderr
+    assert "fewer bytes than quality 80 at the same PSNR, measured on 40 images as stored (32x32 to 48x48 pixels)" in (
+        finished.stdout
+    )
+    assert "--encode-size as-stored" not in finished.stdout  # nothing is left to be asked so
+    report = json.loads((tmp_path / "like-quality-80" / "shrink.json").read_text())
+    assert report["bytes_saved_percent"]["low"] > 0
+    with Archive.open(tmp_path / "like-quality-80" / "kept-aside.sqlite", read_only=True) as archive:
+        (standard,) = (each for each in archive.trials("search") if each.quantizer == QuantTables.standard(80))
+    assert standard.measurement is not None
+    sizes = standard.measurement.size_bytes
+    codec = PillowCodec()
+    expected = sorted(len(codec.compress(image, QuantTables.standard(80))) for image in images)
+    assert set(sizes.tolist()) <= set(expected)
+    assert read_dial(tmp_path / "like-quality-80" / "dial.json").made_on.size == "as stored (32x32 to 48x48 pixels)"
 
 
 def test_a_budget_is_kept_but_for_the_first_family(cli: Cli, photos: Path, tmp_path: Path) -> None:

@@ -25,9 +25,6 @@ from qsearch.datasets.splits import half_of
 from qsearch.datasets.stored import StoredImages
 from qsearch.errors import DiskError, InputError
 from qsearch.finetuning.experiment import encode_all
-from qsearch.learning.dial import make_dial
-from qsearch.learning.ladder import drawn
-from qsearch.learning.settings import LearningSettings
 from qsearch.models.code_length import train_code_length
 from qsearch.tables import QuantTables
 from qsearch.testing import DatasetContract
@@ -195,8 +192,6 @@ class TestDatasets:
 def test_what_compresses_prepared_images_refuses_others(folder: Path) -> None:
     dataset, tables = loaded(folder), QuantTables.standard(50)
     uses: list[Callable[[], object]] = [
-        lambda: drawn(dataset, LearningSettings()),
-        lambda: make_dial([tables, tables], dataset, PillowCodec(), title="a dial"),
         lambda: train_code_length(dataset, folder / "a.safetensors", steps=1, seed=0),
         lambda: encode_all(PillowCodec(), dataset, tables, 1),
     ]

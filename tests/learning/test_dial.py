@@ -12,10 +12,12 @@ from qsearch.codecs.base import EncoderOptions
 from qsearch.codecs.coefficient import CoefficientCodec
 from qsearch.datasets.base import identities
 from qsearch.errors import InputError
-from qsearch.learning.dial import Dial, MadeOn, Setting, make_dial, read_dial, write_dial
+from qsearch.learning.dial import Dial, Setting, make_dial, read_dial, write_dial
+from qsearch.learning.made_on import MadeOn
 from qsearch.tables import QuantTables
 from tests.learning.images import dataset_of
 from tests.learning.test_ladder import spoil
+from tests.stored_images import loaded, photographs
 
 FLAT = [QuantTables(np.full((8, 8), step), np.full((8, 8), 2 * step)) for step in (80, 40, 20, 5)]
 
@@ -52,6 +54,20 @@ def test_every_quality_has_the_bytes_of_the_standard_tables(rungs: list[QuantTab
             assert (getattr(finer.tables, name) <= getattr(coarser.tables, name)).all()
     assert dial.tables(100) == QuantTables.shared(np.ones((8, 8), dtype=int))
     assert dial.tables(50).layout == rungs[0].layout
+
+
+def test_bytes_are_matched_on_images_as_they_are_stored(tmp_path: Path) -> None:
+    dataset, codec = loaded(photographs(tmp_path / "photographs")), CoefficientCodec()
+    dial = make_dial(FLAT, dataset, codec, title="flat", workers=2)
+    for one in (dial.settings[9], dial.settings[74]):
+        for tables, size_bytes in (
+            (one.tables, one.size_bytes),
+            (QuantTables.standard(one.quality), one.standard_bytes),
+        ):
+            images = [dataset.compressed(index) for index in range(len(dataset))]
+            assert size_bytes == sum(int(codec.size_bytes(image, [tables])[0]) for image in images)
+    write_dial(dial, tmp_path / "dial.json")
+    assert read_dial(tmp_path / "dial.json").made_on.size == "as stored (1x1 to 101x75 pixels)"
 
 
 def test_a_dial_follows_its_rungs() -> None:

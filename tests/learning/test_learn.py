@@ -1,5 +1,6 @@
 """Ladders learned from datasets: what they gain, that they go on where they stopped, and what is refused."""
 
+import json
 import sys
 import types
 from dataclasses import replace
@@ -15,13 +16,14 @@ from qsearch.coefficients.statistics import statistics
 from qsearch.datasets.base import Dataset
 from qsearch.errors import InputError
 from qsearch.learning import learn
-from qsearch.learning.ladder import Ladder, read_ladder
+from qsearch.learning.ladder import Ladder, drawn, read_ladder
 from qsearch.learning.learn import check_settings, learn_ladder
 from qsearch.learning.settings import Adam, LearningSettings, Objective
 from qsearch.tables import QuantTables
 from tests.fakes import FakeClassifier
-from tests.learning.images import dataset_of
+from tests.learning.images import dataset_of, waves
 from tests.learning.networks import in_torch
+from tests.stored_images import stored_images
 
 NETWORK = FakeClassifier("fake", {})
 SETTINGS = LearningSettings(qualities=(20, 50, 80))
@@ -60,6 +62,46 @@ def bits_at_equal_error(ladder: Ladder, dataset: Dataset, quality: int) -> float
     standard = np.array([place(QuantTables.standard(each)) for each in range(5, 99)])
     error, bpp = place(ladder.tables[ladder.settings.qualities.index(quality)])
     return bpp / float(np.interp(-error, -standard[:, 0], standard[:, 1]))
+
+
+class TestImagesAsStored:
+    @pytest.fixture
+    def dataset(self) -> Dataset:
+        """Of two sizes, shown at another."""
+        images = [*waves(2, 64), *waves(2, 48)]
+        return replace(dataset_of(4, 24), stored=stored_images(images, 24))
+
+    def test_tables_are_learned_for_what_is_compressed(self, dataset: Dataset, tmp_path: Path) -> None:
+        path = tmp_path / "ladder.json"
+        ladder = learn_ladder(dataset, SETTINGS, out=path)
+        assert ladder.learned_on.size == "as stored (48x48 to 64x64 pixels)"
+        whole = dataset_of(4, 64)
+        assert bits_at_equal_error(ladder, whole, 50) < 0.97
+        assert learn_ladder(dataset, SETTINGS, out=path).digest == ladder.digest  # it goes on, and nothing is left
+        with pytest.raises(InputError, match="was learned otherwise or from other images"):
+            learn_ladder(replace(dataset, stored=None), SETTINGS, out=path)
+
+    def test_those_drawn_are_drawn_with_what_is_shown_of_them(self, dataset: Dataset) -> None:
+        few = drawn(dataset, msgspec.structs.replace(SETTINGS, images=2, seed=3))
+        assert few.stored is not None
+        for index, name in enumerate(few.image_names):
+            place = dataset.image_names.index(name)
+            np.testing.assert_array_equal(few.compressed(index), dataset.compressed(place))
+            np.testing.assert_array_equal(few.images[index], dataset.images[place])
+        assert few.digest != drawn(replace(dataset, stored=None), msgspec.structs.replace(SETTINGS, images=2)).digest
+
+    def test_the_network_is_asked_of_the_whole_images(self, dataset: Dataset, network: list[dict[str, Any]]) -> None:
+        learn_ladder(dataset, msgspec.structs.replace(SETTINGS, objective="mix", label_free=True), classifier=NETWORK)
+        assert [each["images"] for each in network] == [4]
+
+    def test_what_takes_whole_images_is_refused(self, dataset: Dataset) -> None:
+        for settings in (msgspec.structs.replace(SETTINGS, per_image=True), GRADIENT):
+            with pytest.raises(InputError, match="are compressed as stored: leave --encode-size as-stored out"):
+                learn_ladder(dataset, settings)
+
+    def test_files_of_prepared_images_say_no_more_than_they_did(self, dataset: Dataset, tmp_path: Path) -> None:
+        learn_ladder(replace(dataset, stored=None), SETTINGS, out=tmp_path / "ladder.json")
+        assert "compressed" not in json.loads((tmp_path / "ladder.json").read_text())["learned_on"]
 
 
 def test_rungs_take_fewer_bits_than_standard_tables_of_the_same_error() -> None:

@@ -16,6 +16,7 @@ from qsearch.errors import EvaluationError, InputError
 from qsearch.learning.sensitivity import frequency_weights
 from qsearch.learning.settings import Sensitivity
 from tests.learning.networks import CB, GAIN, LUMA, broken, in_numpy, in_torch
+from tests.stored_images import stored_images
 
 SIDE = 24
 
@@ -34,6 +35,15 @@ def images(count: int = 48) -> npt.NDArray[np.uint8]:
 
 def dataset(count: int = 48) -> Dataset:
     return Dataset.from_arrays(images(count), np.arange(count) % 2)
+
+
+def stored(prepared: Dataset, *times: int) -> Dataset:
+    """``prepared`` as shown of images so many ``times`` as large, in turn."""
+    found = [
+        image.repeat(times[index % len(times)], axis=0).repeat(times[index % len(times)], axis=1)
+        for index, image in enumerate(prepared.images)
+    ]
+    return replace(prepared, stored=stored_images(found, SIDE))
 
 
 def unlabelled() -> Dataset:
@@ -86,6 +96,33 @@ class TestNetworkThatSeesOneMeanOnly:
         assert weights[component].argmax() == 0
         assert np.delete(weights, component, axis=0).max() < 0.2 * weights[component, 0, 0]
         assert (weights > 0).all()
+
+
+class TestImagesAsStored:
+    """Of which the network sees a mean of all pixels, so that what it makes of each is known."""
+
+    def test_as_large_as_they_are_shown_they_are_as_prepared(self) -> None:
+        weights = [
+            frequency_weights(in_torch(), each, "4:4:4", label_free=False, seed=1)
+            for each in (dataset(8), stored(dataset(8), 1))
+        ]
+        np.testing.assert_allclose(weights[1][0, 0, 0], weights[0][0, 0, 0], rtol=1e-3)
+
+    def test_each_coefficient_of_a_larger_one_counts_less(self) -> None:
+        weights = frequency_weights(in_torch(), stored(dataset(), 3), "4:4:4", label_free=False, seed=1)
+        # A DC coefficient changes one block of nine times as many.
+        assert 81 * weights[0, 0, 0] == pytest.approx(expected_at_dc(LUMA, False, "4:4:4"), rel=0.05)
+
+    def test_the_mean_is_over_the_blocks_of_all(self) -> None:
+        weights = frequency_weights(in_torch(), stored(dataset(), 1, 2), "4:4:4", label_free=False, seed=1)
+        # Of five blocks one is of a small image; those of large ones count a sixteenth.
+        share = (1 + 4 / 16) / 5
+        assert weights[0, 0, 0] / share == pytest.approx(expected_at_dc(LUMA, False, "4:4:4"), rel=0.1)
+
+    def test_measured_by_noise(self) -> None:
+        weights = frequency_weights(in_numpy(), stored(dataset(), 2), "4:4:4", label_free=True, seed=1)
+        assert 16 * weights[0, 0, 0] == pytest.approx(expected_at_dc(LUMA, True, "4:4:4"), rel=0.4)
+        assert weights[0].argmax() == 0
 
 
 @pytest.mark.parametrize("method", ["fisher", "noise"])

@@ -15,7 +15,7 @@ from qsearch.shrink.confirming import confirm
 from qsearch.shrink.measuring import Measured
 from qsearch.shrink.settings import ShrinkSettings
 from qsearch.tables import QuantTables
-from tests.learning.images import dataset_of, waves
+from tests.learning.images import dataset_of
 
 QUALITY = 70
 SETTINGS = ShrinkSettings(like_quality=QUALITY, by="psnr")
@@ -32,7 +32,7 @@ def measured(tmp_path: Path) -> Iterator[Measured]:
 
 @pytest.fixture
 def sizes() -> Iterator[Sizes]:
-    with Sizes(PillowCodec(), waves(8), 1) as found:
+    with Sizes(PillowCodec(), dataset_of(8), 1) as found:
         yield found
 
 
