@@ -2,7 +2,8 @@
 
 To second order, errors e of dequantised coefficients add sum(w e**2) / 2 nats to a network's loss where they are
 independent: w is the curvature. It is had from gradients, as Fisher information, or without them, by measuring what
-noise in bands of frequencies costs.
+noise in bands of frequencies costs. But errors of coarse steps are not independent of the image: a coefficient that
+becomes 0 takes detail away, which networks mind less than noise. What bands cost that are quantized coarsely says it.
 """
 
 from collections.abc import Callable, Iterator
@@ -37,6 +38,7 @@ _PROBES = 2
 """Backward passes per image where no label says which logit counts."""
 _BANDS = ((0, 0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 7), (0, 0.5, 1.5, 2.5, 4.5), (0, 0.5, 1.5, 2.5, 4.5))
 """Of Y, Cb and Cr: where bands begin, as distances from DC; networks care more for luma, and it has more to lose."""
+_COARSE_QUALITY = 30
 _NOISE_QUALITY = 50
 _SIZES_KEPT = 16
 """Sizes of images whose matrices are kept: albums have few, and for large ones making them takes longer than using."""
@@ -62,9 +64,10 @@ def frequency_weights(
 
     label_free: the loss is the divergence from the network's answers on the uncompressed images, whose curvature is
         the mean squared gradient of the log probability over its own answers; else the cross-entropy of the truth.
-    seed: of the random directions and of the noise.
-    method: ``fisher`` takes gradients; ``noise`` measures the loss under noise in bands of frequencies, each sign of it
-        once, and needs nothing but logits; ``auto`` takes gradients where the network has them.
+    seed: of the random directions and of the noise; quantization draws nothing.
+    method: ``fisher`` takes gradients. ``quantization`` measures the loss where one band of frequencies is quantized
+        coarsely, and ``noise`` where there is noise in it, each sign of it once; these need nothing but logits.
+        ``auto`` takes gradients where the network has them, and noise else.
     on_progress: hears of images answered and in all.
     InputError for images too small or without labels where they are needed, a network without gradients asked for
     ``fisher``, and one that sees no difference between images. EvaluationError for answers or gradients that are not
@@ -82,7 +85,8 @@ def frequency_weights(
     if method == "fisher" or (method == "auto" and has_gradients(classifier)):
         weights = _fisher(classifier, dataset, subsampling, label_free, seed, hear)
     else:
-        weights = _measured(classifier, dataset, subsampling, label_free, seed, hear)
+        disturb = _quantization if method == "quantization" else _noise(dataset, subsampling, seed)
+        weights = _measured(classifier, dataset, subsampling, label_free, disturb, hear)
     if not weights.any():
         raise InputError(f"{classifier.name} answers the same whatever the images are: its tables cannot be learned.")
     return weights
@@ -95,6 +99,11 @@ class _Part:
     where: slice
     images: Images
     frame: Frame
+
+    def blocks_of(self, component: int) -> slice:
+        """Those of one component among an image's blocks."""
+        start = sum(self.frame.blocks[:component])
+        return slice(start, start + self.frame.blocks[component])
 
 
 def _parts(dataset: Dataset, subsampling: str) -> Iterator[_Part]:
@@ -179,40 +188,74 @@ def _check_finite(gradient: "torch.Tensor", names: tuple[str, ...], network: str
         )
 
 
+Disturb = Callable[[_Part, npt.NDArray[np.int16], int, npt.NDArray[np.bool_]], list[npt.NDArray[np.int16]]]
+"""From images' coefficients to those with errors in one component and some of its frequencies [64], once or more."""
+
+
 def _measured(
-    classifier: Classifier, dataset: Dataset, subsampling: str, label_free: bool, seed: int, hear: Progress
+    classifier: Classifier, dataset: Dataset, subsampling: str, label_free: bool, disturb: Disturb, hear: Progress
 ) -> Floats:
-    """From the rise of the loss under noise in one band at a time; between the bands' centres along straight lines."""
+    """From the rise of the loss under errors in one band at a time; between the bands' centres along straight lines."""
     truth = None if label_free else truth_of(dataset, classifier)
     bands = list(_bands())
-    amplitudes, blocks = _noise_amplitudes(dataset, subsampling), _blocks(dataset, subsampling)
-    rises = np.zeros((len(bands), len(dataset)))
+    rises, power = np.zeros((len(bands), len(dataset))), np.zeros(len(bands))
     for part in _parts(dataset, subsampling):
         where, frame = part.where, part.frame
         clean = Coefficients.of(np.ascontiguousarray(part.images), subsampling)
-        signs = np.random.default_rng([seed, where.start]).choice(np.array([-1, 1]), size=clean.values.shape)
         reference = _log_probabilities(classifier, clean, dataset)
         for row, (component, within) in enumerate(bands):
-            noise = signs * _blockwise(frame, component, amplitudes[component] * within)
-            for noisy in (clean.values + noise, clean.values - noise):
-                changed = Coefficients(noisy.round().astype(np.int16), frame.height, frame.width, subsampling)
+            disturbed = disturb(part, clean.values, component, within)
+            for values in disturbed:
+                power[row] += np.square((values - clean.values) / 8.0).sum() / len(disturbed)
+                changed = Coefficients(values, frame.height, frame.width, subsampling)
                 answers = _log_probabilities(classifier, changed, dataset)
                 if truth is None:
-                    rises[row, where] += kullback_leibler(reference, answers) / 2
+                    rises[row, where] += kullback_leibler(reference, answers) / len(disturbed)
                 else:
                     rise = cross_entropy(answers, truth[where]) - cross_entropy(reference, truth[where])
-                    rises[row, where] += rise / 2
+                    rises[row, where] += rise / len(disturbed)
         hear(where.stop, len(dataset))
     # What cannot be told from nothing counts as the error of its mean.
     rise = np.maximum(rises.mean(axis=1), rises.std(axis=1) / np.sqrt(len(dataset)))
+    if not rise.any():
+        return np.zeros((3, 8, 8))
     weights = np.empty((3, 64))
     for component in range(3):
-        own = [row for row, (of, _) in enumerate(bands) if of == component]
-        power = [(amplitudes[component] ** 2 * bands[row][1]).sum() * blocks[component] for row in own]
+        # Where there is nothing to lose, nothing is lost: a band without power has its neighbours' weights.
+        own = [row for row, (of, _) in enumerate(bands) if of == component and power[row] > 0]
         centres = [_DISTANCES[bands[row][1]].mean() for row in own]
-        levels = np.log(np.maximum(2 * rise[own] / power, np.finfo(np.float64).tiny))
-        weights[component] = np.exp(np.interp(_DISTANCES, centres, levels))
-    return weights.reshape(3, 8, 8) if rise.any() else np.zeros((3, 8, 8))
+        levels = np.log(np.maximum(2 * rise[own] / (power[own] / len(dataset)), np.finfo(np.float64).tiny))
+        weights[component] = np.exp(np.interp(_DISTANCES, centres, levels)) if own else 0.0
+    return weights.reshape(3, 8, 8)
+
+
+def _quantization(
+    part: _Part, values: npt.NDArray[np.int16], component: int, within: npt.NDArray[np.bool_]
+) -> list[npt.NDArray[np.int16]]:
+    """A :data:`Disturb`: what the standard tables at _COARSE_QUALITY leave."""
+    tables = QuantTables.standard(_COARSE_QUALITY)
+    chosen = within[ZIGZAG]
+    steps = 8.0 * (tables.luma, tables.cb, tables.cr)[component].ravel()[ZIGZAG][chosen]
+    own = part.blocks_of(component)
+    changed = values.copy()
+    changed[:, own, chosen] = steps * np.rint(values[:, own, chosen] / steps)
+    return [changed]
+
+
+def _noise(dataset: Dataset, subsampling: str, seed: int) -> Disturb:
+    """Random signs of the size of the errors that the standard tables at _NOISE_QUALITY make, and the same turned."""
+    amplitudes = _noise_amplitudes(dataset, subsampling)
+
+    def disturb(
+        part: _Part, values: npt.NDArray[np.int16], component: int, within: npt.NDArray[np.bool_]
+    ) -> list[npt.NDArray[np.int16]]:
+        levels = np.zeros(values.shape[1:])
+        levels[part.blocks_of(component)] = 8 * (amplitudes[component] * within)[ZIGZAG]
+        signs = np.random.default_rng([seed, part.where.start]).choice(np.array([-1, 1]), size=values.shape)
+        noise = np.rint(signs * levels).astype(np.int16)
+        return [values + noise, values - noise]
+
+    return disturb
 
 
 def _noise_amplitudes(dataset: Dataset, subsampling: str) -> Floats:
@@ -230,14 +273,6 @@ def _noise_amplitudes(dataset: Dataset, subsampling: str) -> Floats:
             sums[component, ZIGZAG] += np.square(errors).sum(axis=(0, 1))
     means = sums / len(dataset) / _blocks(dataset, subsampling)[:, None]
     return np.asarray(np.maximum(np.sqrt(means), _LEAST_NOISE))
-
-
-def _blockwise(frame: Frame, component: int, amplitudes: Floats) -> Floats:
-    """[blocks, 64] as coefficients are kept: ``amplitudes`` [64] in the blocks of one component, 0 in the others."""
-    levels = np.zeros((sum(frame.blocks), 64))
-    start = sum(frame.blocks[:component])
-    levels[start : start + frame.blocks[component]] = 8 * amplitudes[ZIGZAG]
-    return levels
 
 
 def _log_probabilities(classifier: Classifier, coefficients: Coefficients, dataset: Dataset) -> Floats:

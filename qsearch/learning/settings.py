@@ -14,7 +14,7 @@ Objective = Literal["distortion", "accuracy", "mix"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 Method = Literal["descent", "gradient"]
 METHODS: tuple[Method, ...] = get_args(Method)
-Sensitivity = Literal["auto", "fisher", "noise"]
+Sensitivity = Literal["auto", "fisher", "noise", "quantization"]
 SENSITIVITIES: tuple[Sensitivity, ...] = get_args(Sensitivity)
 SUBSAMPLINGS = ("4:2:0", "4:4:4")
 """Those whose coefficients tables are learned from."""
@@ -53,8 +53,8 @@ class LearningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         in their place, a rung each.
     images: how many of the dataset's images are learned from, drawn with ``seed``; None for all.
     label_free: the network's divergence from its own answer on the uncompressed image stands for its loss.
-    sensitivity: how that is learned of the network: by its gradients (``fisher``), by ``noise`` in the images, or
-        ``auto``, gradients where it has them.
+    sensitivity: how that is learned of the network: by its gradients (``fisher``), by ``noise`` in the images, by
+        coarse ``quantization`` of them, or ``auto``, gradients where it has them, else noise.
     """
 
     objective: Objective = "distortion"

@@ -10,11 +10,16 @@ import pytest
 from benchmarks.codec import made_up
 from qsearch.classifiers import load_classifier
 from qsearch.classifiers.function import FunctionClassifier
+from qsearch.codecs.base import EncoderOptions
+from qsearch.codecs.pillow import PillowCodec
+from qsearch.coefficients.arrays import Coefficients
 from qsearch.datasets import load_dataset
 from qsearch.datasets.base import UNLABELLED, Dataset, DatasetOptions
 from qsearch.errors import EvaluationError, InputError
+from qsearch.evaluation.measures import kullback_leibler, log_softmax
 from qsearch.learning.sensitivity import frequency_weights
 from qsearch.learning.settings import Sensitivity
+from qsearch.tables import QuantTables
 from tests.learning.networks import CB, GAIN, LUMA, broken, in_numpy, in_torch
 from tests.stored_images import stored_images
 
@@ -98,6 +103,34 @@ class TestNetworkThatSeesOneMeanOnly:
         assert (weights > 0).all()
 
 
+class TestQuantization:
+    def test_it_is_what_files_of_a_coarse_step_cost(self) -> None:
+        few = dataset(16)
+        weights = frequency_weights(in_numpy(), few, "4:4:4", label_free=True, seed=0, method="quantization")
+        finest, coarse = np.ones((8, 8), dtype=np.int64), np.ones((8, 8), dtype=np.int64)
+        coarse[0, 0] = QuantTables.standard(30).luma[0, 0]
+        codec = PillowCodec(EncoderOptions(subsampling="4:4:4"))
+        decoded = [codec.encode(few.images, [QuantTables(luma, finest)] * len(few)).images for luma in (finest, coarse)]
+        before, after = (log_softmax(in_numpy().logits(images).astype(np.float32)) for images in decoded)
+        dc = Coefficients.of(few.images, "4:4:4").values[:, : (SIDE // 8) ** 2, 0] / 8.0
+        power = np.square(dc - coarse[0, 0] * np.rint(dc / coarse[0, 0])).sum(axis=1)
+        expected = 2 * kullback_leibler(before, after).mean() / power.mean()
+        assert weights[0, 0, 0] == pytest.approx(expected, rel=1e-3)
+
+    @pytest.mark.parametrize(("mix", "component"), [(LUMA, 0), (CB, 1)])
+    def test_what_the_network_does_not_see_costs_little(self, mix: tuple[float, float, float], component: int) -> None:
+        weights = frequency_weights(in_numpy(mix), dataset(), "4:4:4", label_free=True, seed=0, method="quantization")
+        assert weights[component].argmax() == 0
+        assert np.delete(weights, component, axis=0).max() < 0.2 * weights[component, 0, 0]
+
+    def test_where_there_is_nothing_to_lose_nothing_is_asked(self) -> None:
+        grey = Dataset.from_arrays(images(8).mean(axis=3, keepdims=True).astype(np.uint8).repeat(3, axis=3), [0, 1] * 4)
+        weights = frequency_weights(in_numpy(), grey, "4:2:0", label_free=False, seed=0, method="quantization")
+        assert weights[0, 0, 0] > 0
+        assert np.isfinite(weights).all()
+        assert not weights[1:].any()
+
+
 class TestImagesAsStored:
     """Of which the network sees a mean of all pixels, so that what it makes of each is known."""
 
@@ -174,7 +207,7 @@ class TestRefused:
             frequency_weights(in_torch(), small, "4:2:0", label_free=True, seed=0)
 
     def test_an_unknown_method(self) -> None:
-        with pytest.raises(InputError, match="auto, fisher, noise, got 'guess'"):
+        with pytest.raises(InputError, match="auto, fisher, noise, quantization, got 'guess'"):
             frequency_weights(in_torch(), dataset(2), "4:2:0", label_free=True, seed=0, method="guess")  # type: ignore[arg-type]
 
     def test_a_gradient_that_is_none(self) -> None:
