@@ -41,6 +41,7 @@ def learn_ladder(
     *,
     classifier: Classifier | None = None,
     start: Ladder | None = None,
+    network_weights: npt.NDArray[np.float64] | None = None,
     out: Path | None = None,
     workers: int = 1,
     on_progress: OnProgress = _nobody,
@@ -48,8 +49,9 @@ def learn_ladder(
     """The ladder that ``settings`` ask for, learned from ``dataset``.
 
     With ``out`` it is written there as it grows, and goes on from what is there already. classifier: what the
-    objectives ``accuracy`` and ``mix`` are for. start: the ladder whose digest is ``settings.start``. workers:
-    processes, for a ladder per image; others are learned in one. Of images that are compressed as stored, squares are
+    objectives ``accuracy`` and ``mix`` are for; network_weights: what was found of it before, on the same images with
+    the same settings, so that it need not be asked again. start: the ladder whose digest is ``settings.start``.
+    workers: processes, for a ladder per image; others are learned in one. Of images that are compressed as stored, squares are
     drawn (:mod:`qsearch.learning.sample`), and the network is shown what becomes of the whole images.
     InputError where settings contradict one another, the images or ``start``, and where ``out`` holds something else.
     EvaluationError where a gradient is not a number.
@@ -69,18 +71,19 @@ def learn_ladder(
     if ladder.is_complete:
         return ladder
     if classifier is not None and settings.method == "descent" and ladder.network_weights is None:
-        from qsearch.learning.sensitivity import frequency_weights
+        if network_weights is None:
+            from qsearch.learning.sensitivity import frequency_weights
 
-        weights = frequency_weights(
-            classifier,
-            dataset,
-            settings.subsampling,
-            label_free=settings.label_free,
-            seed=settings.seed,
-            method=settings.sensitivity,
-            on_progress=partial(on_progress, "network"),
-        )
-        ladder = replace(ladder, network_weights=weights)
+            network_weights = frequency_weights(
+                classifier,
+                dataset,
+                settings.subsampling,
+                label_free=settings.label_free,
+                seed=settings.seed,
+                method=settings.sensitivity,
+                on_progress=partial(on_progress, "network"),
+            )
+        ladder = replace(ladder, network_weights=network_weights)
     ladder = replace(ladder, images=tuple(identities(dataset)))
     coefficients = learning_coefficients(dataset, settings.subsampling, settings.seed)
     if settings.per_image:

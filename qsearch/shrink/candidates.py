@@ -42,15 +42,18 @@ def candidates(
 ) -> list[Candidate]:
     """Families learned from ``dataset``, the most promising first, then those published; the standard tables at lower
     qualities last, where something may be lost. Ladders are kept in ``folder`` as they grow."""
-    objectives: list[Objective] = ["distortion"] if classifier is None else ["mix", "distortion"]
-    found = []
+    objectives: list[Objective] = ["distortion"] if classifier is None else ["accuracy", "mix", "distortion"]
+    found: list[Candidate] = []
+    network_weights = None
     for objective in objectives:
         learning = LearningSettings(
             objective=objective,
             subsampling=settings.codec.subsampling,
             images=min(LEARNED_FROM, len(dataset)),
             seed=settings.seed,
-            label_free=objective == "mix" and settings.by == "divergence",
+            label_free=objective != "distortion" and settings.by == "divergence",
+            # Of the ways to ask a network this one's tables saved most on halves of images: docs/learning.md.
+            sensitivity="quantization",
             dataset=settings.dataset,
             classifier=None if objective == "distortion" else settings.classifier,
         )
@@ -58,10 +61,12 @@ def candidates(
             dataset,
             learning,
             classifier=None if objective == "distortion" else classifier,
+            network_weights=network_weights,
             out=folder / f"{objective}.ladder.json",
             workers=workers,
             on_progress=partial(_staged, on_progress, f"learning, {objective}"),
         )
+        network_weights = ladder.network_weights
         found.append(Candidate(f"learned ({objective})", Family(ladder.tables), ladder_origin(ladder), ladder))
     for name in published_names():
         origin = (f"{published_source(name)}.",)

@@ -94,6 +94,15 @@ class TestImagesAsStored:
         learn_ladder(dataset, msgspec.structs.replace(SETTINGS, objective="mix", label_free=True), classifier=NETWORK)
         assert [each["images"] for each in network] == [4]
 
+    def test_a_network_that_was_asked_before_is_not_asked_again(
+        self, dataset: Dataset, network: list[dict[str, Any]]
+    ) -> None:
+        settings = msgspec.structs.replace(SETTINGS, objective="mix", label_free=True)
+        first = learn_ladder(dataset, settings, classifier=NETWORK)
+        again = learn_ladder(dataset, settings, classifier=NETWORK, network_weights=first.network_weights)
+        assert len(network) == 1
+        assert again.tables == first.tables
+
     def test_what_takes_whole_images_is_refused(self, dataset: Dataset) -> None:
         for settings in (msgspec.structs.replace(SETTINGS, per_image=True), GRADIENT):
             with pytest.raises(InputError, match="are compressed as stored: leave --encode-size as-stored out"):
