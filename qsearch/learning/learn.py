@@ -51,8 +51,8 @@ def learn_ladder(
     With ``out`` it is written there as it grows, and goes on from what is there already. classifier: what the
     objectives ``accuracy`` and ``mix`` are for; network_weights: what was found of it before, on the same images with
     the same settings, so that it need not be asked again. start: the ladder whose digest is ``settings.start``.
-    workers: processes, for a ladder per image; others are learned in one. Of images that are compressed as stored, squares are
-    drawn (:mod:`qsearch.learning.sample`), and the network is shown what becomes of the whole images.
+    workers: processes, for a ladder per image; others are learned in one. Of images that are compressed as stored,
+    squares are drawn (:mod:`qsearch.learning.sample`), and the network is shown what becomes of the whole images.
     InputError where settings contradict one another, the images or ``start``, and where ``out`` holds something else.
     EvaluationError where a gradient is not a number.
     """
