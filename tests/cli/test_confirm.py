@@ -116,16 +116,16 @@ def test_the_search_goes_on_as_one_that_was_never_confirmed(cli: Cli, demo: Path
 
 
 def test_one_that_was_killed_goes_on(cli: Cli, many: None, qsearch: Command, tmp_path: Path) -> None:
-    slowly = ("--dataset", "fake", "--classifier", "fake:sleep=0.01", "--workers", "1", "--trials", "4", "--seed", "1")
+    search = ("--dataset", "fake", "--classifier", "fake", "--trials", "4", "--seed", "1")
     path = tmp_path / "runs" / "killed" / "confirmations" / "4-trials"
-    process = qsearch.start("run", "--name", "killed", *slowly)
+    process = qsearch.start("run", "--name", "killed", *search, "--workers", "1", env={"FAKE_SLEEP_S": "0.01"})
     wait_until(lambda: recorded(path) >= 22 or process.poll() is not None, "a candidate")  # 20 reference trials first
     os.kill(process.pid, signal.SIGKILL)
     status, _, errors = finish(process)
     assert status == -signal.SIGKILL, errors
     assert "Not confirmed yet: 'qsearch resume killed'" in cli("show", "killed").stdout
     assert cli("resume", "killed", "--executor", "serial").status == 0
-    assert cli("run", "--name", "whole", *slowly).status == 0
+    assert cli("run", "--name", "whole", *search, "--executor", "serial").status == 0
     assert stated(cli, "killed") == stated(cli, "whole")
 
 
