@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
@@ -23,6 +24,26 @@ from qsearch.executors import EXECUTORS
 from qsearch.models import MODELS
 from qsearch.strategies import STRATEGIES
 from tests import fakes
+
+MEMORY = Path("/dev/shm")
+"""Where Linux keeps files in memory."""
+ROOM_BYTES = 2 << 30
+
+
+def keep_temporary_files_in_memory() -> None:
+    """For this process and its children, where there is room: tests write much that no power cut needs to leave, and
+    wait longer for the disk to say that it would than for all else. TMPDIR in the environment has its way."""
+    if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < ROOM_BYTES:
+        return
+    if os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:  # tests write programs too
+        return
+    folder = MEMORY / f"qsearch-tests-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid == os.getuid():
+        os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+
+
+keep_temporary_files_in_memory()
 
 # The same examples in every run of CI; elsewhere new ones are tried each time.
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)

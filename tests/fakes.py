@@ -91,7 +91,7 @@ class FakeClassifier(Classifier):
 
     behaviour: ``fail``, ``nan`` or ``die`` at about one batch of so many, ``sleep`` seconds at the others; ``die-once``
     the path of a file that says that it has died; ``semaphore``: opens one, as progress bars of libraries do;
-    ``softmax``: answers probabilities.
+    ``softmax``: answers probabilities. FAKE_SLEEP_S in the environment is a ``sleep`` that no run remembers.
     """
 
     class_names = None
@@ -110,7 +110,8 @@ class FakeClassifier(Classifier):
         if "die-once" in self.behaviour and not Path(self.behaviour["die-once"]).exists():
             Path(self.behaviour["die-once"]).touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(float(self.behaviour.get("sleep", 0)))
+        if sleep_s := float(self.behaviour.get("sleep", os.environ.get("FAKE_SLEEP_S", "0"))):
+            time.sleep(sleep_s)
         if self.chosen("fail", images):
             raise OSError("the network\nbroke down")
         answer = (images.reshape(len(images), -1).astype(np.int64) @ fake_weights()).astype(np.float32)

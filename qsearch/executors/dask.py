@@ -48,6 +48,8 @@ SHIPPED_BYTES = 1 << 26
 GATHER_S = 10.0
 """How long an answer may travel, before others are looked at."""
 CLOSE_S = 5.0
+KILL_S = 0.5
+"""How long a worker of this machine's own that is to stop may take to hear of it."""
 
 
 class DaskExecutor(Executor):
@@ -281,6 +283,9 @@ class DaskExecutor(Executor):
                 self._client.close(timeout=CLOSE_S)
         if self._cluster is not None:
             with suppress(Exception):
+                if running:  # else each worker is given seconds to finish what it is at
+                    self._cluster.sync(_kill_workers, self._cluster)
+            with suppress(Exception):
                 self._cluster.close(timeout=CLOSE_S)
         self._client = self._cluster = None
         self._quiet.__exit__(None, None, None)
@@ -377,6 +382,11 @@ def _local_cluster(workers: int) -> Any:
             memory_limit=0,
             silence_logs=logging.CRITICAL,
         )
+
+
+async def _kill_workers(cluster: Any) -> None:
+    """Those of a cluster of this machine's own, whatever they are at."""
+    await asyncio.gather(*(nanny.close(timeout=KILL_S) for nanny in cluster.workers.values()), return_exceptions=True)
 
 
 @contextmanager

@@ -1,14 +1,16 @@
 """Evaluations in worker processes of this machine (loky, as joblib's)."""
 
 import os
+import select
 import signal
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from typing import Any
@@ -200,6 +202,12 @@ def _start_worker(evaluator: Evaluator, parent: int, devices: Any) -> None:
 
 def _end_with_parent(parent: int) -> None:
     # A killed parent cannot tell its workers; they would wait for work for ever.
+    if sys.platform == "linux":
+        with suppress(OSError):  # kernels before 5.3, and a parent that is gone already
+            end = select.poll()
+            end.register(os.pidfd_open(parent), select.POLLIN)
+            if os.getppid() == parent:  # else its number may be another's by now
+                end.poll()
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)

@@ -54,12 +54,14 @@ class ExecutorContract:
     """What every executor keeps. Override the fixture ``executor_class`` and, where it has no workers, set the others.
 
     workers: how many it is made with. isolated: whether a worker that dies is not the search's own process.
-    times_out: whether it can stop an evaluation.
+    times_out: whether it can stop an evaluation. timeout_s: after how long; more than a worker takes to start, where
+    that counts.
     """
 
     workers: ClassVar[int] = 2
     isolated: ClassVar[bool] = True
     times_out: ClassVar[bool] = True
+    timeout_s: ClassVar[float] = 5
 
     def evaluator(self) -> Evaluator:
         """Sizes of four small images: what there is to measure without a network."""
@@ -112,12 +114,12 @@ class ExecutorContract:
         """Or the executor says at once that it cannot stop one."""
         if not self.times_out:
             try:
-                executor_class(self.evaluator(), self.workers, timeout_s=5)
+                executor_class(self.evaluator(), self.workers, timeout_s=self.timeout_s)
             except InputError:
                 return
             raise AssertionError("an executor that stops no evaluation takes no timeout")
         tasks = [Task(Misbehaving("hang")), Task(QuantTables.standard(50))]
-        with executor_class(self.evaluator(), self.workers, timeout_s=5) as executor:
+        with executor_class(self.evaluator(), self.workers, timeout_s=self.timeout_s) as executor:
             self.finish(executor, [Task(QuantTables.standard(20))])  # workers that start now take none of the time
             hung, measured = map(self.finish(executor, tasks).__getitem__, tasks)
         assert hung.measurement is None

@@ -225,7 +225,7 @@ def test_a_spoilt_run_is_refused_by_every_command(cli: Cli, demo: Path, name: st
     shutil.copytree(demo, demo.with_name("demo2"))
     spoil(demo)
     before = {path.name: path.read_bytes() for path in demo.glob("*")}
-    for command in (["show"], ["show", "--json"], ["trials"], ["plot"], ["resume", "--workers", "1"], ["bounds"]):
+    for command in (["show"], ["show", "--json"], ["trials"], ["plot"], ["resume", "--executor", "serial"], ["bounds"]):
         finished = cli(command[0], "demo", *command[1:])
         assert finished.status == 2, (command, finished.stderr)
         assert sentence in finished.sentence

@@ -97,16 +97,16 @@ def test_options_that_make_no_sense(cli: Cli, network: str, arguments: list[str]
 def test_a_run_keeps_what_the_network_is(cli: Cli, network: str, photos: str, tmp_path: Path) -> None:
     options = ("--mean", ".5", ".4", ".3", "--std", ".2", ".2", ".1", "--class-names", "names.txt")
     finished = cli(
-        *("run", "--name", "demo", "--trials", "2", "--workers", "1", "--dataset", photos),
+        *("run", "--name", "demo", "--trials", "2", "--executor", "serial", "--dataset", photos),
         *("--classifier", network, *options, "--input-range", "0", "255"),
     )
     assert finished.status == 0, finished.stderr
     (kept,) = Run.open(tmp_path / "runs" / "demo").settings.classifiers
     assert (kept.mean, kept.std, kept.input_range) == ((0.5, 0.4, 0.3), (0.2, 0.2, 0.1), (0.0, 255.0))
     assert kept.class_names == str(tmp_path / "names.txt")
-    assert cli("resume", "demo", "--trials", "3", "--workers", "1").status == 0
+    assert cli("resume", "demo", "--trials", "3", "--executor", "serial").status == 0
     (tmp_path / "names.txt").write_text("\n".join(NAMES[::-1]))
-    refused = cli("resume", "demo", "--trials", "4", "--workers", "1")
+    refused = cli("resume", "demo", "--trials", "4", "--executor", "serial")
     assert refused.status == 2
     assert "class_names was" in refused.sentence
 
@@ -143,7 +143,7 @@ def test_a_table_for_a_fleet(cli: Cli, network: str) -> None:
     networks = ("fake", network)
     for name, wanted in (("fleet", networks), ("first", networks[:1]), ("second", networks[1:])):
         options = [part for spec in wanted for part in ("--classifier", spec)]
-        finished = cli("run", "--name", name, "--trials", "4", "--workers", "1", "--dataset", "fake", *options)
+        finished = cli("run", "--name", name, "--trials", "4", "--executor", "serial", "--dataset", "fake", *options)
         assert finished.status == 0, finished.stderr
     fleet, first, second = (json.loads(cli("trials", name, "--json").stdout) for name in ("fleet", "first", "second"))
     assert len(fleet) == len(first) == len(second) > 4

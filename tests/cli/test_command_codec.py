@@ -29,6 +29,13 @@ SERIAL = ("--workers", "1", "--executor", "serial")
 REFUSED = r"codec command would run a program that a file names \(command=.*add --trust-command"
 
 
+@pytest.fixture(autouse=True)
+def few_encodings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is a process: two images, and a dial that is soon content with its bytes, tell as much."""
+    monkeypatch.setenv("FAKE_DATASET_IMAGES", "2")
+    monkeypatch.setattr("qsearch.learning.family.NEAR", 0.1)
+
+
 @pytest.fixture
 def demo(cli: Cli, tmp_path: Path) -> Run:
     """A run by cjpeg."""
@@ -66,7 +73,7 @@ def test_a_run_measures_what_the_command_wrote(cli: Cli, demo: Run) -> None:
     [
         ("resume", "demo", "--trials", "6", *SERIAL),
         ("measure", "demo", "--add", "psnr", *SERIAL),
-        ("validate", "demo", "--dataset", "fake-many", *SERIAL),
+        ("validate", "demo", "--dataset", "fake:1", *SERIAL),
         ("run", "--name", "again", "--config", "runs/demo/run.toml", *FEW),
         ("dial", "demo", "--out", "dial.json", "--workers", "1"),
         ("encode", "--tables", "demo:0", "photographs", "out"),

@@ -116,16 +116,16 @@ def test_the_search_goes_on_as_one_that_was_never_confirmed(cli: Cli, demo: Path
 
 
 def test_one_that_was_killed_goes_on(cli: Cli, many: None, qsearch: Command, tmp_path: Path) -> None:
-    slowly = ("--dataset", "fake", "--classifier", "fake:sleep=0.01", "--workers", "1", "--trials", "4", "--seed", "1")
+    search = ("--dataset", "fake", "--classifier", "fake", "--trials", "4", "--seed", "1")
     path = tmp_path / "runs" / "killed" / "confirmations" / "4-trials"
-    process = qsearch.start("run", "--name", "killed", *slowly)
+    process = qsearch.start("run", "--name", "killed", *search, "--workers", "1", env={"FAKE_SLEEP_S": "0.01"})
     wait_until(lambda: recorded(path) >= 22 or process.poll() is not None, "a candidate")  # 20 reference trials first
     os.kill(process.pid, signal.SIGKILL)
     status, _, errors = finish(process)
     assert status == -signal.SIGKILL, errors
     assert "Not confirmed yet: 'qsearch resume killed'" in cli("show", "killed").stdout
-    assert cli("resume", "killed", "--workers", "1").status == 0
-    assert cli("run", "--name", "whole", *slowly).status == 0
+    assert cli("resume", "killed", "--executor", "serial").status == 0
+    assert cli("run", "--name", "whole", *search, "--executor", "serial").status == 0
     assert stated(cli, "killed") == stated(cli, "whole")
 
 
@@ -206,21 +206,21 @@ def test_validate_refuses_the_images_searched_and_those_kept_aside(cli: Cli, dem
             folder = tmp_path / what / f"class-{index % 2}"
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels[int(name)]).save(folder / f"{name}.png")
-        refused = cli("validate", "demo", "--dataset", f"folder:{what}", "--workers", "1", "--name", what)
+        refused = cli("validate", "demo", "--dataset", f"folder:{what}", "--executor", "serial", "--name", what)
         assert refused.status == 2
         assert f"9 of 9 images are among those that {said}" in refused.sentence
     tables = f"{confirmation.path}:standard"
-    refused = cli("validate", "demo", "--dataset", "folder:searched", "--workers", "1", "--tables", tables)
+    refused = cli("validate", "demo", "--dataset", "folder:searched", "--executor", "serial", "--tables", tables)
     assert "9 of 9 images are among those that run demo searched on" in refused.sentence
 
 
 def test_a_validation_measures_the_pick_and_show_lists_it(cli: Cli, demo: Path) -> None:
-    assert cli("validate", "demo", "--dataset", "fake:7", "--workers", "1", "--name", "others").status == 0
+    assert cli("validate", "demo", "--dataset", "fake:7", "--executor", "serial", "--name", "others").status == 0
     pick = stated(cli)["pick"]
     (row,) = json.loads(cli("show", "demo", "--json").stdout)["validations"]
     assert row["confirmed"]["label"] == pick
     assert "confirmed pick: " in cli("show", "demo").stdout
-    report = cli("validate", "demo", "--dataset", "fake:7", "--workers", "1", "--name", "others")
+    report = cli("validate", "demo", "--dataset", "fake:7", "--executor", "serial", "--name", "others")
     assert "confirmed on images kept aside" in report.stdout
     # The pick of more trials was not measured there, though an average may have the same name.
     assert cli("resume", "demo", "--trials", "30", "--workers", "1", "--executor", "serial").status == 0
@@ -262,16 +262,16 @@ def test_a_confirmation_itself_is_never_confirmed(cli: Cli, demo: Path) -> None:
 
 
 def test_a_config_keeps_the_same_images_aside(cli: Cli, demo: Path) -> None:
-    again = cli("run", "--name", "again", "--config", str(demo / "run.toml"), "--trials", "3", "--workers", "1")
+    again = cli("run", "--name", "again", "--config", str(demo / "run.toml"), "--trials", "3", "--executor", "serial")
     assert again.status == 0, again.stderr
     assert names(Run.open("runs/again")) == names(Run.open(demo))
     mine, theirs = (confirmations(Run.open(path))[-1] for path in ("runs/again", demo))
     assert names(mine) == names(theirs)
-    whole = cli("run", "--name", "all", "--config", str(demo / "run.toml"), "--confirm", "0", "--workers", "1")
+    whole = cli("run", "--name", "all", "--config", str(demo / "run.toml"), "--confirm", "0", "--executor", "serial")
     assert whole.status == 0, whole.stderr
     assert len(names(Run.open("runs/all"))) == IMAGES
     other = str(confirmations(Run.open(demo))[0].path / "run.toml")
-    assert cli("run", "--name", "back", "--config", other, "--confirm", "0.5", "--workers", "1").status == 0
+    assert cli("run", "--name", "back", "--config", other, "--confirm", "0.5", "--executor", "serial").status == 0
     assert len(names(Run.open("runs/back"))) == 100
     assert not names(Run.open("runs/back")) & names(confirmations(Run.open("runs/back"))[0])
 
@@ -352,7 +352,7 @@ def test_probabilities_will_do_for_top1_and_are_told(cli: Cli) -> None:
     assert finished.status == 0, finished.stderr
     assert "answers probabilities" in finished.stderr
     assert "answers probabilities" not in cli("run", "--trials", "2", *FAKE).stderr
-    network = ("--classifier", "fake:softmax=1", "--workers", "1")
+    network = ("--classifier", "fake:softmax=1", "--executor", "serial")
     assert "answers probabilities" in cli("validate", "demo", "--dataset", "fake:7", *network).stderr
 
 
@@ -368,7 +368,7 @@ def test_a_loss_without_labels_is_refused(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     for index, pixels in enumerate(fake_images()):
         Image.fromarray(pixels).save(tmp_path / "photos" / f"{index}.png")
-    unlabelled = ("--dataset", "images:photos", "--labels", "predicted", "--classifier", "fake", "--workers", "1")
+    unlabelled = ("--dataset", "images:photos", "--labels", "predicted", "--classifier", "fake", "--executor", "serial")
     refused = cli("run", "--objective", "loss", *unlabelled)
     assert refused.status == 2
     assert "the loss needs labels" in refused.sentence
@@ -379,7 +379,7 @@ def test_images_without_labels_are_kept_aside_too(cli: Cli, tmp_path: Path) -> N
     (tmp_path / "photos").mkdir()
     for index, pixels in enumerate(fake_images(IMAGES)):
         Image.fromarray(pixels).save(tmp_path / "photos" / f"{index}.png")
-    unlabelled = ("--dataset", "images:photos", "--labels", "predicted", "--classifier", "fake", "--workers", "1")
+    unlabelled = ("--dataset", "images:photos", "--labels", "predicted", "--classifier", "fake", "--executor", "serial")
     made = cli("run", "--name", "demo", "--trials", "4", *unlabelled)
     assert made.status == 0, made.stderr
     found = stated(cli)

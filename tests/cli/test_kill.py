@@ -26,10 +26,12 @@ from tests.conftest import Command, Finished
 
 TRIALS = 50
 SEARCH = (
-    *("--dataset", "fake", "--classifier", "fake:fail=15,sleep=0.03", "--trials", str(TRIALS), "--seed", "3"),
+    *("--dataset", "fake", "--classifier", "fake:fail=15", "--trials", str(TRIALS), "--seed", "3"),
     *("--strategy", "fake-adaptive", "--look-ahead", "3"),
 )
 """A search in which every proposal depends on all trials before it, and some trials fail."""
+SLOWLY = {"FAKE_SLEEP_S": "0.03"}
+"""The environment of a search that is to be caught in the middle."""
 
 linux_only = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads Linux's process table")
 
@@ -80,7 +82,7 @@ def nothing_left_of(process: subprocess.Popen[str]) -> None:
 def unbroken(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> list[Trial]:
     """The trials of a run that nothing happened to."""
     folder = tmp_path_factory.mktemp("unbroken")
-    finished = Command(folder, plugin_folder)("run", "--name", "unbroken", *SEARCH, "--workers", "1")
+    finished = Command(folder, plugin_folder)("run", "--name", "unbroken", *SEARCH, "--executor", "serial")
     assert finished.returncode == 0, finished.stderr
     found = trials(folder / "runs" / "unbroken")
     assert len(found) == TRIALS + 20
@@ -97,7 +99,7 @@ def test_a_run_killed_again_and_again_ends_as_one_that_never_was(
     arguments: tuple[str, ...] = ("run", "--name", "killed", *SEARCH)
     for kill in range(3):
         before = recorded(path)
-        process = qsearch.start(*arguments, "--workers", workers)
+        process = qsearch.start(*arguments, "--workers", workers, env=SLOWLY)
         wait_until(lambda: recorded(path) > before or process.poll() is not None, "a trial")  # noqa: B023
         time.sleep(draw.uniform(0, 0.1))
         os.kill(process.pid, signal.SIGKILL)
@@ -120,7 +122,7 @@ def test_ctrl_c_ends_a_run_with_its_summary(
     qsearch: Command, succeed: Callable[..., str], tmp_path: Path, unbroken: list[Trial], workers: str
 ) -> None:
     path = tmp_path / "runs" / "stopped"
-    process = qsearch.start("run", "--name", "stopped", *SEARCH, "--workers", workers)
+    process = qsearch.start("run", "--name", "stopped", *SEARCH, "--workers", workers, env=SLOWLY)
     wait_until(lambda: recorded(path) >= 25, "25 trials")
     os.killpg(process.pid, signal.SIGINT)  # a terminal's Ctrl-C reaches the workers too
     status, output, errors = finish(process)
@@ -152,7 +154,10 @@ def read_all(descriptor: int, into: bytearray) -> None:
 def test_on_a_terminal_there_is_a_bar_and_ctrl_c_can_be_typed(qsearch: Command, tmp_path: Path) -> None:
     path, (keyboard, terminal) = tmp_path / "runs" / "typed", pty.openpty()
     process = qsearch.start(
-        *("run", "--name", "typed", *SEARCH, "--workers", "2"), stderr=terminal, preexec_fn=become_leader_of_terminal
+        *("run", "--name", "typed", *SEARCH, "--workers", "2"),
+        env=SLOWLY,
+        stderr=terminal,
+        preexec_fn=become_leader_of_terminal,
     )
     os.close(terminal)
     shown = bytearray()
@@ -175,7 +180,7 @@ def test_on_a_terminal_there_is_a_bar_and_ctrl_c_can_be_typed(qsearch: Command, 
 @linux_only
 def test_being_terminated_is_being_interrupted(qsearch: Command, tmp_path: Path) -> None:
     """A scheduler's SIGTERM goes to the one process."""
-    process = qsearch.start("run", "--name", "a", *SEARCH, "--workers", "2")
+    process = qsearch.start("run", "--name", "a", *SEARCH, "--workers", "2", env=SLOWLY)
     wait_until(lambda: recorded(tmp_path / "runs" / "a") >= 22, "22 trials")
     process.terminate()
     status, output, errors = finish(process)
@@ -187,7 +192,7 @@ def test_being_terminated_is_being_interrupted(qsearch: Command, tmp_path: Path)
 
 @linux_only
 def test_ctrl_c_while_it_prepares_is_one_line(qsearch: Command) -> None:
-    process = qsearch.start("run", "--name", "a", *SEARCH)
+    process = qsearch.start("run", "--name", "a", *SEARCH, env=SLOWLY)
     assert process.stderr is not None
     assert process.stderr.readline().startswith("preparing")
     os.killpg(process.pid, signal.SIGINT)
@@ -200,7 +205,7 @@ def test_ctrl_c_while_it_prepares_is_one_line(qsearch: Command) -> None:
 @linux_only
 def test_a_run_outlives_its_workers(qsearch: Command, tmp_path: Path, unbroken: list[Trial]) -> None:
     path = tmp_path / "runs" / "orphaned"
-    process = qsearch.start("run", "--name", "orphaned", *SEARCH, "--workers", "2")
+    process = qsearch.start("run", "--name", "orphaned", *SEARCH, "--workers", "2", env=SLOWLY)
     for at in (5, 30):
         wait_until(lambda: recorded(path) >= at, f"{at} trials")  # noqa: B023
         workers = [pid for pid, command in members(process.pid).items() if "popen_loky" in command]
@@ -225,7 +230,7 @@ def test_two_processes_on_one_run(
     qsearch: Command, cli: Callable[..., Finished], tmp_path: Path, unbroken: list[Trial]
 ) -> None:
     path = tmp_path / "runs" / "shared"
-    first = qsearch.start("run", "--name", "shared", *SEARCH, "--workers", "1")
+    first = qsearch.start("run", "--name", "shared", *SEARCH, "--workers", "1", env=SLOWLY)
     wait_until(lambda: recorded(path) >= 3, "3 trials")
     os.kill(first.pid, signal.SIGSTOP)
     second = cli("resume", "shared", "--workers", "1")
@@ -257,7 +262,7 @@ def test_a_disk_that_fills_up_keeps_what_was_recorded(
     assert "All trials recorded so far are kept" in last
     assert "Traceback" not in finished.stderr
     assert 0 < recorded(path) < TRIALS
-    succeed("resume", "full", "--workers", "1")
+    succeed("resume", "full", "--executor", "serial")
     assert trials(path) == unbroken
 
 
@@ -274,7 +279,7 @@ def test_a_disk_that_is_full_takes_no_run(qsearch: Command, tmp_path: Path) -> N
 
 @linux_only
 def test_a_folder_that_cannot_be_written(qsearch: Command, succeed: Callable[..., str], tmp_path: Path) -> None:
-    succeed("run", "--name", "a", *SEARCH, "--trials", "2", "--workers", "1")
+    succeed("run", "--name", "a", *SEARCH, "--trials", "2", "--executor", "serial")
     before = {path.name: path.read_bytes() for path in (tmp_path / "runs" / "a").iterdir()}
     for path in (tmp_path / "runs", tmp_path / "runs" / "a"):
         path.chmod(0o555)
@@ -300,7 +305,7 @@ def test_a_killed_run_in_a_folder_that_cannot_be_written_is_read_whole_or_not_at
     qsearch: Command, tmp_path: Path
 ) -> None:
     path = tmp_path / "runs" / "a"
-    process = qsearch.start("run", "--name", "a", *SEARCH, "--workers", "1")
+    process = qsearch.start("run", "--name", "a", *SEARCH, "--workers", "1", env=SLOWLY)
     wait_until(lambda: recorded(path) >= 25, "25 trials")
     process.kill()
     finish(process)

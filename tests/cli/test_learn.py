@@ -164,7 +164,7 @@ def test_a_validation_measures_the_whole_dial(cli: Cli, made_up: Path, demo: Pat
 def test_images_that_tables_were_learned_from_are_refused(cli: Cli, dial: Path) -> None:
     assert cli("run", "--name", "other", "--trials", "3", *FAKE[2:], "--dataset", "fake:3").status == 0
     for tables in ("dial.json", "ladder.json:1"):
-        finished = cli("validate", "other", "--dataset", "fake", "--workers", "1", "--tables", tables)
+        finished = cli("validate", "other", "--dataset", "fake", "--executor", "serial", "--tables", tables)
         assert finished.status == 2
         assert f"15 of 15 images are among those that {tables.partition(':')[0]}" in finished.sentence
         assert "was learned from" in finished.sentence

@@ -56,7 +56,8 @@ def test_a_config_says_it_and_the_command_line_says_otherwise(cli: Cli, tmp_path
     kept = [Run.open(tmp_path / "runs" / name).settings.search for name in "ab"]
     assert [(each.like_quality, each.around) for each in kept] == [(42, 42), (60, 60)]
     assert [each.qualities for each in kept] == [(20, 42, 90), (20, 60, 90)]
-    assert cli("run", "--name", "c", "--config", str(tmp_path / "runs/a/run.toml"), "--like-quality", "55").status == 0
+    again = ("--config", str(tmp_path / "runs/a/run.toml"), "--executor", "serial")
+    assert cli("run", "--name", "c", *again, "--like-quality", "55").status == 0
     assert Run.open(tmp_path / "runs/c").settings.search.around == 55
 
 
@@ -129,7 +130,7 @@ def test_tables_that_leave_a_run_say_it(cli: Cli, made: Path) -> None:
 
 def test_a_validation_is_stated_as_its_run_is(cli: Cli, tmp_path: Path) -> None:
     assert cli("run", "--name", "a", "--trials", "6", "--like-quality", "42", *FAKE).status == 0
-    words = ["validate", "a", "--dataset", "fake:7", "--name", "unseen", "--json"]
+    words = ["validate", "a", "--dataset", "fake:7", "--executor", "serial", "--name", "unseen", "--json"]
     assert json.loads(cli(*words).stdout)["like_quality"] == 42
     kept = tmp_path / "runs/a/validations/unseen"
     assert Run.open(kept).results().like_quality == 42
@@ -143,7 +144,7 @@ def test_a_validation_is_stated_as_its_run_is(cli: Cli, tmp_path: Path) -> None:
 def test_a_validation_of_an_older_version_goes_on(cli: Cli, tmp_path: Path) -> None:
     """Its settings do not name the quality; they are the same all the same."""
     assert cli("run", "--name", "a", "--trials", "4", *FAKE).status == 0
-    words = ["validate", "a", "--dataset", "fake:7", "--name", "unseen"]
+    words = ["validate", "a", "--dataset", "fake:7", "--executor", "serial", "--name", "unseen"]
     assert cli(*words).status == 0
     settings = tmp_path / "runs/a/validations/unseen/run.toml"
     older = [line for line in settings.read_text().splitlines() if not line.startswith("like_quality")]

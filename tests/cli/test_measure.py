@@ -70,7 +70,7 @@ def test_later_trials_have_it_too(cli: Cli, plain: Run) -> None:
 
 
 def test_validations_are_measured_where_asked(cli: Cli, plain: Run) -> None:
-    assert cli("validate", "plain", "--dataset", "fake:7", "--workers", "1", "--name", "v").status == 0
+    assert cli("validate", "plain", "--dataset", "fake:7", "--executor", "serial", "--name", "v").status == 0
     assert cli("measure", "plain", "--add", "psnr", "--validations", *SERIAL).status == 0
     for trial in Run.open(plain.path / "validations" / "v").trials()[1]:
         assert trial.measurement is not None

@@ -190,8 +190,8 @@ def test_a_race_does_not_go_on_with_other_images(cli: Cli, raced: Run, monkeypat
 
 def test_killed_in_the_middle_it_ends_as_one_that_never_was(cli: Cli, qsearch: Command, unbroken: Path) -> None:
     path = qsearch.folder / "runs" / "killed"
-    slow = ("--classifier", "fake:sleep=0.01", "--workers", "2")
-    process = qsearch.start("run", "--name", "killed", *SEARCH, *RACE, *slow)
+    slowly = {"FAKE_SLEEP_S": "0.01"}
+    process = qsearch.start("run", "--name", "killed", *SEARCH, *NETWORK, *RACE, "--workers", "2", env=slowly)
     wait_until(lambda: recorded(path) >= 40 or process.poll() is not None, "the race to be on its way")
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()

@@ -152,7 +152,7 @@ def test_an_infinite_psnr_is_null_in_json(cli: Cli, tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         (tmp_path / "photos" / name).mkdir(parents=True)
         Image.new("RGB", (24, 24), (128, 128, 128)).save(tmp_path / "photos" / name / "1.png")
-    data = ("--dataset", "folder:photos", "--classifier", "fake", "--workers", "1", "--psnr")
+    data = ("--dataset", "folder:photos", "--classifier", "fake", "--executor", "serial", "--psnr")
     assert cli("run", "--name", "flat", "--trials", "1", *data).status == 0
     rows = parsed(cli("trials", "flat", "--json").stdout)
     assert rows[-2]["number"] == 100

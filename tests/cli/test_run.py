@@ -87,7 +87,7 @@ def test_a_config_makes_the_same_run_again(cli: Cli, tmp_path: Path) -> None:
     options = ["--strategy", "fake-adaptive", "--set", "word=b", "--seed", "4", "--trials", "6", "--optimize"]
     assert cli("run", "--name", "a", *FAKE, *options).status == 0
     config = str(tmp_path / "runs" / "a" / "run.toml")
-    assert cli("run", "--name", "b", "--config", config, "--workers", "1").status == 0
+    assert cli("run", "--name", "b", "--config", config, "--executor", "serial").status == 0
     a, b = (Run.open(tmp_path / "runs" / name) for name in "ab")
     assert trials(a.path) == trials(b.path)
     assert (a.settings.search, a.settings.codec, a.settings.dataset) == (
@@ -118,11 +118,11 @@ def test_runs_without_a_name_are_numbered(cli: Cli, tmp_path: Path) -> None:
 def test_resume_goes_on_to_more_trials(cli: Cli, tmp_path: Path) -> None:
     assert cli("run", "--name", "a", "--trials", "4", *FAKE).status == 0
     assert cli("run", "--name", "b", "--trials", "9", *FAKE).status == 0
-    more = cli("resume", "a", "--trials", "9", "--workers", "1")
+    more = cli("resume", "a", "--trials", "9", "--executor", "serial")
     assert more.status == 0
     assert "9 of 9 trials done" in more.stdout
     assert trials(tmp_path / "runs" / "a") == trials(tmp_path / "runs" / "b")
-    nothing = cli("resume", "a", "--workers", "1")
+    nothing = cli("resume", "a", "--executor", "serial")
     assert nothing.status == 0
     assert len(trials(tmp_path / "runs" / "a")) == 10 + len(REFERENCE_QUALITIES)
 
@@ -135,11 +135,11 @@ def test_resume_works_from_any_folder(cli: Cli, tmp_path: Path, monkeypatch: pyt
         (tmp_path / "photos" / name).mkdir(parents=True)
         noise = np.random.default_rng(len(name)).integers(0, 256, (24, 24, 3), dtype=np.uint8)
         Image.fromarray(noise).save(tmp_path / "photos" / name / "1.png")
-    data = ("--dataset", "folder:photos", "--classifier", "fake", "--workers", "1")
+    data = ("--dataset", "folder:photos", "--classifier", "fake", "--executor", "serial")
     assert cli("run", "--name", "a", "--trials", "2", *data).status == 0
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert cli("resume", str(tmp_path / "runs" / "a"), "--trials", "3", "--workers", "1").status == 0
+    assert cli("resume", str(tmp_path / "runs" / "a"), "--trials", "3", "--executor", "serial").status == 0
     assert len(Run.open(tmp_path / "runs" / "a").trials()[1]) == 3
 
 
@@ -183,10 +183,10 @@ def test_ten_failures_in_a_row_end_the_run_with_a_sentence(cli: Cli, tmp_path: P
 def test_changed_weights_are_refused_unless_allowed(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cli("run", "--name", "a", "--trials", "2", *FAKE).status == 0
     monkeypatch.setenv("FAKE_WEIGHTS_DIGEST", "1" * 64)
-    refused = cli("resume", "a", "--trials", "4", "--workers", "1")
+    refused = cli("resume", "a", "--trials", "4", "--executor", "serial")
     assert refused.status == 2
     assert "classifier fake: digest was 000000000000..., is 111111111111..." in refused.sentence
-    allowed = cli("resume", "a", "--trials", "4", "--workers", "1", "--allow-changed")
+    allowed = cli("resume", "a", "--trials", "4", "--executor", "serial", "--allow-changed")
     assert allowed.status == 0
     assert "Changed at trial 2: classifier fake: digest was" in allowed.stdout
     assert "Changed at trial 2" in cli("show", "a").stdout

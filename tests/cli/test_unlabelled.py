@@ -13,14 +13,14 @@ from PIL import Image
 
 from qsearch.report.pictures import gallery
 from qsearch.run.folder import Run
-from tests.conftest import Command, Finished
+from tests.conftest import FAKE, Command, Finished
 from tests.fakes import FakeClassifier, fake_images
 
 Cli = Callable[..., Finished]
 AGREEMENT = "agreement with the network's answer on the uncompressed image"
 
 
-NETWORK = ("--dataset", "images:photos", "--classifier", "fake", "--workers", "1")
+NETWORK = ("--dataset", "images:photos", "--classifier", "fake", "--executor", "serial")
 
 
 def save_photos(folder: Path) -> Path:
@@ -68,7 +68,7 @@ def test_without_labels_there_is_no_accuracy(cli: Cli, photos: Path) -> None:
 
 def test_agreement_is_what_labelled_by_the_network_would_measure(cli: Cli, agreed: Path) -> None:
     """The fake dataset has the same images, labelled with the fake network's answers."""
-    finished = cli("run", "--name", "labelled", "--dataset", "fake", "--classifier", "fake", "--trials", "6")
+    finished = cli("run", "--name", "labelled", *FAKE, "--trials", "6")
     assert finished.status == 0, finished.stderr
     reference, search = Run.open("runs/labelled").results().reference, Run.open("runs/labelled").results().search
     found = Run.open(agreed).results()
@@ -106,23 +106,23 @@ def test_it_goes_on_and_ends_as_if_never_stopped(cli: Cli, agreed: Path) -> None
 def test_other_answers_are_another_dataset(cli: Cli, agreed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     logits = FakeClassifier.logits
     monkeypatch.setattr(FakeClassifier, "logits", lambda self, images: np.roll(logits(self, images), 1, axis=1))
-    finished = cli("resume", "agreed", "--trials", "9", "--workers", "1")
+    finished = cli("resume", "agreed", "--trials", "9", "--executor", "serial")
     assert finished.status == 2
     assert "predicted_labels_digest was" in finished.sentence
 
 
 def test_validation_is_by_agreement_too_and_on_other_images(cli: Cli, agreed: Path) -> None:
-    finished = cli("validate", "agreed", "--dataset", "images:others", "--workers", "1")
+    finished = cli("validate", "agreed", "--dataset", "images:others", "--executor", "serial")
     assert finished.status == 0, finished.stderr
     assert finished.stdout.count(AGREEMENT) == 2
-    finished = cli("validate", "agreed", "--dataset", "images:photos", "--workers", "1")
+    finished = cli("validate", "agreed", "--dataset", "images:photos", "--executor", "serial")
     assert finished.status == 2
     assert "15 of 15 images are among those" in finished.sentence
 
 
 def test_halves_of_unlabelled_images(cli: Cli, photos: Path) -> None:
     assert run(cli, "half", "--labels", "predicted", "--trials", "3", "--split", "images").status == 0
-    finished = cli("validate", "half", "--split", "--workers", "1")
+    finished = cli("validate", "half", "--split", "--executor", "serial")
     assert finished.status == 0, finished.stderr
     assert "7 images" in finished.stdout
 
@@ -131,7 +131,7 @@ def test_copies_in_both_halves_are_refused(cli: Cli, photos: Path) -> None:
     for path in list(photos.iterdir()):
         shutil.copy(path, photos / f"copy-of-{path.name}")
     assert run(cli, "half", "--labels", "predicted", "--trials", "3", "--split", "images").status == 0
-    finished = cli("validate", "half", "--split", "--workers", "1")
+    finished = cli("validate", "half", "--split", "--executor", "serial")
     assert finished.status == 2
     assert re.search(r"of 15 images are among those that run half searched on", finished.sentence)
     assert not (Path("runs/half/validations")).exists()

@@ -16,7 +16,7 @@ from qsearch.run.validation import uses, validations
 from tests.conftest import FAKE, Command, Finished
 
 Cli = Callable[..., Finished]
-OTHERS = ("--dataset", "fake:7", "--workers", "1")
+OTHERS = ("--dataset", "fake:7", "--executor", "serial")
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +51,14 @@ def test_the_frontier_is_measured_and_kept_with_the_run(cli: Cli, demo: Path) ->
 
 def test_it_is_as_if_the_tables_had_been_searched_there(cli: Cli, demo: Path) -> None:
     assert cli("validate", "demo", *OTHERS, "--name", "others").status == 0
-    assert cli("run", "--name", "there", "--trials", "8", "--dataset", "fake:7", "--classifier", "fake").status == 0
+    assert cli("run", "--name", "there", "--trials", "8", *FAKE, "--dataset", "fake:7").status == 0
     there = {trial.tables: trial.measurement for trial in Run.open("runs/there").results().done}
     for trial in Run.open(demo / "validations" / "others").results().done:
         assert trial.measurement == there[trial.tables]
 
 
 def test_images_that_the_search_has_seen_are_refused(cli: Cli, demo: Path) -> None:
-    finished = cli("validate", "demo", "--dataset", "fake", "--workers", "1")
+    finished = cli("validate", "demo", "--dataset", "fake", "--executor", "serial")
     assert finished.status == 2
     assert "15 of 15 images are among those that run demo searched on" in finished.sentence
     assert not validations(Run.open(demo))
@@ -136,7 +136,7 @@ def test_tables_named_by_a_validation_are_not_measured_on_its_images(cli: Cli, d
 def test_the_other_half_of_the_classes(cli: Cli) -> None:
     made = cli("run", "--name", "half", "--trials", "4", *FAKE, "--split", "classes")
     assert made.status == 0, made.stderr
-    finished = cli("validate", "half", "--split", "--workers", "1")
+    finished = cli("validate", "half", "--split", "--executor", "serial")
     assert finished.status == 0, finished.stderr
     run = Run.open("runs/half")
     (kept,) = validations(run)
@@ -150,7 +150,7 @@ def test_show_tells_what_the_picks_gain_there(cli: Cli, demo: Path) -> None:
     assert "has not seen (95 % intervals)" not in cli("show", "demo").stdout
     for seed in (7, 8):
         networks = ("--classifier", "fake", "--classifier", "fake:sleep=0")
-        assert cli("validate", "demo", "--dataset", f"fake:{seed}", "--workers", "1", *networks).status == 0
+        assert cli("validate", "demo", "--dataset", f"fake:{seed}", "--executor", "serial", *networks).status == 0
     assert "On images the search has not seen (95 % intervals):" in cli("show", "demo").stdout
     rows = json.loads(cli("show", "demo", "--json").stdout)["validations"]
     assert [row["classifier"] for row in rows] == ["fake", "fake:sleep=0"] * 2

@@ -19,7 +19,7 @@ def change(archive: Path, statement: str) -> None:
 
 
 def test_a_sound_run_has_no_problem(cli: Cli, demo: Path) -> None:
-    assert cli("validate", "demo", "--dataset", "fake:7", "--workers", "1", "--classifier", "fake").status == 0
+    assert cli("validate", "demo", "--dataset", "fake:7", "--executor", "serial", "--classifier", "fake").status == 0
     finished = cli("verify", "demo")
     assert (finished.status, finished.stdout) == (0, "no problem found\n")
     found = json.loads(cli("verify", "demo", "--json").stdout)
@@ -57,7 +57,7 @@ def test_several_problems_are_all_told(cli: Cli, demo: Path) -> None:
 
 
 def test_a_damaged_validation_is_told(cli: Cli, demo: Path) -> None:
-    assert cli("validate", "demo", "--dataset", "fake:7", "--workers", "1", "--name", "v").status == 0
+    assert cli("validate", "demo", "--dataset", "fake:7", "--executor", "serial", "--name", "v").status == 0
     settings = Run.open(demo).path / "validations" / "v" / "run.toml"
     settings.write_text(settings.read_text()[:100])
     finished = cli("verify", "demo")

@@ -329,7 +329,8 @@ class TestWorkersComeAndGo:
 
 
 @pytest.mark.usefixtures("plugins")
-def test_a_run_whose_scheduler_is_killed_goes_on_elsewhere(tmp_path: Path, plugin_folder: Path) -> None:
+def test_a_run_whose_scheduler_is_killed_goes_on_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_executor, "GATHER_S", 0.5)  # for an answer that was on its way from there
     create = Run.create(tmp_path / "whole", settings(), build_evaluator(settings(), workers=1))
     create.resume(executor="serial", workers=1)
     broken = Run.create(tmp_path / "broken", settings(), build_evaluator(settings(), workers=1))

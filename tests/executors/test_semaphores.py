@@ -33,8 +33,8 @@ def semaphores_of(process: int) -> set[Path]:
 
 
 def test_a_run_killed_with_all_its_processes_leaves_nothing_after_the_next(qsearch: Command, tmp_path: Path) -> None:
-    search = ("--dataset", "fake", "--classifier", "fake:sleep=0.05", "--trials", "60", "--workers", "2")
-    killed = qsearch.start("run", "--name", "a", *search)
+    search = ("--dataset", "fake", "--classifier", "fake", "--trials", "60", "--workers", "2")
+    killed = qsearch.start("run", "--name", "a", *search, env={"FAKE_SLEEP_S": "0.05"})
     deadline = time.monotonic() + 60
     while len(semaphores_of(killed.pid)) < 8 and time.monotonic() < deadline:
         time.sleep(0.01)

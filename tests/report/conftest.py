@@ -94,7 +94,7 @@ def search(path: Path, strategy: str) -> Run:
     settings = msgspec.structs.replace(SETTINGS, search=SearchSettings(strategy=strategy, trials=60))
     evaluator = build_evaluator(settings, 1)
     run = Run.create(path, settings, evaluator)
-    run.resume(workers=1, evaluator=evaluator)
+    run.resume(executor="serial", workers=1, evaluator=evaluator)
     return run
 
 
@@ -104,5 +104,5 @@ def validate(run: Run) -> Run:
     evaluator = build_evaluator(settings, 1)
     tables = {trial.label: trial.tables for trial in run.results().frontier}
     validation = open_validation(run, "unseen", validation_settings(run, tables, settings), evaluator)
-    validation.resume(workers=1, evaluator=evaluator)
+    validation.resume(executor="serial", workers=1, evaluator=evaluator)
     return validation

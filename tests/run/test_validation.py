@@ -196,7 +196,7 @@ class TestOnTheCommandLine:
         refused = self.validate(cli, seen)
         assert refused.status == 2
         assert "10 of 10 images are among those that run a searched on" in refused.sentence
-        again = cli("run", "--name", "again", "--config", "runs/b/run.toml", "--workers", "1")
+        again = cli("run", "--name", "again", "--config", "runs/b/run.toml", "--executor", "serial")
         assert again.status == 0, again.stderr
         assert Run.open("runs/again").settings.search.seeds_from == (str(Path("runs/a").resolve()),)
 
@@ -212,7 +212,9 @@ class TestOnTheCommandLine:
     def test_tables_of_a_validation_bring_those_of_its_run(self, cli: Cli, tmp_path: Path, seen: Path) -> None:
         self.run(cli, "a", seen)
         third = photos(tmp_path / "third", 20)
-        made = cli("validate", "a", "--dataset", f"folder:{third}", "--workers", "1", *self.PREPARED, "--name", "v")
+        made = cli(
+            "validate", "a", "--dataset", f"folder:{third}", "--executor", "serial", *self.PREPARED, "--name", "v"
+        )
         assert made.status == 0, made.stderr
         for folder, what in ((seen, "run a searched"), (third, "validation v measured")):
             with pytest.raises(InputError, match=f"are among those that {what} on"):

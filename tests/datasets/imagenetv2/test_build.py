@@ -372,7 +372,7 @@ class TestKilled:
                 counted[0] += 1
                 if counted[0] >= times:
                     reached.set()
-                    threading.Event().wait(3)
+                    threading.Event().wait(1)
             return page
 
         world.web.answer = counting  # type: ignore[method-assign]
