@@ -1,5 +1,6 @@
 """What the tests of the core share: the fake plug-ins, and the command line in a process of its own."""
 
+import gc
 import os
 import shutil
 import signal
@@ -37,6 +38,17 @@ REPOSITORY = Path(__file__).parents[1]
 MAIN = "from qsearch.cli import main; main()"
 FAKE = ("--dataset", "fake", "--classifier", "fake", "--workers", "1", "--executor", "serial")
 """Options for a search that takes milliseconds."""
+
+
+def pytest_collection() -> None:
+    """What is imported and collected stays: to look through it for garbage again and again takes seconds."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on only what the tests make is looked through."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
