@@ -18,7 +18,8 @@ import pytest
 from qsearch.classifiers import CLASSIFIERS
 from qsearch.cli import main
 from qsearch.codecs import CODECS
-from qsearch.datasets import DATASETS
+from qsearch.datasets import DATASETS, load_dataset
+from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.evaluation.measures import MEASURES
 from qsearch.executors import EXECUTORS
 from qsearch.models import MODELS
@@ -58,6 +59,16 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no photographs and networks at ../shared or QSEARCH_SHARED")
     return folder
+
+
+@pytest.fixture
+def few_photographs(shared: Path, tmp_path: Path) -> Dataset:
+    """A photograph of every fourth class of ``photos/search``, 224 pixels square: 53 in all."""
+    chosen = tmp_path / "photographs"
+    chosen.mkdir()
+    for folder in sorted((shared / "data" / "photos" / "search").iterdir())[::4]:
+        (chosen / folder.name).symlink_to(folder)
+    return load_dataset(f"folder:{chosen}", DatasetOptions(size=224, fit="stretch", per_class=1))
 
 
 @pytest.fixture(scope="session")
