@@ -1,5 +1,6 @@
 """What the tests of the core share: the fake plug-ins, and the command line in a process of its own."""
 
+import gc
 import os
 import shutil
 import signal
@@ -18,7 +19,8 @@ import pytest
 from qsearch.classifiers import CLASSIFIERS
 from qsearch.cli import main
 from qsearch.codecs import CODECS
-from qsearch.datasets import DATASETS
+from qsearch.datasets import DATASETS, load_dataset
+from qsearch.datasets.base import Dataset, DatasetOptions
 from qsearch.evaluation.measures import MEASURES
 from qsearch.executors import EXECUTORS
 from qsearch.models import MODELS
@@ -60,6 +62,17 @@ FAKE = ("--dataset", "fake", "--classifier", "fake", "--workers", "1", "--execut
 """Options for a search that takes milliseconds."""
 
 
+def pytest_collection() -> None:
+    """What is imported and collected stays: to look through it for garbage again and again takes seconds."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on only what the tests make is looked through."""
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of photographs and networks that lie beside the repository; without it the test skips."""
@@ -67,6 +80,16 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no photographs and networks at ../shared or QSEARCH_SHARED")
     return folder
+
+
+@pytest.fixture
+def few_photographs(shared: Path, tmp_path: Path) -> Dataset:
+    """A photograph of every fourth class of ``photos/search``, 224 pixels square: 53 in all."""
+    chosen = tmp_path / "photographs"
+    chosen.mkdir()
+    for folder in sorted((shared / "data" / "photos" / "search").iterdir())[::4]:
+        (chosen / folder.name).symlink_to(folder)
+    return load_dataset(f"folder:{chosen}", DatasetOptions(size=224, fit="stretch", per_class=1))
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 import struct
 import tomllib
 import zipfile
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from copy import copy
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import msgspec
@@ -174,23 +174,32 @@ def survives(read: Callable[[], object]) -> None:
 SHEET = TableSheet(QuantTables(np.arange(1, 65), np.arange(101, 165)), "a title", ("an origin",), CodecSettings())
 
 
-def learned(kind: str, folder: Path) -> bytes:
-    """A ladder or a dial."""
-    path = folder / f"whole-{kind}.json"
-    if not path.exists():
-        write_ladder(made_ladder(), path) if kind == "ladder" else write_dial(made_dial(), path)
-    return path.read_bytes()
+def written(write: Callable[[Path], object]) -> bytes:
+    """What ``write`` writes into a file of its own."""
+    with TemporaryDirectory() as folder:
+        write(Path(folder) / "whole")
+        return (Path(folder) / "whole").read_bytes()
+
+
+@cache
+def learned(kind: str) -> tuple[bytes, st.SearchStrategy[Any]]:
+    """A ladder or a dial, and what is misdescribed of it."""
+    whole = written(
+        lambda path: write_ladder(made_ladder(), path) if kind == "ladder" else write_dial(made_dial(), path)
+    )
+    return whole, misdescribed(json.loads(whole))
 
 
 @pytest.mark.parametrize("kind", ["ladder", "dial"])
 @fuzzed
 @given(data=st.data())
 def test_ladders_and_dials(kind: str, data: st.DataObject, tmp_path: Path) -> None:
-    path, whole = tmp_path / "learned.json", learned(kind, tmp_path)
+    path = tmp_path / "learned.json"
+    whole, misdescriptions = learned(kind)
     read: Callable[[Path], object] = read_ladder if kind == "ladder" else read_dial
     path.write_bytes(data.draw(spoilt(whole)))
     survives(lambda: read(path))
-    document = data.draw(misdescribed(json.loads(whole)))
+    document = data.draw(misdescriptions)
     path.write_text(json.dumps(document))
     survives(lambda: read(path))
     plain = {key: value for key, value in document.items() if key not in ("kind", "format", "digest")}
@@ -199,18 +208,18 @@ def test_ladders_and_dials(kind: str, data: st.DataObject, tmp_path: Path) -> No
 
 
 @cache
-def trained_network() -> NetworkFile:
-    return made_up.network().file
+def trained_network() -> tuple[NetworkFile, bytes]:
+    made = made_up.network().file
+    return made, written(lambda path: write_network(path, made.about, made.tensors))
 
 
 @fuzzed
 @given(data=st.data())
 def test_networks_of_tables(data: st.DataObject, tmp_path: Path) -> None:
     """Spoilt bytes, then a header that says something odd of good weights."""
-    path, made = tmp_path / "network", trained_network()
-    if not (whole := tmp_path / "whole").exists():
-        write_network(whole, made.about, made.tensors)
-    path.write_bytes(data.draw(spoilt(whole.read_bytes())))
+    path = tmp_path / "network"
+    made, whole = trained_network()
+    path.write_bytes(data.draw(spoilt(whole)))
     survives(lambda: load_model(f"taqn:{path}").tables(GREY, 20))
     about = {"kind": "networks of tables", "format": 1, "about": msgspec.to_builtins(made.about)}
     document = data.draw(misdescribed(about))
@@ -219,26 +228,27 @@ def test_networks_of_tables(data: st.DataObject, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def predictor(tmp_path_factory: pytest.TempPathFactory) -> CodeLength:
+def predictor(tmp_path_factory: pytest.TempPathFactory) -> tuple[CodeLength, bytes]:
     images = np.random.RandomState(0).randint(0, 256, (2, 16, 16, 3)).astype(np.uint8)
     dataset = Dataset.from_arrays(images, np.zeros(2, dtype=np.int64))
-    return train_code_length(dataset, tmp_path_factory.mktemp("predictor") / "bits", steps=1, seed=0)
+    path = tmp_path_factory.mktemp("predictor") / "bits"
+    return train_code_length(dataset, path, steps=1, seed=0), path.read_bytes()
 
 
 @fuzzed
 @given(data=st.data())
-def test_predictors_of_code_lengths(data: st.DataObject, predictor: CodeLength, tmp_path: Path) -> None:
+def test_predictors_of_code_lengths(data: st.DataObject, predictor: tuple[CodeLength, bytes], tmp_path: Path) -> None:
     """Spoilt bytes, then a header that says something odd of good weights, then weights that are odd."""
-    path, weights = tmp_path / "bits", predictor.network.state_dict()
-    write_tensors(path, CODE_LENGTH, predictor.about, weights)
-    path.write_bytes(data.draw(spoilt(path.read_bytes())))
+    good, whole = predictor
+    path, weights = tmp_path / "bits", good.network.state_dict()
+    path.write_bytes(data.draw(spoilt(whole)))
     survives(lambda: read_code_length(path))
-    about = {"kind": CODE_LENGTH, "format": 1, "about": msgspec.to_builtins(predictor.about)}
+    about = {"kind": CODE_LENGTH, "format": 1, "about": msgspec.to_builtins(good.about)}
     path.write_bytes(save(weights, metadata={"qsearch": json.dumps(data.draw(misdescribed(about)))}))
     survives(lambda: read_code_length(path))
     name = data.draw(st.sampled_from(sorted(weights)))
     odd = data.draw(st.sampled_from([torch.zeros(()), torch.full_like(weights[name], torch.nan), torch.zeros(0)]))
-    write_tensors(path, CODE_LENGTH, predictor.about, {**weights, name: odd})
+    write_tensors(path, CODE_LENGTH, good.about, {**weights, name: odd})
     with pytest.raises(InputError):
         read_code_length(path)
 
@@ -296,15 +306,23 @@ def test_markers_of_any_content(segments: list[tuple[int, bytes]], tmp_path: Pat
     survives(lambda: read_tables(path))
 
 
-def run_toml(folder: Path) -> bytes:
+@cache
+def run_toml() -> bytes:
     recorded = Recorded(
         dataset={"name": "d", "digest": "0" * 64, "images": 2, "height": 8, "width": 8},
         classifiers=[{"name": "c"}],
         codec={"name": "pillow", "subsampling": "4:2:0"},
         versions={"numpy": "2"},
     )
-    save_settings(RunSettings(recorded=recorded), folder / "run.toml")
-    return (folder / "run.toml").read_bytes()
+    return written(lambda path: save_settings(RunSettings(recorded=recorded), path))
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    """The folder of a run that can be opened."""
+    (tmp_path / "run.toml").write_bytes(run_toml())
+    read_run(tmp_path)
+    return tmp_path
 
 
 def read_run(folder: Path) -> None:
@@ -316,17 +334,15 @@ def read_run(folder: Path) -> None:
 
 @fuzzed
 @given(data=st.data())
-def test_settings_of_a_run(data: st.DataObject, tmp_path: Path) -> None:
-    whole = run_toml(tmp_path)
-    read_run(tmp_path)
-    (tmp_path / "run.toml").write_bytes(data.draw(spoilt(whole)))
-    survives(lambda: read_run(tmp_path))
+def test_settings_of_a_run(data: st.DataObject, run_folder: Path) -> None:
+    (run_folder / "run.toml").write_bytes(data.draw(spoilt(run_toml())))
+    survives(lambda: read_run(run_folder))
 
 
 @fuzzed
 @given(data=st.data())
 def test_settings_that_say_something_else(data: st.DataObject, tmp_path: Path) -> None:
-    document = data.draw(misdescribed(tomllib.loads(run_toml(tmp_path).decode())))
+    document = data.draw(misdescribed(tomllib.loads(run_toml().decode())))
     try:
         text = tomli_w.dumps(document)
     except TypeError:  # TOML has no null
@@ -361,34 +377,46 @@ SEARCH = SearchSettings(
 )
 
 
+def begin_search(path: Path) -> None:
+    build_strategy(check_search(load_settings(path).search)).ask(0)
+
+
+@pytest.fixture
+def described_search(tmp_path: Path) -> Any:
+    """The search of a run that can begin, as its file describes it."""
+    save_settings(RunSettings(search=SEARCH), tmp_path / "run.toml")
+    begin_search(tmp_path / "run.toml")
+    return tomllib.loads((tmp_path / "run.toml").read_text())["search"]
+
+
 @fuzzed
 @given(data=st.data())
-def test_searches_with_bounds_and_seeds_that_say_something_else(data: st.DataObject, tmp_path: Path) -> None:
+def test_searches_with_bounds_and_seeds_that_say_something_else(
+    data: st.DataObject, described_search: Any, tmp_path: Path
+) -> None:
     path = tmp_path / "run.toml"
-
-    def read() -> None:
-        build_strategy(check_search(load_settings(path).search)).ask(0)
-
-    save_settings(RunSettings(search=SEARCH), path)
-    read()
-    document = tomllib.loads(path.read_text())
     try:
-        text = tomli_w.dumps({"search": data.draw(misdescribed(document["search"]))})
+        text = tomli_w.dumps({"search": data.draw(misdescribed(described_search))})
     except TypeError:  # TOML has no null
         return
     path.write_text(text, encoding="utf-8", errors="surrogatepass")
-    survives(read)
+    survives(lambda: begin_search(path))
+
+
+@pytest.fixture
+def experiment(run_folder: Path) -> tuple[Run, Path, bytes]:
+    """A run, the folder of a fine-tuning, and what that says of itself."""
+    run = Run.open(run_folder)
+    folder, _ = open_experiment(run, "f", finetuning())
+    return run, folder, (folder / "finetune.json").read_bytes()
 
 
 @fuzzed
 @given(data=st.data())
-def test_fine_tunings(data: st.DataObject, tmp_path: Path) -> None:
-    run_toml(tmp_path)
-    run, settings = Run.open(tmp_path), finetuning()
-    shutil.rmtree(tmp_path / "finetune", ignore_errors=True)
-    folder, _ = open_experiment(run, "f", settings)
+def test_fine_tunings(data: st.DataObject, experiment: tuple[Run, Path, bytes]) -> None:
+    (run, folder, whole), settings = experiment, finetuning()
     path = folder / "finetune.json"
-    whole = path.read_bytes()
+    path.with_name("result.json").unlink(missing_ok=True)
     document = data.draw(misdescribed(json.loads(whole)))
     path.write_bytes(data.draw(spoilt(whole) | st.just(json.dumps(document).encode())))
     survives(lambda: open_experiment(run, "f", settings))
@@ -468,9 +496,8 @@ def test_entries_of_the_dataset_cache_are_healed(
 ) -> None:
     """None is a sentence: what is not as it was written is made again."""
     monkeypatch.setenv("QSEARCH_CACHE", str(tmp_path))
-    shutil.rmtree(tmp_path / "images", ignore_errors=True)
-    cached_pixels("key", prepared)
     description, pixels = tmp_path / "images" / "key.json", tmp_path / "images" / "key.npy"
+    cached_pixels("key", prepared)  # whole again, if the last example spoilt it
     if data.draw(st.booleans()):
         victim = data.draw(st.sampled_from([description, pixels]))
         victim.write_bytes(data.draw(spoilt(victim.read_bytes())))
@@ -485,17 +512,16 @@ def test_entries_of_the_dataset_cache_are_healed(
 
 @fuzzed
 @given(data=st.data())
-def test_lists_of_classes_and_uses(data: st.DataObject, tmp_path: Path) -> None:
-    path = tmp_path / "list.txt"
+def test_lists_of_classes_and_uses(data: st.DataObject, run_folder: Path) -> None:
+    path = run_folder / "list.txt"
     images = ["a.JPEG", "b.JPEG"]
     path.write_bytes(data.draw(spoilt(b"a.JPEG n01440764\nb.JPEG 7\n") | spoilt(b"n01440764\nn01443537\n")))
-    survives(lambda: wnids_of(images, path, tmp_path))
+    survives(lambda: wnids_of(images, path, run_folder))
     survives(lambda: class_names_of("x", 2, str(path)))
-    (tmp_path / "validations").mkdir(exist_ok=True)
-    run_toml(tmp_path)
+    (run_folder / "validations").mkdir(exist_ok=True)
     use = json.dumps({"at": "now", "validation": "v", "dataset": "0" * 64, "tables": 1}).encode() + b"\n"
-    (tmp_path / FOLDER / USES_FILE).write_bytes(data.draw(spoilt(use)))
-    survives(lambda: uses(Run.open(tmp_path), "0" * 64))
+    (run_folder / FOLDER / USES_FILE).write_bytes(data.draw(spoilt(use)))
+    survives(lambda: uses(Run.open(run_folder), "0" * 64))
 
 
 def onnx_model() -> bytes:

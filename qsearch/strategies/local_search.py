@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FEWEST = 2
 """Entries that a covariance is of; a box that leaves fewer is drawn from."""
+MOST = 100_000
+"""Tables of a generation at most: it weighs each of them, before the first is proposed."""
 
 
 class LocalSearch(Strategy):
@@ -58,10 +60,10 @@ class LocalSearch(Strategy):
         reach: float = 0.25,
     ) -> None:
         super().__init__(space, seed, fitness=fitness)
-        if population < 4 or parents < 1 or not (math.isfinite(reach) and reach > 0):
+        if not 4 <= population <= MOST or parents < 1 or not (math.isfinite(reach) and reach > 0):
             raise InputError(
-                f"{self.name} takes a population of 4 or more, parents >= 1 and reach > 0, got {population}, {parents} "
-                f"and {reach:g}."
+                f"{self.name} takes a population of 4 to {MOST:,}, parents >= 1 and reach > 0, got {population}, "
+                f"{parents} and {reach:g}."
             )
         self.population = population
         self.parents = parents

@@ -5,6 +5,7 @@ The driver here stands in for OpenTuner's own. That one keeps its records in an 
 commits (and so reloads them) every 30 seconds, and configures logging into a file of the working directory.
 """
 
+import hashlib
 import itertools
 import math
 import random
@@ -25,6 +26,14 @@ from opentuner.search.simulatedannealing import AcceptanceFunction, PseudoAnneal
 
 KNOWN_IN_A_ROW = 20
 """How often the arms may propose what was proposed before until a question goes unanswered."""
+
+
+class Manipulator(ConfigurationManipulator):  # type: ignore[misc]
+    """OpenTuner's, with one digest for all entries: its own takes one for each, and a third of a search's time."""
+
+    def hash_config(self, values: Mapping[str, int]) -> str:
+        in_order = repr([values[name] for name in sorted(values)])  # not that of params, which arms shuffle
+        return hashlib.sha256(in_order.encode()).hexdigest()
 
 
 class Particle(HybridParticle):  # type: ignore[misc]
@@ -148,7 +157,7 @@ class Driver:
     tuning_run = None
 
     def __init__(self, bounds: Mapping[str, tuple[int, int]]) -> None:
-        self.manipulator = ConfigurationManipulator()
+        self.manipulator = Manipulator()
         for name, (lower, upper) in bounds.items():
             self.manipulator.add_parameter(IntegerParameter(name, lower, upper))
         self._size = math.prod(entry.search_space_size() for entry in self.manipulator.params)

@@ -18,8 +18,7 @@ from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.labels import align_labels
 from qsearch.classifiers.network import file_digest
 from qsearch.classifiers.onnx_weights import external_files
-from qsearch.datasets import load_dataset
-from qsearch.datasets.base import Dataset, DatasetOptions
+from qsearch.datasets.base import Dataset
 from qsearch.datasets.imagenet_classes import imagenet_synsets
 from qsearch.errors import InputError
 
@@ -370,12 +369,9 @@ class TestWhatIsNoClassifier:
 class TestMobileNet:
     """MobileNetV2, pretrained on ImageNet, on photographs: 81 % of them all when uncompressed."""
 
-    def test_recognises_photos_and_is_the_same_in_both_formats(self, shared: Path) -> None:
-        photos = load_dataset(f"folder:{shared}/data/photos/search", DatasetOptions(size=224, fit="stretch"))
-        sample = photos.images[::5]
+    def test_recognises_photos_and_is_the_same_in_both_formats(self, shared: Path, few_photographs: Dataset) -> None:
         onnx_network, pt2_network = (load(shared / "models" / f"mobilenet_v2.{suffix}") for suffix in ("onnx", "pt2"))
-        logits = onnx_network.logits(sample)
-        labels = align_labels(photos, onnx_network)[::5]
-        assert (logits.argmax(axis=1) == labels).mean() > 0.65
+        logits = onnx_network.logits(few_photographs.images)
+        assert (logits.argmax(axis=1) == align_labels(few_photographs, onnx_network)).mean() > 0.65
         assert pt2_network.class_names == onnx_network.class_names == imagenet_synsets()
-        np.testing.assert_allclose(pt2_network.logits(sample), logits, atol=1e-4)
+        np.testing.assert_allclose(pt2_network.logits(few_photographs.images), logits, atol=1e-4)

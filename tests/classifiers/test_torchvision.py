@@ -11,7 +11,7 @@ import pytest
 
 from qsearch.classifiers import load_classifier
 from qsearch.classifiers.base import ClassifierOptions
-from qsearch.classifiers.engines import TorchEngine
+from qsearch.classifiers.engines import BATCH, TorchEngine
 from qsearch.classifiers.inference import InferenceClassifier
 from qsearch.classifiers.torchvision import preprocessing_of, weight_sets
 from qsearch.datasets.imagenet_classes import imagenet_synsets
@@ -80,11 +80,14 @@ class TestLocalWeights:
         classifier = load("resnet18", save(tmp_path, "resnet18"))
         np.testing.assert_allclose(classifier.logits(images), expected, atol=1e-4 * expected.std())
 
-    def test_inputs_are_transformed_as_googlenet_was_trained(self, tmp_path: Path) -> None:
+    def test_inputs_are_transformed_as_googlenet_was_trained(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         import torch
         from torchvision.transforms import functional
 
         images = random_images(2)
+        monkeypatch.setitem(BATCH, "cuda", 2)  # which the engine fills up with black images
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2) / 255
         reference = network("googlenet", init_weights=False, transform_input=True)
         with torch.inference_mode():

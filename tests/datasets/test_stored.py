@@ -169,7 +169,8 @@ class TestDatasets:
         with pytest.raises(InputError, match="bring them to one size with --size"):
             load_dataset(f"images:{folder}", DatasetOptions(encode_size="as-stored"))
 
-    def test_images_that_are_their_own_source_are_as_prepared(self) -> None:
+    def test_images_that_are_their_own_source_are_as_prepared(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("qsearch.datasets.textures.SPLITS", {"test": 24})
         found = load_dataset("textures:test", DatasetOptions(size=128, encode_size="as-stored"))
         assert found.stored is None
         assert found.digest == load_dataset("textures:test").digest

@@ -13,8 +13,7 @@ from qsearch.classifiers.function import FunctionClassifier
 from qsearch.codecs.base import EncoderOptions
 from qsearch.codecs.pillow import PillowCodec
 from qsearch.coefficients.arrays import Coefficients
-from qsearch.datasets import load_dataset
-from qsearch.datasets.base import UNLABELLED, Dataset, DatasetOptions
+from qsearch.datasets.base import UNLABELLED, Dataset
 from qsearch.errors import EvaluationError, InputError
 from qsearch.evaluation.measures import kullback_leibler, log_softmax
 from qsearch.learning.sensitivity import frequency_weights
@@ -238,9 +237,8 @@ def test_the_embedded_network_has_weights_of_every_frequency() -> None:
     assert weights[0, :4, :4].mean() > 5 * weights[0, 4:, 4:].mean()
 
 
-def test_a_file_of_torch_and_the_same_in_onnx(shared: Path) -> None:
-    photographs = load_dataset(f"folder:{shared}/data/photos/search", DatasetOptions(size=224, fit="stretch"))
-    few = Dataset.from_arrays(photographs.images[:3], photographs.labels[:3], photographs.class_names)
+def test_a_file_of_torch_and_the_same_in_onnx(shared: Path, few_photographs: Dataset) -> None:
+    few = Dataset.from_arrays(few_photographs.images[:3], few_photographs.labels[:3], few_photographs.class_names)
     for file in ("mobilenet_v2.pt2", "mobilenet_v2.onnx"):
         weights = frequency_weights(load_classifier(f"{shared}/models/{file}"), few, "4:2:0", label_free=True, seed=0)
         assert (weights > 0).all()

@@ -17,7 +17,7 @@ from qsearch.errors import InputError, RunError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.executors.serial import SerialExecutor
 from qsearch.pareto.frontier import frontier
-from qsearch.search import run_search
+from qsearch.search import loop, run_search
 from qsearch.search.steering import TOLERANCE, RatioWindow, Steering, gate_for, scaled_by, sizes_of
 from qsearch.space import SearchSpace
 from qsearch.strategies.base import Strategy
@@ -112,9 +112,12 @@ def searched(strategy: Strategy, trials: int, *, archive: Archive | None = None,
     return archive
 
 
-@pytest.mark.parametrize("make", [SortedRandom, fakes.Adaptive])
-def test_screened_proposals_are_kept_and_count_nowhere(make: type[Strategy]) -> None:
-    window = (2.15, 2.3)
+WINDOWS = [(SortedRandom, (2.15, 2.3)), (fakes.Adaptive, (1.96, 2.2))]
+"""Strategies, and a window that lets some of their proposals through and not most."""
+
+
+@pytest.mark.parametrize(("make", "window"), WINDOWS)
+def test_screened_proposals_are_kept_and_count_nowhere(make: type[Strategy], window: tuple[float, float]) -> None:
     archive = searched(make(SearchSpace.full(), 1), 6, window=window)
     trials = archive.trials("search")
     assert archive.count("search") == 6 == len(trials.done())
@@ -128,8 +131,13 @@ def test_screened_proposals_are_kept_and_count_nowhere(make: type[Strategy]) -> 
     assert len(frontier(trials.done().ratio, trials.done().mean("top1"))) <= 6
 
 
-@pytest.mark.parametrize("make", [SortedRandom, fakes.Adaptive])
-@pytest.mark.parametrize("gate", [{"window": (2.15, 2.3)}, {"ratio": 2.2}])
+@pytest.mark.parametrize(
+    ("make", "gate"),
+    [
+        *((make, {"window": window}) for make, window in WINDOWS),
+        *((make, {"ratio": 2.2}) for make in (SortedRandom, fakes.Adaptive)),
+    ],
+)
 def test_a_search_behind_a_gate_that_is_resumed_is_one_that_never_stopped(
     make: type[Strategy], gate: dict[str, Any]
 ) -> None:
@@ -150,8 +158,10 @@ def test_a_steered_trial_keeps_what_was_proposed(tmp_path: Path) -> None:
             assert trial.measurement.ratio == pytest.approx(2.2, rel=TOLERANCE)
 
 
-def test_a_search_that_only_screens_ends_with_the_last_reason() -> None:
-    with pytest.raises(RunError, match=r"1000 proposals in a row were screened.* lies outside the window 500 to 501"):
+def test_a_search_that_only_screens_ends_with_the_last_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert loop.MAX_SCREENED_IN_A_ROW == 1000
+    monkeypatch.setattr(loop, "MAX_SCREENED_IN_A_ROW", 60)
+    with pytest.raises(RunError, match=r"60 proposals in a row were screened.* lies outside the window 500 to 501"):
         searched(SortedRandom(SearchSpace.full(), 1), 3, window=(500.0, 501.0))
 
 

@@ -153,8 +153,16 @@ def test_it_finds_more_than_random_tables_do() -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [{"population": 3}, {"parents": 0}, {"reach": 0.0}, {"reach": math.inf}, {"reach": math.nan}]
+    "option",
+    [
+        {"population": 3},
+        {"population": 2**31},
+        {"parents": 0},
+        {"reach": 0.0},
+        {"reach": math.inf},
+        {"reach": math.nan},
+    ],
 )
 def test_options_that_make_no_sense_are_refused(option: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="local-search takes a population of 4 or more"):
+    with pytest.raises(InputError, match="local-search takes a population of 4 to 100,000"):
         begun(seeds(NEAR), NEAR, **option)

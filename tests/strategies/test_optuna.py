@@ -73,7 +73,7 @@ import optuna
 verbosity = optuna.logging.get_verbosity()
 for name in ("optuna-tpe", "optuna-nsga2", "optuna-cmaes"):
     strategy = STRATEGIES.get(name)(SearchSpace.full(), 2**40, fitness=LinearFitness())
-    for trial in drive(strategy, 45, look_ahead=4, evaluate=synthetic_with_failures):
+    for trial in drive(strategy, 30, look_ahead=4, evaluate=synthetic_with_failures):
         print(trial.tables.digest)
 assert optuna.logging.get_verbosity() == verbosity
 """
@@ -93,7 +93,7 @@ def test_same_tables_in_every_process_and_nothing_else(tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
         outputs.append(done.stdout)
     assert outputs[0] == outputs[1]
-    assert len(outputs[0].split()) == 3 * 45
+    assert len(outputs[0].split()) == 3 * 30
     assert list(tmp_path.iterdir()) == []
 
 
