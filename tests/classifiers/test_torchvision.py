@@ -11,8 +11,9 @@ import pytest
 
 from qsearch.classifiers import load_classifier
 from qsearch.classifiers.base import ClassifierOptions
-from qsearch.classifiers.engines import BATCH, TorchEngine
+from qsearch.classifiers.engines import TorchEngine
 from qsearch.classifiers.inference import InferenceClassifier
+from qsearch.classifiers.network import BATCH
 from qsearch.classifiers.torchvision import preprocessing_of, weight_sets
 from qsearch.datasets.imagenet_classes import imagenet_synsets
 from qsearch.errors import InputError
