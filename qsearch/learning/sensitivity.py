@@ -40,6 +40,8 @@ _BANDS = ((0, 0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 7), (0, 0.5, 1.5, 2.5, 4.5), (0, 0.5
 """Of Y, Cb and Cr: where bands begin, as distances from DC; networks care more for luma, and it has more to lose."""
 _COARSE_QUALITY = 30
 _NOISE_QUALITY = 50
+_ASKED_AT_ONCE = 64
+"""Images that a network is shown in one call, as an evaluation does."""
 _SIZES_KEPT = 16
 """Sizes of images whose matrices are kept: albums have few, and for large ones making them takes longer than using."""
 _LEAST_NOISE = 1.0
@@ -202,18 +204,21 @@ def _measured(
     for part in _parts(dataset, subsampling):
         where, frame = part.where, part.frame
         clean = Coefficients.of(np.ascontiguousarray(part.images), subsampling)
-        reference = _log_probabilities(classifier, clean, dataset)
+        shown, shares = [_shown(clean, dataset)], []
         for row, (component, within) in enumerate(bands):
             disturbed = disturb(part, clean.values, component, within)
             for values in disturbed:
                 power[row] += np.square((values - clean.values) / 8.0).sum() / len(disturbed)
-                changed = Coefficients(values, frame.height, frame.width, subsampling)
-                answers = _log_probabilities(classifier, changed, dataset)
-                if truth is None:
-                    rises[row, where] += kullback_leibler(reference, answers) / len(disturbed)
-                else:
-                    rise = cross_entropy(answers, truth[where]) - cross_entropy(reference, truth[where])
-                    rises[row, where] += rise / len(disturbed)
+                shown.append(_shown(Coefficients(values, frame.height, frame.width, subsampling), dataset))
+                shares.append((row, 1 / len(disturbed)))
+        reference, *answers = _log_probabilities(classifier, shown)
+        for (row, share), answer in zip(shares, answers, strict=True):
+            if truth is None:
+                rises[row, where] += share * kullback_leibler(reference, answer)
+            else:
+                rises[row, where] += share * (
+                    cross_entropy(answer, truth[where]) - cross_entropy(reference, truth[where])
+                )
         hear(where.stop, len(dataset))
     # What cannot be told from nothing counts as the error of its mean.
     rise = np.maximum(rises.mean(axis=1), rises.std(axis=1) / np.sqrt(len(dataset)))
@@ -275,12 +280,23 @@ def _noise_amplitudes(dataset: Dataset, subsampling: str) -> Floats:
     return np.asarray(np.maximum(np.sqrt(means), _LEAST_NOISE))
 
 
-def _log_probabilities(classifier: Classifier, coefficients: Coefficients, dataset: Dataset) -> Floats:
-    """Of the answers on what a decoder makes of ``coefficients``, as they are, of images of ``dataset``."""
+def _shown(coefficients: Coefficients, dataset: Dataset) -> Images:
+    """What networks are shown of what a decoder makes of ``coefficients``, as they are, of images of ``dataset``."""
     finest = QuantTables.shared(np.ones((8, 8), dtype=np.int64))
     _, pixels = coefficients.encode([finest] * len(coefficients))
-    shown = pixels if dataset.stored is None else np.stack([dataset.shown(image) for image in pixels])
-    return log_softmax(checked_logits(classifier.logits(shown), len(shown), classifier.classes))
+    return pixels if dataset.stored is None else np.stack([dataset.shown(image) for image in pixels])
+
+
+def _log_probabilities(classifier: Classifier, shown: list[Images]) -> list[Floats]:
+    """Of the answers on each of ``shown``, all as many images; several are asked at once."""
+    images = len(shown[0])
+    together = max(1, _ASKED_AT_ONCE // images)
+    found = []
+    for start in range(0, len(shown), together):
+        asked = np.concatenate(shown[start : start + together])
+        logits = checked_logits(classifier.logits(asked), len(asked), classifier.classes)
+        found += np.split(log_softmax(logits), len(asked) // images)
+    return found
 
 
 _DISTANCES: Floats = np.hypot(*np.indices((8, 8))).ravel()
