@@ -184,6 +184,21 @@ def test_images_as_stored_are_measured_as_their_files_are(cli: Cli, tmp_path: Pa
     assert read_dial(tmp_path / "like-quality-80" / "dial.json").made_on.size == "as stored (32x32 to 48x48 pixels)"
 
 
+def test_a_network_is_shown_what_becomes_of_the_stored_images(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for number, image in enumerate(waves(64, 48)):
+        Image.fromarray(image).save(tmp_path / "photos" / f"{number:02d}.png")
+    finished = cli(*ASKED, "--size", "24", "--encode-size", "as-stored", "--classifier", "fake:softmax=1", "--json")
+    assert finished.status == 0, finished.stderr
+    report = json.loads(finished.stdout)
+    assert report["compressed_size"] == "as stored (48x48 pixels)"
+    assert report["uncompressed"]["divergence"] == 0
+    # Bits per pixel are those of the files, not of what the network is shown.
+    assert report["standard"]["bpp"] == pytest.approx(8 * report["standard"]["total_bytes"] / (32 * 48 * 48))
+    learned = json.loads((tmp_path / "like-quality-80" / "accuracy.ladder.json").read_text())
+    assert learned["settings"]["sensitivity"] == "quantization"
+
+
 def test_a_budget_is_kept_but_for_the_first_family(cli: Cli, photos: Path, tmp_path: Path) -> None:
     report = json.loads(cli(*ASKED, "--budget", "1", "--json").stdout)
     assert len(report["followed"]) == 1
