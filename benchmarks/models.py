@@ -114,6 +114,7 @@ class Shared:
         network = self.network if task == "accuracy" else None
         settings = LearningSettings(
             objective="accuracy" if task == "accuracy" else "distortion",
+            sensitivity="fisher",
             dataset=self.settings_of("search", task),
             classifier=network,
         )

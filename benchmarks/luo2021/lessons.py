@@ -41,7 +41,8 @@ class Lessons:
         """Learned for ``network`` of ../shared/models by Fisher information without labels, or for none."""
         self.folder.mkdir(parents=True, exist_ok=True)
         settings = msgspec.structs.replace(
-            LearningSettings(objective=objective, label_free=bool(network)), subsampling=subsampling
+            LearningSettings(objective=objective, label_free=bool(network), sensitivity="fisher"),
+            subsampling=subsampling,
         )
         classifier = None
         if network:

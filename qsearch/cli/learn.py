@@ -105,8 +105,8 @@ def gradient_options(command: Any) -> Any:
     type=click.Choice(SENSITIVITIES),
     default=DEFAULTS.sensitivity,
     show_default=True,
-    help="accuracy and mix: what an error costs the network, by its gradients (fisher), or what any network can be "
-    "asked: by noise in bands of frequencies, or by their quantization; auto: gradients where it has them, else noise.",
+    help="accuracy and mix: what an error costs the network: by quantization of bands of frequencies or by noise in "
+    "them, which any network can be asked, or by its gradients (fisher); auto: by quantization.",
 )
 @click.option(
     "--quality",

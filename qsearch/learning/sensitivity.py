@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsearch.classifiers.base import Classifier
-from qsearch.classifiers.gradients import differentiable, has_gradients
+from qsearch.classifiers.gradients import differentiable
 from qsearch.codecs.base import Images
 from qsearch.coefficients.arrays import Coefficients
 from qsearch.datasets.base import UNLABELLED, Dataset
@@ -69,7 +69,7 @@ def frequency_weights(
     seed: of the random directions and of the noise; quantization draws nothing.
     method: ``fisher`` takes gradients. ``quantization`` measures the loss where one band of frequencies is quantized
         coarsely, and ``noise`` where there is noise in it, each sign of it once; these need nothing but logits.
-        ``auto`` takes gradients where the network has them, and noise else.
+        ``auto`` is ``quantization``, whose tables save most bytes on images they were not learned from.
     on_progress: hears of images answered and in all.
     InputError for images too small or without labels where they are needed, a network without gradients asked for
     ``fisher``, and one that sees no difference between images. EvaluationError for answers or gradients that are not
@@ -84,10 +84,10 @@ def frequency_weights(
             "the uncompressed images instead (--label-free), which needs none."
         )
     hear = on_progress or (lambda done, total: None)
-    if method == "fisher" or (method == "auto" and has_gradients(classifier)):
+    if method == "fisher":
         weights = _fisher(classifier, dataset, subsampling, label_free, seed, hear)
     else:
-        disturb = _quantization if method == "quantization" else _noise(dataset, subsampling, seed)
+        disturb = _noise(dataset, subsampling, seed) if method == "noise" else _quantization
         weights = _measured(classifier, dataset, subsampling, label_free, disturb, hear)
     if not weights.any():
         raise InputError(f"{classifier.name} answers the same whatever the images are: its tables cannot be learned.")

@@ -54,7 +54,7 @@ class LearningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     images: how many of the dataset's images are learned from, drawn with ``seed``; None for all.
     label_free: the network's divergence from its own answer on the uncompressed image stands for its loss.
     sensitivity: how that is learned of the network: by its gradients (``fisher``), by ``noise`` in the images, by
-        coarse ``quantization`` of them, or ``auto``, gradients where it has them, else noise.
+        coarse ``quantization`` of them, or ``auto``, the best known way, which is quantization.
     """
 
     objective: Objective = "distortion"

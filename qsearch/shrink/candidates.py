@@ -52,8 +52,6 @@ def candidates(
             images=min(LEARNED_FROM, len(dataset)),
             seed=settings.seed,
             label_free=objective != "distortion" and settings.by == "divergence",
-            # Of the ways to ask a network this one's tables saved most on halves of images: docs/learning.md.
-            sensitivity="quantization",
             dataset=settings.dataset,
             classifier=None if objective == "distortion" else settings.classifier,
         )

@@ -76,7 +76,9 @@ class TestNetworkThatSeesOneMeanOnly:
     def test_its_fisher_information(
         self, mix: tuple[float, float, float], component: int, subsampling: str, label_free: bool
     ) -> None:
-        weights = frequency_weights(in_torch(mix), dataset(), subsampling, label_free=label_free, seed=1)
+        weights = frequency_weights(
+            in_torch(mix), dataset(), subsampling, label_free=label_free, seed=1, method="fisher"
+        )
         assert weights.shape == (3, 8, 8)
         # At 4:2:0 three chroma blocks of four reach over the edge of 24x24 pixels.
         covered = 1.0 if subsampling == "4:4:4" else np.mean([1, 0.5**2, 0.5**2, 0.25**2])
@@ -92,7 +94,9 @@ class TestNetworkThatSeesOneMeanOnly:
     def test_measured_by_noise(
         self, mix: tuple[float, float, float], component: int, subsampling: str, label_free: bool
     ) -> None:
-        weights = frequency_weights(in_numpy(mix), dataset(), subsampling, label_free=label_free, seed=1)
+        weights = frequency_weights(
+            in_numpy(mix), dataset(), subsampling, label_free=label_free, seed=1, method="noise"
+        )
         covered = 1.0 if subsampling == "4:4:4" else np.mean([1, 0.5**2, 0.5**2, 0.25**2])
         if label_free:
             expected = expected_at_dc(mix, label_free, subsampling)
@@ -135,24 +139,28 @@ class TestImagesAsStored:
 
     def test_as_large_as_they_are_shown_they_are_as_prepared(self) -> None:
         weights = [
-            frequency_weights(in_torch(), each, "4:4:4", label_free=False, seed=1)
+            frequency_weights(in_torch(), each, "4:4:4", label_free=False, seed=1, method="fisher")
             for each in (dataset(8), stored(dataset(8), 1))
         ]
         np.testing.assert_allclose(weights[1][0, 0, 0], weights[0][0, 0, 0], rtol=1e-3)
 
     def test_each_coefficient_of_a_larger_one_counts_less(self) -> None:
-        weights = frequency_weights(in_torch(), stored(dataset(), 3), "4:4:4", label_free=False, seed=1)
+        weights = frequency_weights(
+            in_torch(), stored(dataset(), 3), "4:4:4", label_free=False, seed=1, method="fisher"
+        )
         # A DC coefficient changes one block of nine times as many.
         assert 81 * weights[0, 0, 0] == pytest.approx(expected_at_dc(LUMA, False, "4:4:4"), rel=0.05)
 
     def test_the_mean_is_over_the_blocks_of_all(self) -> None:
-        weights = frequency_weights(in_torch(), stored(dataset(), 1, 2), "4:4:4", label_free=False, seed=1)
+        weights = frequency_weights(
+            in_torch(), stored(dataset(), 1, 2), "4:4:4", label_free=False, seed=1, method="fisher"
+        )
         # Of five blocks one is of a small image; those of large ones count a sixteenth.
         share = (1 + 4 / 16) / 5
         assert weights[0, 0, 0] / share == pytest.approx(expected_at_dc(LUMA, False, "4:4:4"), rel=0.1)
 
     def test_measured_by_noise(self) -> None:
-        weights = frequency_weights(in_numpy(), stored(dataset(), 2), "4:4:4", label_free=True, seed=1)
+        weights = frequency_weights(in_numpy(), stored(dataset(), 2), "4:4:4", label_free=True, seed=1, method="noise")
         assert 16 * weights[0, 0, 0] == pytest.approx(expected_at_dc(LUMA, True, "4:4:4"), rel=0.4)
         assert weights[0].argmax() == 0
 
@@ -177,12 +185,12 @@ def test_a_seed_says_it_all_and_progress_ends_at_the_end(method: Sensitivity) ->
     assert heard == [(16, 20), (20, 20)] * 3
 
 
-def test_gradients_are_taken_where_there_are_some() -> None:
-    by_default, by_fisher = (
+def test_networks_are_asked_by_quantization_unless_told_otherwise() -> None:
+    by_default, by_quantization = (
         frequency_weights(in_torch(), dataset(8), "4:4:4", label_free=True, seed=0, method=method)
-        for method in ("auto", "fisher")
+        for method in ("auto", "quantization")
     )
-    np.testing.assert_array_equal(by_default, by_fisher)
+    np.testing.assert_array_equal(by_default, by_quantization)
 
 
 def test_predicted_labels_are_labels() -> None:
@@ -203,7 +211,7 @@ class TestRefused:
     def test_images_without_a_whole_block(self) -> None:
         small = Dataset.from_arrays(np.zeros((2, 12, 40, 3), np.uint8), [0, 1])
         with pytest.raises(InputError, match="40x12 pixels are too small to learn from at 4:2:0"):
-            frequency_weights(in_torch(), small, "4:2:0", label_free=True, seed=0)
+            frequency_weights(in_torch(), small, "4:2:0", label_free=True, seed=0, method="fisher")
 
     def test_an_unknown_method(self) -> None:
         with pytest.raises(InputError, match="auto, fisher, noise, quantization, got 'guess'"):
@@ -211,7 +219,7 @@ class TestRefused:
 
     def test_a_gradient_that_is_none(self) -> None:
         with pytest.raises(EvaluationError, match="gradient of broken on 000000 is not a number"):
-            frequency_weights(broken(), dataset(2), "4:2:0", label_free=True, seed=0)
+            frequency_weights(broken(), dataset(2), "4:2:0", label_free=True, seed=0, method="fisher")
 
     def test_answers_that_are_none(self) -> None:
         silent = FunctionClassifier(lambda pixels: np.full((len(pixels), 2), np.nan), 2, version="1")
