@@ -107,7 +107,7 @@ def shrink(
     goes on.
 
     \b
-    qsearch shrink --dataset folder:PHOTOS --size 224 --classifier torchvision:resnet50 --like-quality 85
+    qsearch shrink --dataset folder:PHOTOS --size 224 --encode-size as-stored --classifier NET --like-quality 85
     """
     from qsearch.report.plots import save_figure
     from qsearch.shrink.picture import plot_shrunk
