@@ -15,7 +15,7 @@ from qsearch.run.settings import load_settings, save_settings
 from qsearch.run.validation import validations
 from tests.conftest import Command, Finished
 from tests.fakes import SIDE
-from tests.stored_images import SIDES, photographs
+from tests.stored_images import SIDES, photograph, photographs
 
 Cli = Callable[..., Finished]
 IMAGES = ("--dataset", "images:photos", "--size", str(SIDE), "--fit", "stretch", "--labels", "predicted")
@@ -156,26 +156,35 @@ def test_the_dataset_says_what_it_compresses(cli: Cli, demo: Path) -> None:
     assert "1 of 10 files are JPEG already" in shown.stdout
 
 
+def test_tables_are_learned_for_stored_images_and_a_dial_has_their_bytes(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "few").mkdir()
+    for index in range(4):
+        photograph(40 + 8 * index, 48, index).save(tmp_path / "few" / f"{index}.png")
+    stored = ("--dataset", "images:few", "--size", "24", "--encode-size", "as-stored")
+    learned = cli("learn", "distortion", *stored, "--quality", "30", "--quality", "70", "--out", "a.ladder.json")
+    assert learned.status == 0, learned.stderr
+    assert "Learned on 4 images as stored (40x48 to 64x48 pixels) of images:" in learned.stdout
+    made = cli("dial", "a.ladder.json", "--out", "a.dial.json", "--workers", "1")
+    assert made.status == 0, made.stderr
+    assert "Bytes matched on 4 images as stored (40x48 to 64x48 pixels) of images:" in made.stdout
+
+
 @pytest.mark.parametrize(
-    "command",
+    ("command", "sentence"),
     [
-        ("learn", "distortion", "--dataset", "images:photos", "--out", "a.ladder.json"),
-        ("learn", "code-length", "--dataset", "images:photos", "--out", "code.safetensors"),
-        ("dial", "demo", "--dataset", "images:photos", "--out", "a.dial.json"),
+        (("code-length", "--out", "code.safetensors"), "compresses the images that networks are shown"),
+        (("distortion", "--out", "a.json", "--per-image"), "learning tables for each image compresses the images that"),
+        (("distortion", "--out", "a.json", "--method", "gradient"), "learning by gradients compresses the images that"),
+        (("distortion", "--out", "a.json"), "images of 1x1 pixels are too small to learn from at 4:2:0"),
     ],
-    ids=lambda command: " ".join(command[:2]),
 )
-def test_commands_that_compress_prepared_images_say_so(cli: Cli, demo: Path, command: tuple[str, ...]) -> None:
-    refused = cli(*command, "--size", "24", "--encode-size", "as-stored")
+def test_learning_that_stored_images_are_not_for_says_so(
+    cli: Cli, demo: Path, command: tuple[str, ...], sentence: str
+) -> None:
+    stored = ("--size", "24", "--fit", "stretch", "--encode-size", "as-stored")
+    refused = cli("learn", *command, "--dataset", "images:photos", *stored)
     assert refused.status == 2, refused.stdout
-    assert "compresses the images that networks are shown: leave --encode-size as-stored out" in refused.stderr
-
-
-def test_a_dial_of_a_run_on_stored_images_needs_others(cli: Cli, demo: Path) -> None:
-    refused = cli("dial", "demo", "--out", "a.dial.json")
-    assert refused.status == 2
-    assert "a dial compresses the images that networks are shown" in refused.sentence
-    assert "give images of their own with --dataset" in refused.sentence
+    assert sentence in refused.stderr
 
 
 def test_a_config_with_another_word_is_refused(demo: Path) -> None:
