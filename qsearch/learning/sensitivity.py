@@ -39,7 +39,9 @@ _PROBES = 2
 _BANDS = ((0, 0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 7), (0, 0.5, 1.5, 2.5, 4.5), (0, 0.5, 1.5, 2.5, 4.5))
 """Of Y, Cb and Cr: where bands begin, as distances from DC; networks care more for luma, and it has more to lose."""
 _COARSE_QUALITY = 30
+"""The standard quality whose steps bands are quantized by: so coarse that a network minds each band."""
 _NOISE_QUALITY = 50
+"""The standard quality whose errors noise is as large as."""
 _ASKED_AT_ONCE = 64
 """Images that a network is shown in one call, as an evaluation does."""
 _SIZES_KEPT = 16
@@ -90,7 +92,7 @@ def frequency_weights(
         disturb = _noise(dataset, subsampling, seed) if method == "noise" else _quantization
         weights = _measured(classifier, dataset, subsampling, label_free, disturb, hear)
     if not weights.any():
-        raise InputError(f"{classifier.name} answers the same whatever the images are: its tables cannot be learned.")
+        raise InputError(f"{classifier.name} answers the same whatever errors images have: its tables cannot be learned.")
     return weights
 
 
