@@ -92,7 +92,7 @@ def frequency_weights(
         disturb = _noise(dataset, subsampling, seed) if method == "noise" else _quantization
         weights = _measured(classifier, dataset, subsampling, label_free, disturb, hear)
     if not weights.any():
-        raise InputError(f"{classifier.name} answers the same whatever errors images have: its tables cannot be learned.")
+        raise InputError(f"{classifier.name} answers the same whatever errors images have: no tables can be learned.")
     return weights
 
 
