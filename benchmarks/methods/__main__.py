@@ -99,8 +99,9 @@ def published_seeds(layout: str) -> tuple[SeedSettings, ...]:
 
 
 def spent(run: Run) -> int:
-    """Evaluations of images by the search trials of ``run``."""
-    return int(run.results().search.columns.images.sum())
+    """Evaluations of images by the network in the search trials of ``run``."""
+    columns = run.results().search.columns
+    return int(columns.images[columns.statuses != "screened"].sum())  # of those that were screened it saw none
 
 
 def choices(run: Run, ratio: float) -> dict[str, QuantTables]:
@@ -129,7 +130,7 @@ def rows_of(run: Run, judge: Judge, name: str, seed: int, ratio: float) -> Itera
             "ratio": ratio,
             "choice": what,
             "label": found.pick.label if what == "pick" else what,
-            "trials": len(run.results().search),
+            "trials": len(run.results().search) - run.results().search.count("screened"),
             "evaluations": spent(run),
             "saving_at_loss_percent": saving.value,
             "low": saving.low,
