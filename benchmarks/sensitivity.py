@@ -63,16 +63,13 @@ class Row:
 
 def datasets(judged_on: str, encode_size: Any) -> tuple[DatasetSettings, Dataset, Dataset]:
     """Settings of the images learned from, these images, and those that judge."""
-    searched, unseen = (
-        _as(photographs(part), encode_size) for part in ("search", "validate" if judged_on != "halves" else "search")
-    )
-    if judged_on == "kodak":
-        kodak = DatasetSettings(spec=f"images:{SHARED / 'data' / 'kodak'}", size=224, fit="crop", labels="predicted")
-        return searched, build_dataset(searched), build_dataset(_as(kodak, encode_size))
-    if judged_on == "validate":
-        return searched, build_dataset(searched), build_dataset(unseen)
-    whole = build_dataset(searched)
-    return searched, share_of(whole, 0.5, "searched"), share_of(whole, 0.5, "kept")
+    searched = _as(photographs("search"), encode_size)
+    if judged_on == "halves":
+        whole = build_dataset(searched)
+        return searched, share_of(whole, 0.5, "searched"), share_of(whole, 0.5, "kept")
+    kodak = DatasetSettings(spec=f"images:{SHARED / 'data' / 'kodak'}", size=224, fit="crop", labels="predicted")
+    unseen = photographs("validate") if judged_on == "validate" else kodak
+    return searched, build_dataset(searched), build_dataset(_as(unseen, encode_size))
 
 
 def _as(settings: DatasetSettings, encode_size: Any) -> DatasetSettings:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 WITHOUT_GRADIENTS = (
-    "measure what noise in its images does instead (--sensitivity noise), or give a network that torch runs (FILE.pt2)"
+    "ask what quantization costs it instead (--sensitivity quantization), or give a network that torch runs (FILE.pt2)"
 )
 """What to do without them."""
 

@@ -71,7 +71,7 @@ def frequency_weights(
     seed: of the random directions and of the noise; quantization draws nothing.
     method: ``fisher`` takes gradients. ``quantization`` measures the loss where one band of frequencies is quantized
         coarsely, and ``noise`` where there is noise in it, each sign of it once; these need nothing but logits.
-        ``auto`` is ``quantization``, whose tables save most bytes on images they were not learned from.
+        ``auto`` is ``quantization``, whose tables saved most on halves of photographs: docs/learning.md.
     on_progress: hears of images answered and in all.
     InputError for images too small or without labels where they are needed, a network without gradients asked for
     ``fisher``, and one that sees no difference between images. EvaluationError for answers or gradients that are not
@@ -188,7 +188,7 @@ def _check_finite(gradient: "torch.Tensor", names: tuple[str, ...], network: str
     if not all(finite):
         raise EvaluationError(
             f"the gradient of {network} on {names[finite.index(False)]} is not a number: leave that image out, or "
-            "measure what noise in the images does instead."
+            "ask what quantization costs it instead."
         )
 
 
@@ -253,13 +253,16 @@ def _noise(dataset: Dataset, subsampling: str, seed: int) -> Disturb:
     """Random signs of the size of the errors that the standard tables at _NOISE_QUALITY make, and the same turned."""
     amplitudes = _noise_amplitudes(dataset, subsampling)
 
+    @lru_cache(1)  # the same in all bands of an image
+    def signs(start: int, shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+        return np.random.default_rng([seed, start]).choice(np.array([-1, 1]), size=shape)
+
     def disturb(
         part: _Part, values: npt.NDArray[np.int16], component: int, within: npt.NDArray[np.bool_]
     ) -> list[npt.NDArray[np.int16]]:
         levels = np.zeros(values.shape[1:])
         levels[part.blocks_of(component)] = 8 * (amplitudes[component] * within)[ZIGZAG]
-        signs = np.random.default_rng([seed, part.where.start]).choice(np.array([-1, 1]), size=values.shape)
-        noise = np.rint(signs * levels).astype(np.int16)
+        noise = np.rint(signs(part.where.start, values.shape) * levels).astype(np.int16)
         return [values + noise, values - noise]
 
     return disturb

@@ -72,7 +72,9 @@ def test_networks_without_gradients_are_refused(tmp_path: Path) -> None:
     function = FunctionClassifier(lambda images: np.zeros((len(images), 3)), 3)
     for classifier in (onnx, of_bytes, function):
         assert not has_gradients(classifier)
-        with pytest.raises(InputError, match=f"{classifier.name} has no gradients by its pixels: measure what noise"):
+        with pytest.raises(
+            InputError, match=f"{classifier.name} has no gradients by its pixels: ask what quantization"
+        ):
             differentiable(classifier)
 
 

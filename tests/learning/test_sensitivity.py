@@ -200,7 +200,7 @@ def test_predicted_labels_are_labels() -> None:
 
 class TestRefused:
     def test_fisher_without_gradients(self) -> None:
-        with pytest.raises(InputError, match="two sides has no gradients by its pixels: measure what noise in its"):
+        with pytest.raises(InputError, match="two sides has no gradients by its pixels: ask what quantization"):
             frequency_weights(in_numpy(), dataset(4), "4:2:0", label_free=True, seed=0, method="fisher")
 
     def test_a_loss_without_labels(self) -> None:
