@@ -7,7 +7,9 @@ Every search has the same number of evaluations of images by the network: so man
 confirmation included; the standard tables, which all need, are not counted. All search by cross-entropy, steered to
 the ratio; those that need bounds begin with sorted random trials, a tenth of the budget at most. What is judged is
 what ``qsearch export`` takes by default, the pick confirmed on images kept aside; beside it the best table by loss on
-the images searched, and the average of all tables and of the best ones. The controls cost nothing: published tables.
+the images searched, and the average of all tables and of the best ones. Beside them stand controls, scaled to the
+ratio on the images searched: published tables and those learned for distortion, which ask no network; and those
+learned for accuracy, with what asking the network took.
 
 A search is a run in runs/methods, so that an interrupted comparison goes on where it was. Writes NAME.csv, NAME.md and
 NAME.png into --out.
@@ -15,6 +17,7 @@ NAME.png into --out.
 
 import argparse
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,12 +34,16 @@ from qsearch.analysis.gains import bootstrap_gains
 from qsearch.analysis.results import Results, measured
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.objective import LOSS
+from qsearch.learning.control import learned_control
+from qsearch.learning.ladder import Ladder
+from qsearch.learning.learn import learn_ladder
+from qsearch.learning.settings import LearningSettings, Objective
 from qsearch.run.building import build_evaluator, seed_settings, usable_cores
 from qsearch.run.confirmation import confirmed, kept_aside, open_confirmation
 from qsearch.run.folder import SETTINGS_FILE, Run
 from qsearch.run.settings import RunSettings, SearchSettings, SeedSettings
 from qsearch.search.racing import RaceOptions
-from qsearch.search.steering import Steering
+from qsearch.search.steering import Steering, sizes_of
 from qsearch.space.shapes import in_layout
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.base import Seed
@@ -51,6 +58,11 @@ OPTIONS: dict[str, dict[str, Any]] = {"bayesian": {"initial": 0}, "bayesian-grid
 CONFIRM_SHARE = 0.25
 CONFIRMED_TABLES = 36
 """About as many tables are measured on the images kept aside."""
+LEARNED: tuple[Objective, ...] = ("distortion", "accuracy")
+LEARNED_OF_NETWORK = "learned:accuracy"
+ASKED = 19
+"""Evaluations of an image that learning for accuracy takes: 8 bands of Y, 5 of Cb, 5 of Cr, and the image as it was
+(:mod:`qsearch.learning.sensitivity`)."""
 RATIOS = {"textures": (19.0,), "photos": (22.0, 16.0, 10.0)}
 
 
@@ -63,6 +75,7 @@ def search(
     images = len(evaluator.dataset)
     settings, searching = kept_aside(settings, evaluator, CONFIRM_SHARE)
     kept = images - len(searching.dataset)
+    control = learned_control(searching, ratio)
     evaluations = budget * images - CONFIRMED_TABLES * kept
     trials = evaluations // len(searching.dataset)
     wanted = SearchSettings(
@@ -75,7 +88,7 @@ def search(
         objective="loss",
         box="shape" if strategy.needs_bounds else "paper",
         warm_up=min(trials // 10, budget // 10) if strategy.needs_bounds else 0,
-        seeds=published_seeds(strategy.layouts[0]) if strategy.seeded else (),
+        seeds=seeds_of(control, strategy.layouts[0]) if strategy.seeded else (),
         race=RaceOptions() if racing else None,
     )
     path = folder / f"{name.replace(', ', '-')}-{ratio:g}-{seed}"
@@ -88,14 +101,15 @@ def search(
     while racing and spent(run) < 0.97 * evaluations:  # tables that were stopped leave work for more
         more = max(1, round(len(run.results().search) * (evaluations / spent(run) - 1)))
         run.resume(evaluator=searching, trials=len(run.results().search) + more)
-    confirmation, measuring = open_confirmation(run, searching)
+    confirmation, measuring = open_confirmation(run, searching, lambda ratio: [control])
     confirmation.resume(evaluator=measuring)
     return run
 
 
-def published_seeds(layout: str) -> tuple[SeedSettings, ...]:
-    """The published tables, as far as ``layout`` can express them."""
-    return tuple(seed_settings(Seed(name, in_layout(published_tables(name), layout))) for name in published_names())
+def seeds_of(control: Seed, layout: str) -> tuple[SeedSettings, ...]:
+    """The published tables and ``control``, as far as ``layout`` can express them."""
+    published = [Seed(f"published:{name}", published_tables(name)) for name in published_names()]
+    return tuple(seed_settings(Seed(one.label, in_layout(one.tables, layout))) for one in (*published, control))
 
 
 def spent(run: Run) -> int:
@@ -140,11 +154,34 @@ def rows_of(run: Run, judge: Judge, name: str, seed: int, ratio: float) -> Itera
         }
 
 
-def controls(searching: Evaluator, judge: Judge, ratio: float) -> list[dict[str, Any]]:
-    """Published tables scaled to ``ratio`` on the images searched, on the unseen ones."""
+def learned(searching: Evaluator, settings: RunSettings, folder: Path) -> dict[str, Ladder]:
+    """By objective a ladder learned from all images searched; a network is asked without their labels."""
+    (classifier,) = searching.classifiers
+    return {
+        objective: learn_ladder(
+            searching.dataset,
+            LearningSettings(
+                objective=objective,
+                label_free=objective == "accuracy",
+                dataset=settings.dataset,
+                classifier=settings.classifiers[0] if objective == "accuracy" else None,
+            ),
+            classifier=classifier,
+            out=folder / f"{objective}.ladder.json",
+        )
+        for objective in LEARNED
+    }
+
+
+def controls(searching: Evaluator, judge: Judge, ratio: float, ladders: dict[str, Ladder]) -> list[dict[str, Any]]:
+    """Published and learned tables scaled to ``ratio`` on the images searched, on the unseen ones."""
     steering, tables = Steering(searching, ratio), {}
-    for name in published_names():
-        admission = steering.admit(published_tables(name))
+    shapes = {f"published:{name}": published_tables(name) for name in published_names()}
+    for objective, ladder in ladders.items():
+        nearest = min(ladder.tables, key=lambda one: abs(math.log(sizes_of(searching, one).ratio / ratio)))
+        shapes[f"learned:{objective}"] = nearest
+    for name, shape in shapes.items():
+        admission = steering.admit(shape)
         if not admission.reason:
             tables[name] = admission.tables
     trials = judge.results(list(tables.values()))
@@ -154,15 +191,16 @@ def controls(searching: Evaluator, judge: Judge, ratio: float) -> list[dict[str,
         gains = bootstrap_gains(results, trial)
         saving = gains.saving_at(LOSS)
         assert saving is not None
+        asked = name == LEARNED_OF_NETWORK
         rows.append(
             {
-                "strategy": f"published:{name}",
+                "strategy": name,
                 "seed": None,
                 "ratio": ratio,
-                "choice": "control",
+                "choice": "learned" if asked else "control",
                 "label": name,
                 "trials": 0,
-                "evaluations": 0,
+                "evaluations": ASKED * len(searching.dataset) if asked else 0,
                 "saving_at_loss_percent": saving.value,
                 "low": saving.low,
                 "high": saving.high,
@@ -207,7 +245,7 @@ def summary_table(frame: pd.DataFrame) -> pd.DataFrame:
     rows = [
         {
             "ratio": ratio,
-            "what": name if choice == "control" else f"{name}: {choice}",
+            "what": name if choice in ("control", "learned") else f"{name}: {choice}",
             "seeds": len(group),
             "bytes saved at equal loss, %": spread(group["saving_at_loss_percent"]),
             "median interval (95 %)": ""
@@ -255,8 +293,9 @@ def main() -> None:
     evaluator = build_evaluator(posed.searched, usable_cores())
     judge = Judge(build_evaluator(posed.unseen, usable_cores()), folder / "unseen.sqlite")
     rows: list[dict[str, Any]] = []
+    ladders = learned(evaluator, posed.searched, folder)
     for ratio in wanted.ratios or RATIOS[wanted.data]:
-        rows += controls(evaluator, judge, ratio)
+        rows += controls(evaluator, judge, ratio, ladders)
         for seed in range(wanted.seeds):
             for name in names:
                 run = search(name, seed, ratio, wanted.budget, posed.searched, evaluator, folder)

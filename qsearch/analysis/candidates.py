@@ -1,4 +1,4 @@
-"""Candidates: the tables among which a search's pick is confirmed: its best, their averages, and published ones."""
+"""Candidates: the tables among which a search's pick is confirmed: its best, their averages, and what costs nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ STANDARD = "standard"
 MEAN_OF = "mean-of-"
 MEAN_OF_PUBLISHED = f"{MEAN_OF}published"
 PUBLISHED = "published:"
+LEARNED = "learned:"
 SEED = "seed:"
 LISTED = "listed:"
 SCALED = "-scaled"
@@ -49,13 +50,16 @@ def kind_of(label: str) -> Kind:
     return "searched" if label.removesuffix(SCALED).isdecimal() else "elsewhere"
 
 
-def candidates(results: Results, ratio: float, seeds: Sequence[Seed] = ()) -> list[Candidate]:
+def candidates(
+    results: Results, ratio: float, seeds: Sequence[Seed] = (), learned: Sequence[Seed] = ()
+) -> list[Candidate]:
     """The tables of ``results`` that are most promising at ``ratio``, averages of its tables, and published tables.
 
     The best by the objective above the standard tables, of those whose ratio is within a factor :data:`NEAR` of
     ``ratio``; none where no trial is. Averages are geometric means of shapes: of all tables about there, none of which
     was chosen; of the best; of the published ones; and of the best with the published ones. ``seeds`` are further
-    tables that somebody named. Of equal tables the first counts: seeds, published ones, the best, averages.
+    tables that somebody named, ``learned`` those that were learned from the images without asking a network, whose
+    labels say so. Of equal tables the first counts: seeds, published ones, learned ones, the best, averages.
 
     InputError where fewer than two standard tables were measured.
     """
@@ -80,6 +84,7 @@ def candidates(results: Results, ratio: float, seeds: Sequence[Seed] = ()) -> li
     for each in (
         *(Candidate(f"{SEED}{seed.label}", seed.tables) for seed in seeds),
         *(Candidate(label, tables) for label, tables in published.items()),
+        *(Candidate(one.label, one.tables) for one in learned),
         *(Candidate(searched[tables], tables) for tables in distinct[:PROMISING]),
         *(Candidate(label, tables) for label, tables in averages.items()),
     ):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from qsearch.disk import check_folder_name
 from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.objective import TOP1
+from qsearch.learning.control import learned_control
 from qsearch.pareto.bounds import window_around
 from qsearch.report.wording import called
 from qsearch.run.building import (
@@ -69,7 +71,8 @@ CONFIRM_IMAGES = 50
     multiple=True,
     help=f"Tables to begin with, beside the best of earlier trials: {TABLES_HELP}; repeatable. A whole LADDER or DIAL "
     "stands for all its tables. local-search measures them first, in a box of shapes other strategies search around "
-    "them, and listed measures nothing else.  [default: of local-search, all published ones]",
+    "them, and listed measures nothing else.  [default: of local-search, all published ones, and those learned for small "
+    "errors from the images searched]",
 )
 @measuring_options
 @workers_option
@@ -80,8 +83,9 @@ CONFIRM_IMAGES = 50
     "--confirm",
     type=click.FloatRange(min=0, max=1, max_open=True),
     metavar="SHARE",
-    help="Keep this share of the images out of the search, and pick on them among its best tables, their averages and "
-    f"published ones; 0: pick on the images searched.  [default: {CONFIRM_SHARE:g}, of {CONFIRM_IMAGES} or more]",
+    help="Keep this share of the images out of the search, and pick on them among its best tables, their averages, "
+    "published ones, and those learned for small errors from the images searched; 0: pick on the images searched.  "
+    f"[default: {CONFIRM_SHARE:g}, of {CONFIRM_IMAGES} or more]",
 )
 @runs_option
 @json_option
@@ -154,6 +158,8 @@ def run(
         ratio = sizes_of(evaluator, QuantTables.standard(given["around"])).ratio
         search = msgspec.structs.replace(settings.search, ratio_window=window_around(ratio))
         settings = msgspec.structs.replace(settings, search=search)
+    if strategy_class(search.strategy).seeded and not given["seeds"] and "seeds" not in named:
+        settings = _with_learned(settings, evaluator)
     made = Run.create(path, settings, evaluator)
     _search(ctx, made, evaluator, workers, json_, executor=executor, timeout_s=timeout_s)
 
@@ -260,12 +266,33 @@ def _confirm(run: Run, evaluator: Evaluator, workers: int, how: Mapping[str, Any
     if not picks_on_others(run.settings):
         return 0
     try:
-        confirmation, measuring = open_confirmation(run, evaluator)
+        confirmation, measuring = open_confirmation(run, evaluator, partial(_learned, evaluator))
     except InputError as error:  # the search stands all the same
         click.echo(str(error), err=True)
         return 0
-    click.echo("confirming the best tables, averages and published ones on the images kept aside ...", err=True)
+    click.echo(
+        "confirming the best tables, their averages, published and learned ones on images kept aside ...", err=True
+    )
     return measure(confirmation, measuring, workers, **{name: value for name, value in how.items() if name != "trials"})
+
+
+def _with_learned(settings: RunSettings, evaluator: Evaluator) -> RunSettings:
+    """``settings`` with the tables learned from the images searched among the seeds."""
+    search = settings.search
+    ratio = search.ratio_of_picks(sizes_of(evaluator, QuantTables.standard(search.around)).ratio)
+    learned = [
+        seed_settings(Seed(one.label, in_layout(one.tables, search.layout))) for one in _learned(evaluator, ratio)
+    ]
+    return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, seeds=(*search.seeds, *learned)))
+
+
+def _learned(evaluator: Evaluator, ratio: float) -> list[Seed]:
+    """Tables learned from the images searched, which asks no network; none, and it is told why, where they cannot be."""
+    try:
+        return [learned_control(evaluator, ratio)]
+    except InputError as error:  # the search has other tables
+        click.echo(f"no tables were learned beside the search: {error}", err=True)
+        return []
 
 
 def _check_logits(evaluator: Evaluator, objective: str) -> None:

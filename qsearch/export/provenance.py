@@ -1,6 +1,6 @@
 """What a table of a run says of itself when it leaves the run."""
 
-from qsearch.analysis.candidates import LISTED, MEAN_OF_PUBLISHED, PUBLISHED, SEED, STANDARD
+from qsearch.analysis.candidates import LEARNED, LISTED, MEAN_OF_PUBLISHED, PUBLISHED, SEED, STANDARD
 from qsearch.analysis.choice import Choice
 from qsearch.analysis.results import Results, measured
 from qsearch.export.formats import TableSheet
@@ -42,6 +42,8 @@ def _whose(label: str) -> list[str]:
         return ["They are not the search's: the standard tables of ITU-T T.81 Annex K, as nothing is expected to gain."]
     if label == MEAN_OF_PUBLISHED:
         return [f"They are not the search's: the geometric mean of those published as {', '.join(published_names())}."]
+    if f"{kind}:" == LEARNED:
+        return ["They are not the search's: learned for small errors from the images searched, no network asked."]
     if f"{kind}:" == PUBLISHED:
         return [f"They are not the search's: {published_source(name)}."]
     return [f"They are not the search's: it was given {short_name(name)}."] if f"{kind}:" in (SEED, LISTED) else []

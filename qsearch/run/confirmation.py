@@ -1,6 +1,7 @@
 """Confirmation: a search's most promising tables measured on images kept aside, before one of them is picked."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import NormalDist
@@ -9,7 +10,7 @@ import msgspec
 import numpy as np
 
 from qsearch.analysis.bootstrap import LEVEL, Estimate, further_images
-from qsearch.analysis.candidates import PUBLISHED, SCALED, STANDARD, Kind, candidates, kind_of
+from qsearch.analysis.candidates import LEARNED, PUBLISHED, SCALED, STANDARD, Kind, candidates, kind_of
 from qsearch.analysis.gains import Gains, bootstrap_gains, curve_points
 from qsearch.analysis.paired import above_standard
 from qsearch.analysis.results import Results, measured
@@ -127,10 +128,13 @@ class Confirmed:
         return further_images(self.images, self.pick.above, Z * self.pick.deviation)
 
 
-def open_confirmation(run: Run, evaluator: Evaluator) -> tuple[Run, Evaluator]:
+def open_confirmation(
+    run: Run, evaluator: Evaluator, learned: Callable[[float], Sequence[Seed]] = lambda ratio: ()
+) -> tuple[Run, Evaluator]:
     """The confirmation of ``run`` as far as it is, made where there is none, and what measures it.
 
-    ``evaluator`` is the run's. Each candidate is scaled to the ratio by exact sizes on the images searched; those that
+    ``evaluator`` is the run's. ``learned`` is asked once the ratio is known: tables learned from the images searched,
+    which are candidates too. Each candidate is scaled to the ratio by exact sizes on the images searched; those that
     do not reach it are left out. InputError where the run kept no images aside, or has nothing to confirm.
     """
     settings = run.settings
@@ -142,7 +146,7 @@ def open_confirmation(run: Run, evaluator: Evaluator) -> tuple[Run, Evaluator]:
     measuring = replace(evaluator, dataset=build_dataset(kept.dataset))
     if (path / SETTINGS_FILE).is_file():
         return Run.open(path), measuring
-    chosen = _candidates(run, results, evaluator)
+    chosen = _candidates(run, results, evaluator, learned)
     search = SearchSettings(
         strategy=Listed.name,
         options={"tables": [tables.to_bytes().hex() for tables in chosen.values()], "labels": list(chosen)},
@@ -157,7 +161,9 @@ def open_confirmation(run: Run, evaluator: Evaluator) -> tuple[Run, Evaluator]:
     return Run.create(path, made, measuring), measuring
 
 
-def _candidates(run: Run, results: Results, evaluator: Evaluator) -> dict[str, QuantTables]:
+def _candidates(
+    run: Run, results: Results, evaluator: Evaluator, learned: Callable[[float], Sequence[Seed]]
+) -> dict[str, QuantTables]:
     """By label the tables to measure, all of one ratio and the standard ones first; of equal ones the first."""
     wanted = run.settings.search
     ratios = [point.ratio for point in curve_points(results)]
@@ -171,8 +177,9 @@ def _candidates(run: Run, results: Results, evaluator: Evaluator) -> dict[str, Q
         raise InputError(f"a pick cannot be confirmed: run {run.name} has no network that tells tables apart.")
     steering = Steering(evaluator, ratio)
     chosen = {STANDARD: steering.admit(QuantTables.standard(wanted.around)).tables}
-    named = [Seed(each.label, tables_of_seed(each)) for each in wanted.seeds if not each.label.startswith(PUBLISHED)]
-    for each in candidates(results, ratio, named):
+    free = PUBLISHED, LEARNED  # these are candidates anyway
+    named = [Seed(each.label, tables_of_seed(each)) for each in wanted.seeds if not each.label.startswith(free)]
+    for each in candidates(results, ratio, named, learned(ratio)):
         admission = steering.admit(each.tables)
         if not admission.reason and admission.tables not in chosen.values():
             scaled = kind_of(each.label) == "searched" and admission.tables != each.tables
