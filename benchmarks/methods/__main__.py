@@ -7,9 +7,9 @@ Every search has the same number of evaluations of images by the network: so man
 confirmation included; the standard tables, which all need, are not counted. All search by cross-entropy, steered to
 the ratio; those that need bounds begin with sorted random trials, a tenth of the budget at most. What is judged is
 what ``qsearch export`` takes by default, the pick confirmed on images kept aside; beside it the best table by loss on
-the images searched, and the average of all tables and of the best ones. Beside them stand controls, scaled to the
-ratio on the images searched: published tables and those learned for distortion, which ask no network; and those
-learned for accuracy, with what asking the network took.
+the images searched, and the average of all tables and of the best ones. Beside them stand published tables, and what
+``qsearch run`` learns beside every search: for distortion, and for accuracy, with what asking the network took, which
+counts as the search's. Published tables, and those learned for distortion, ask no network: they are the controls.
 
 A search is a run in runs/methods, so that an interrupted comparison goes on where it was. Writes NAME.csv, NAME.md and
 NAME.png into --out.
@@ -17,8 +17,7 @@ NAME.png into --out.
 
 import argparse
 import json
-import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,22 +27,22 @@ import pandas as pd
 
 from benchmarks.judge import Judge, problem
 from benchmarks.methods.picture import draw
-from qsearch.analysis.candidates import gaps
+from qsearch.analysis.candidates import LEARNED, PUBLISHED, gaps
 from qsearch.analysis.comparison import compare
 from qsearch.analysis.gains import bootstrap_gains
 from qsearch.analysis.results import Results, measured
+from qsearch.archive.store import Archive
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.objective import LOSS
-from qsearch.learning.control import learned_control
-from qsearch.learning.ladder import Ladder
-from qsearch.learning.learn import learn_ladder
-from qsearch.learning.settings import LearningSettings, Objective
+from qsearch.learning.contenders import SHARE, contenders, images_asked
+from qsearch.learning.sensitivity import QUESTIONS
 from qsearch.run.building import build_evaluator, seed_settings, usable_cores
+from qsearch.run.confirmation import FOLDER as CONFIRMATIONS
 from qsearch.run.confirmation import confirmed, kept_aside, open_confirmation
-from qsearch.run.folder import SETTINGS_FILE, Run
+from qsearch.run.folder import ARCHIVE_FILE, SETTINGS_FILE, Run
 from qsearch.run.settings import RunSettings, SearchSettings, SeedSettings
 from qsearch.search.racing import RaceOptions
-from qsearch.search.steering import Steering, sizes_of
+from qsearch.search.steering import Steering
 from qsearch.space.shapes import in_layout
 from qsearch.strategies import STRATEGIES
 from qsearch.strategies.base import Seed
@@ -56,28 +55,38 @@ RACING = "sorted-random, racing"
 OPTIONS: dict[str, dict[str, Any]] = {"bayesian": {"initial": 0}, "bayesian-grid": {"initial": 0}}
 """They begin with random trials of their own, but here the warm-up is what they learn from first."""
 CONFIRM_SHARE = 0.25
-CONFIRMED_TABLES = 36
+CONFIRMED_TABLES = 38
 """About as many tables are measured on the images kept aside."""
-LEARNED: tuple[Objective, ...] = ("distortion", "accuracy")
-LEARNED_OF_NETWORK = "learned:accuracy"
-ASKED = 19
-"""Evaluations of an image that learning for accuracy takes: 8 bands of Y, 5 of Cb, 5 of Cr, and the image as it was
-(:mod:`qsearch.learning.sensitivity`)."""
 RATIOS = {"textures": (19.0,), "photos": (22.0, 16.0, 10.0)}
 
 
+def trials_for(budget: int, images: int, searched: int) -> int:
+    """Of a search of ``searched`` of the ``images``, where ``budget`` trials on all of them pay for all that is asked.
+
+    That is the confirmation, and what is asked of the network to learn tables beside the search.
+    """
+    left = budget * images - CONFIRMED_TABLES * (images - searched)
+    asked = images_asked(searched, int(left / (1 + SHARE) / searched))
+    return (left - QUESTIONS * asked) // searched
+
+
 def search(
-    name: str, seed: int, ratio: float, budget: int, settings: RunSettings, evaluator: Evaluator, folder: Path
+    name: str,
+    seed: int,
+    ratio: float,
+    trials: int,
+    learned: Sequence[Seed],
+    settings: RunSettings,
+    searching: Evaluator,
+    folder: Path,
 ) -> Run:
-    """The run of a strategy with as many evaluations of images as ``budget`` trials on all images would take."""
+    """The confirmed run of a strategy with as many evaluations of images as ``trials`` on all of them take.
+
+    ``learned`` are tables learned beside it.
+    """
     racing = name == RACING
     strategy = STRATEGIES.get("sorted-random" if racing else name)
-    images = len(evaluator.dataset)
-    settings, searching = kept_aside(settings, evaluator, CONFIRM_SHARE)
-    kept = images - len(searching.dataset)
-    control = learned_control(searching, ratio)
-    evaluations = budget * images - CONFIRMED_TABLES * kept
-    trials = evaluations // len(searching.dataset)
+    evaluations = trials * len(searching.dataset)
     wanted = SearchSettings(
         strategy=strategy.name,
         options=OPTIONS.get(name, {}),
@@ -87,8 +96,8 @@ def search(
         ratio=ratio,
         objective="loss",
         box="shape" if strategy.needs_bounds else "paper",
-        warm_up=min(trials // 10, budget // 10) if strategy.needs_bounds else 0,
-        seeds=seeds_of(control, strategy.layouts[0]) if strategy.seeded else (),
+        warm_up=trials // 10 if strategy.needs_bounds else 0,
+        seeds=seeds_of(learned, strategy.layouts[0]) if strategy.seeded else (),
         race=RaceOptions() if racing else None,
     )
     path = folder / f"{name.replace(', ', '-')}-{ratio:g}-{seed}"
@@ -97,19 +106,37 @@ def search(
         if (path / SETTINGS_FILE).exists()
         else Run.create(path, msgspec.structs.replace(settings, search=wanted), searching)
     )
+    carry_standard(run, folder.glob(f"*/{SETTINGS_FILE}"))
     run.resume(evaluator=searching)
     while racing and spent(run) < 0.97 * evaluations:  # tables that were stopped leave work for more
         more = max(1, round(len(run.results().search) * (evaluations / spent(run) - 1)))
         run.resume(evaluator=searching, trials=len(run.results().search) + more)
-    confirmation, measuring = open_confirmation(run, searching, lambda ratio: [control])
+    confirmation, measuring = open_confirmation(run, searching, lambda ratio: learned)
+    carry_standard(confirmation, folder.glob(f"*/{CONFIRMATIONS}/*/{SETTINGS_FILE}"))
     confirmation.resume(evaluator=measuring)
     return run
 
 
-def seeds_of(control: Seed, layout: str) -> tuple[SeedSettings, ...]:
-    """The published tables and ``control``, as far as ``layout`` can express them."""
-    published = [Seed(f"published:{name}", published_tables(name)) for name in published_names()]
-    return tuple(seed_settings(Seed(one.label, in_layout(one.tables, layout))) for one in (*published, control))
+def carry_standard(run: Run, others: Iterable[Path]) -> None:
+    """The standard tables, which all runs need and none pays for, from one of ``others`` that measured them.
+
+    All are on the same images, read by the same network.
+    """
+    wanted = len(run.settings.search.qualities) + 1  # and the uncompressed images
+    with Archive.open(run.path / ARCHIVE_FILE) as archive:
+        if archive.count("reference"):
+            return
+        for other in map(Run.open, sorted(path.parent for path in others)):
+            known, _ = other.trials()
+            if len(known) == wanted and other.settings.search.qualities == run.settings.search.qualities:
+                archive.add_all(known)
+                return
+
+
+def seeds_of(learned: Sequence[Seed], layout: str) -> tuple[SeedSettings, ...]:
+    """The published and the ``learned`` tables, as far as ``layout`` can express them."""
+    published = [Seed(f"{PUBLISHED}{name}", published_tables(name)) for name in published_names()]
+    return tuple(seed_settings(Seed(one.label, in_layout(one.tables, layout))) for one in (*published, *learned))
 
 
 def spent(run: Run) -> int:
@@ -154,32 +181,16 @@ def rows_of(run: Run, judge: Judge, name: str, seed: int, ratio: float) -> Itera
         }
 
 
-def learned(searching: Evaluator, settings: RunSettings, folder: Path) -> dict[str, Ladder]:
-    """By objective a ladder learned from all images searched; a network is asked without their labels."""
-    (classifier,) = searching.classifiers
-    return {
-        objective: learn_ladder(
-            searching.dataset,
-            LearningSettings(
-                objective=objective,
-                label_free=objective == "accuracy",
-                dataset=settings.dataset,
-                classifier=settings.classifiers[0] if objective == "accuracy" else None,
-            ),
-            classifier=classifier,
-            out=folder / f"{objective}.ladder.json",
-        )
-        for objective in LEARNED
-    }
+def controls(
+    evaluator: Evaluator, judge: Judge, ratio: float, learned: Sequence[Seed], asked: int
+) -> list[dict[str, Any]]:
+    """Published and ``learned`` tables, scaled to ``ratio`` on the images of ``evaluator``, on the unseen ones.
 
-
-def controls(searching: Evaluator, judge: Judge, ratio: float, ladders: dict[str, Ladder]) -> list[dict[str, Any]]:
-    """Published and learned tables scaled to ``ratio`` on the images searched, on the unseen ones."""
-    steering, tables = Steering(searching, ratio), {}
-    shapes = {f"published:{name}": published_tables(name) for name in published_names()}
-    for objective, ladder in ladders.items():
-        nearest = min(ladder.tables, key=lambda one: abs(math.log(sizes_of(searching, one).ratio / ratio)))
-        shapes[f"learned:{objective}"] = nearest
+    asked: how many evaluations of images learning for accuracy took.
+    """
+    steering, tables = Steering(evaluator, ratio), {}
+    shapes = {f"{PUBLISHED}{name}": published_tables(name) for name in published_names()}
+    shapes |= {one.label: one.tables for one in learned}
     for name, shape in shapes.items():
         admission = steering.admit(shape)
         if not admission.reason:
@@ -191,16 +202,16 @@ def controls(searching: Evaluator, judge: Judge, ratio: float, ladders: dict[str
         gains = bootstrap_gains(results, trial)
         saving = gains.saving_at(LOSS)
         assert saving is not None
-        asked = name == LEARNED_OF_NETWORK
+        of_network = name == f"{LEARNED}accuracy"
         rows.append(
             {
                 "strategy": name,
                 "seed": None,
                 "ratio": ratio,
-                "choice": "learned" if asked else "control",
+                "choice": "learned" if of_network else "control",
                 "label": name,
                 "trials": 0,
-                "evaluations": ASKED * len(searching.dataset) if asked else 0,
+                "evaluations": asked if of_network else 0,
                 "saving_at_loss_percent": saving.value,
                 "low": saving.low,
                 "high": saving.high,
@@ -293,12 +304,16 @@ def main() -> None:
     evaluator = build_evaluator(posed.searched, usable_cores())
     judge = Judge(build_evaluator(posed.unseen, usable_cores()), folder / "unseen.sqlite")
     rows: list[dict[str, Any]] = []
-    ladders = learned(evaluator, posed.searched, folder)
+    settings, searching = kept_aside(posed.searched, evaluator, CONFIRM_SHARE)
+    searched = len(searching.dataset)
+    trials = trials_for(wanted.budget, len(evaluator.dataset), searched)
+    asked = QUESTIONS * images_asked(searched, trials)
     for ratio in wanted.ratios or RATIOS[wanted.data]:
-        rows += controls(evaluator, judge, ratio, ladders)
+        learned = list(contenders(searching, ratio, trials))
+        rows += controls(evaluator, judge, ratio, learned, asked)
         for seed in range(wanted.seeds):
             for name in names:
-                run = search(name, seed, ratio, wanted.budget, posed.searched, evaluator, folder)
+                run = search(name, seed, ratio, trials, learned, settings, searching, folder)
                 rows += rows_of(run, judge, name, seed, ratio)
                 pick = next(row for row in reversed(rows) if row["choice"] == "pick")
                 print(f"ratio {ratio:g}, seed {seed}, {name}: {json.dumps(pick, default=str)}", flush=True)

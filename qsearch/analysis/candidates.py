@@ -1,4 +1,4 @@
-"""Candidates: the tables among which a search's pick is confirmed: its best, their averages, and what costs nothing."""
+"""Candidates: the tables among which a search's pick is confirmed: its best, averages, published and learned ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,8 +58,8 @@ def candidates(
     The best by the objective above the standard tables, of those whose ratio is within a factor :data:`NEAR` of
     ``ratio``; none where no trial is. Averages are geometric means of shapes: of all tables about there, none of which
     was chosen; of the best; of the published ones; and of the best with the published ones. ``seeds`` are further
-    tables that somebody named, ``learned`` those that were learned from the images without asking a network, whose
-    labels say so. Of equal tables the first counts: seeds, published ones, learned ones, the best, averages.
+    tables that somebody named, ``learned`` those that were learned from the images searched, whose labels say so. Of
+    equal tables the first counts: seeds, published ones, learned ones, the best, averages.
 
     InputError where fewer than two standard tables were measured.
     """

@@ -1,8 +1,8 @@
 """``qsearch run`` and ``qsearch resume``: options to settings, and a search with its progress and summary."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,10 @@ from qsearch.cli.tables import TABLES_HELP, images_of_learned, learned_tables, r
 from qsearch.datasets.base import Dataset, identities
 from qsearch.datasets.splits import share_of
 from qsearch.disk import check_folder_name
-from qsearch.errors import InputError
+from qsearch.errors import EvaluationError, InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.objective import TOP1
-from qsearch.learning.control import learned_control
+from qsearch.learning.contenders import contenders
 from qsearch.pareto.bounds import window_around
 from qsearch.report.wording import called
 from qsearch.run.building import (
@@ -56,6 +56,8 @@ from qsearch.strategies.listed import Listed
 from qsearch.tables import QuantTables
 from qsearch.tables.published import published_names
 
+Learned = Callable[[float], Sequence[Seed]]
+"""From a ratio to the tables learned beside a search."""
 CONFIRM_SHARE = 0.25
 CONFIRM_IMAGES = 50
 """Fewer images kept aside would hardly tell one table from another."""
@@ -71,8 +73,8 @@ CONFIRM_IMAGES = 50
     multiple=True,
     help=f"Tables to begin with, beside the best of earlier trials: {TABLES_HELP}; repeatable. A whole LADDER or DIAL "
     "stands for all its tables. local-search measures them first, in a box of shapes other strategies search around "
-    "them, and listed measures nothing else.  [default: of local-search, all published ones, and those learned for small "
-    "errors from the images searched]",
+    "them, and listed measures nothing else.  [default: of local-search, all published ones, and those learned "
+    "from the images searched]",
 )
 @measuring_options
 @workers_option
@@ -84,7 +86,7 @@ CONFIRM_IMAGES = 50
     type=click.FloatRange(min=0, max=1, max_open=True),
     metavar="SHARE",
     help="Keep this share of the images out of the search, and pick on them among its best tables, their averages, "
-    "published ones, and those learned for small errors from the images searched; 0: pick on the images searched.  "
+    "published ones, and those learned from the images searched; 0: pick on the images searched.  "
     f"[default: {CONFIRM_SHARE:g}, of {CONFIRM_IMAGES} or more]",
 )
 @runs_option
@@ -158,10 +160,11 @@ def run(
         ratio = sizes_of(evaluator, QuantTables.standard(given["around"])).ratio
         search = msgspec.structs.replace(settings.search, ratio_window=window_around(ratio))
         settings = msgspec.structs.replace(settings, search=search)
+    learned = _learned_beside(settings.search, evaluator)
     if strategy_class(search.strategy).seeded and not given["seeds"] and "seeds" not in named:
-        settings = _with_learned(settings, evaluator)
+        settings = _with_learned(settings, evaluator, learned)
     made = Run.create(path, settings, evaluator)
-    _search(ctx, made, evaluator, workers, json_, executor=executor, timeout_s=timeout_s)
+    _search(ctx, made, evaluator, learned, workers, json_, executor=executor, timeout_s=timeout_s)
 
 
 @click.command()
@@ -190,7 +193,8 @@ def resume(
     found = find_run(run_, runs)
     workers = workers or default_workers(found.settings)
     evaluator = build_evaluator(found.settings, workers, trust_pickle=trust_pickle, trust_command=trust_command)
-    _search(ctx, found, evaluator, workers, json_, **how)
+    learned = _learned_beside(found.settings.search, evaluator)
+    _search(ctx, found, evaluator, learned, workers, json_, **how)
 
 
 def _with_seeds(settings: RunSettings, specs: Sequence[str], named: Collection[str], runs: Path) -> RunSettings:
@@ -248,11 +252,12 @@ def _search(
     ctx: click.Context,
     run: Run,
     evaluator: Evaluator,
+    learned: Learned,
     workers: int,
     json_: bool,
     **how: Any,
 ) -> None:
-    interrupted = measure(run, evaluator, workers, **how) or _confirm(run, evaluator, workers, how)
+    interrupted = measure(run, evaluator, workers, **how) or _confirm(run, evaluator, learned, workers, how)
     found = found_by(run)
     _check_picks(run, found, evaluator)
     click.echo(json.dumps(as_json(run, found), indent=2) if json_ else "\n" + as_text(run, found))
@@ -261,12 +266,12 @@ def _search(
         ctx.exit(interrupted)
 
 
-def _confirm(run: Run, evaluator: Evaluator, workers: int, how: Mapping[str, Any]) -> int:
+def _confirm(run: Run, evaluator: Evaluator, learned: Learned, workers: int, how: Mapping[str, Any]) -> int:
     """Measures the best tables on the images kept aside, where there are any; :data:`INTERRUPTED` or 0."""
     if not picks_on_others(run.settings):
         return 0
     try:
-        confirmation, measuring = open_confirmation(run, evaluator, partial(_learned, evaluator))
+        confirmation, measuring = open_confirmation(run, evaluator, learned)
     except InputError as error:  # the search stands all the same
         click.echo(str(error), err=True)
         return 0
@@ -276,23 +281,29 @@ def _confirm(run: Run, evaluator: Evaluator, workers: int, how: Mapping[str, Any
     return measure(confirmation, measuring, workers, **{name: value for name, value in how.items() if name != "trials"})
 
 
-def _with_learned(settings: RunSettings, evaluator: Evaluator) -> RunSettings:
-    """``settings`` with the tables learned from the images searched among the seeds."""
+def _with_learned(settings: RunSettings, evaluator: Evaluator, learned: Learned) -> RunSettings:
+    """``settings`` with the tables ``learned`` from the images searched among the seeds."""
     search = settings.search
     ratio = search.ratio_of_picks(sizes_of(evaluator, QuantTables.standard(search.around)).ratio)
-    learned = [
-        seed_settings(Seed(one.label, in_layout(one.tables, search.layout))) for one in _learned(evaluator, ratio)
-    ]
-    return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, seeds=(*search.seeds, *learned)))
+    more = [seed_settings(Seed(one.label, in_layout(one.tables, search.layout))) for one in learned(ratio)]
+    return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, seeds=(*search.seeds, *more)))
 
 
-def _learned(evaluator: Evaluator, ratio: float) -> list[Seed]:
-    """Tables learned from the images searched, which asks no network; none, and it is told why, where they cannot be."""
-    try:
-        return [learned_control(evaluator, ratio)]
-    except InputError as error:  # the search has other tables
-        click.echo(f"no tables were learned beside the search: {error}", err=True)
-        return []
+def _learned_beside(search: SearchSettings, evaluator: Evaluator) -> Learned:
+    """What tables are learned from the images searched at a ratio, once for each, as far as they can be."""
+
+    @cache
+    def learned(ratio: float) -> list[Seed]:
+        click.echo("learning tables from the images searched ...", err=True)
+        found = []
+        try:
+            for one in contenders(evaluator, ratio, search.trials):
+                found.append(one)
+        except (InputError, EvaluationError) as error:  # the search has tables of its own
+            click.echo(f"no {'more ' if found else ''}tables are learned beside the search: {error}", err=True)
+        return found
+
+    return learned
 
 
 def _check_logits(evaluator: Evaluator, objective: str) -> None:

@@ -38,6 +38,8 @@ _PROBES = 2
 """Backward passes per image where no label says which logit counts."""
 _BANDS = ((0, 0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 7), (0, 0.5, 1.5, 2.5, 4.5), (0, 0.5, 1.5, 2.5, 4.5))
 """Of Y, Cb and Cr: where bands begin, as distances from DC; networks care more for luma, and it has more to lose."""
+QUESTIONS = 1 + sum(map(len, _BANDS))
+"""How often ``quantization`` shows a network each image: as it is, and with one band quantized."""
 _COARSE_QUALITY = 30
 """The standard quality whose steps bands are quantized by: so coarse that a network minds each band."""
 _NOISE_QUALITY = 50

@@ -177,7 +177,7 @@ def _candidates(
         raise InputError(f"a pick cannot be confirmed: run {run.name} has no network that tells tables apart.")
     steering = Steering(evaluator, ratio)
     chosen = {STANDARD: steering.admit(QuantTables.standard(wanted.around)).tables}
-    free = PUBLISHED, LEARNED  # these are candidates anyway
+    free = PUBLISHED, LEARNED  # these are candidates anyway, in all their layout
     named = [Seed(each.label, tables_of_seed(each)) for each in wanted.seeds if not each.label.startswith(free)]
     for each in candidates(results, ratio, named, learned(ratio)):
         admission = steering.admit(each.tables)
