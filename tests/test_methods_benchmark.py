@@ -4,10 +4,19 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmarks.methods import __main__ as methods
 from benchmarks.methods.picture import draw
+from qsearch.learning.contenders import images_asked
+from qsearch.learning.sensitivity import QUESTIONS
+from qsearch.run.building import build_evaluator
+from qsearch.run.folder import SETTINGS_FILE, Run
+from qsearch.run.settings import ClassifierSettings, DatasetSettings, RunSettings, SearchSettings
 from qsearch.strategies import STRATEGIES
+from qsearch.strategies.base import Seed
+from qsearch.tables import QuantTables
 from qsearch.tables.published import published_names
 
 
@@ -63,9 +72,39 @@ def test_the_picture_is_drawn(frame: pd.DataFrame, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["shared", "ycbcr"])
 def test_published_tables_are_seeds_in_every_layout(layout: str) -> None:
-    seeds = methods.published_seeds(layout)
-    assert len(seeds) == len(published_names())
+    learned = [Seed("learned:distortion", QuantTables.standard(30))]
+    seeds = methods.seeds_of(learned, layout)
+    assert [seed.label for seed in seeds] == [*(f"published:{name}" for name in published_names()), learned[0].label]
     assert all(seed.gap is None for seed in seeds)
+
+
+@given(budget=st.integers(40, 4000), images=st.integers(100, 5000))
+def test_searching_confirming_and_asking_together_take_the_budget(budget: int, images: int) -> None:
+    searched = images - round(methods.CONFIRM_SHARE * images)
+    trials = methods.trials_for(budget, images, searched)
+    asked = QUESTIONS * images_asked(searched, trials)
+    taken = trials * searched + asked + methods.CONFIRMED_TABLES * (images - searched)
+    assert budget * images - 2 * searched < taken <= budget * images + QUESTIONS
+
+
+@pytest.mark.usefixtures("plugins")
+def test_the_standard_tables_are_measured_once_for_all_searches(tmp_path: Path) -> None:
+    settings = RunSettings(
+        search=SearchSettings(trials=2, qualities=(30, 50)),
+        dataset=DatasetSettings(spec="fake"),
+        classifiers=(ClassifierSettings(spec="fake"),),
+    )
+    evaluator = build_evaluator(settings, workers=1)
+    first, second = (Run.create(tmp_path / name, settings, evaluator) for name in ("first", "second"))
+    others = list(tmp_path.glob(f"*/{SETTINGS_FILE}"))
+    methods.carry_standard(second, others)
+    assert not second.trials()[0]
+    first.resume(executor="serial", workers=1, evaluator=evaluator)
+    for _ in range(2):
+        methods.carry_standard(second, others)
+        assert list(second.trials()[0]) == list(first.trials()[0])
+    second.resume(executor="serial", workers=1, evaluator=evaluator)
+    assert list(second.trials()[1]) == list(first.trials()[1])
 
 
 def test_what_is_no_search_is_left_out() -> None:

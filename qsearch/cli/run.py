@@ -9,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from qsearch.analysis.candidates import LEARNED
 from qsearch.analysis.plausibility import answers_probabilities, better_normalisation
 from qsearch.cli import completion
 from qsearch.cli.options import (
@@ -47,7 +48,7 @@ from qsearch.run.confirmation import kept_aside, open_confirmation, picks_on_oth
 from qsearch.run.findings import Found, found_by
 from qsearch.run.folder import SETTINGS_FILE, Run, with_bounds_from
 from qsearch.run.real_files import check_files
-from qsearch.run.settings import RunSettings, SearchSettings, load_settings, search_settings_named
+from qsearch.run.settings import RunSettings, SearchSettings, SeedSettings, load_settings, search_settings_named
 from qsearch.run.validation import learned_sources, seen_before
 from qsearch.search.steering import sizes_of
 from qsearch.space.shapes import in_layout
@@ -161,7 +162,8 @@ def run(
         search = msgspec.structs.replace(settings.search, ratio_window=window_around(ratio))
         settings = msgspec.structs.replace(settings, search=search)
     learned = _learned_beside(settings.search, evaluator)
-    if strategy_class(search.strategy).seeded and not given["seeds"] and "seeds" not in named:
+    again = any(each.label.startswith(LEARNED) for each in search.seeds)  # a --config, perhaps for other images
+    if strategy_class(search.strategy).seeded and not given["seeds"] and (again or "seeds" not in named):
         settings = _with_learned(settings, evaluator, learned)
     made = Run.create(path, settings, evaluator)
     _search(ctx, made, evaluator, learned, workers, json_, executor=executor, timeout_s=timeout_s)
@@ -214,11 +216,16 @@ def _with_seeds(settings: RunSettings, specs: Sequence[str], named: Collection[s
     seeds = []
     named_tables, sources = _resolved(specs or published, settings, runs)
     for name, tables in named_tables.items():
-        fitting = in_layout(tables, search.layout)
-        label = name if fitting == tables else f"{name}, as {search.layout}"
-        seeds.append(seed_settings(Seed(label, fitting)))
+        seeds.append(_fitting(Seed(name, tables), search.layout))
     search = msgspec.structs.replace(search, seeds=tuple(seeds), seeds_from=sources)
     return msgspec.structs.replace(settings, search=search)
+
+
+def _fitting(seed: Seed, layout: str) -> SeedSettings:
+    """``seed`` as far as ``layout`` can express it."""
+    fitting = in_layout(seed.tables, layout)
+    label = seed.label if fitting == seed.tables else f"{seed.label}, as {layout}"
+    return seed_settings(Seed(label, fitting))
 
 
 def _resolved(
@@ -282,11 +289,12 @@ def _confirm(run: Run, evaluator: Evaluator, learned: Learned, workers: int, how
 
 
 def _with_learned(settings: RunSettings, evaluator: Evaluator, learned: Learned) -> RunSettings:
-    """``settings`` with the tables ``learned`` from the images searched among the seeds."""
+    """``settings`` with the tables ``learned`` from the images searched, and no others that were, among the seeds."""
     search = settings.search
     ratio = search.ratio_of_picks(sizes_of(evaluator, QuantTables.standard(search.around)).ratio)
-    more = [seed_settings(Seed(one.label, in_layout(one.tables, search.layout))) for one in learned(ratio)]
-    return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, seeds=(*search.seeds, *more)))
+    named = [each for each in search.seeds if not each.label.startswith(LEARNED)]
+    seeds = (*named, *(_fitting(one, search.layout) for one in learned(ratio)))
+    return msgspec.structs.replace(settings, search=msgspec.structs.replace(search, seeds=seeds))
 
 
 def _learned_beside(search: SearchSettings, evaluator: Evaluator) -> Learned:

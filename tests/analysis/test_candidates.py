@@ -124,6 +124,7 @@ def test_without_a_standard_curve_nothing_is_promising() -> None:
         ("mean-of-all", "average"),
         ("mean-of-best-and-published", "average"),
         ("published:flat", "elsewhere"),
+        ("learned:accuracy", "elsewhere"),
         ("seed:17-scaled", "elsewhere"),
         ("listed:standard", "elsewhere"),
     ],

@@ -160,6 +160,7 @@ def test_local_search_begins_with_published_tables_or_those_that_are_named(cli: 
     succeed(cli, "--name", "a", *local, *FAKE)
     labels = [seed["label"] for seed in search_settings("a")["seeds"]]
     assert {"published:flat", "published:robidoux", "published:luo-2021, as shared"} < set(labels)
+    assert labels[-1] == "learned:distortion, as shared"
     origins = [trial.origin for trial in Run.open("runs/a").results().search[14:]]
     assert origins[: 1 + len(labels)] == ["mean of the 12 best", *labels]
 
@@ -175,6 +176,17 @@ def test_local_search_begins_with_published_tables_or_those_that_are_named(cli: 
     Path("mine.json").unlink()
     succeed(cli, "--name", "again", "--config", "runs/b/run.toml", *FAKE[4:])
     assert Run.open("runs/again").results().search == Run.open("runs/b").results().search
+
+
+def test_a_config_learns_its_seeds_of_its_own_images(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    local = ("--strategy", "local-search", "--warm-up", "14", "--trials", "20")
+    succeed(cli, "--name", "a", *local, *FAKE)
+    monkeypatch.setenv("FAKE_DATASET_IMAGES", "31")
+    succeed(cli, "--name", "b", "--config", "runs/a/run.toml", *FAKE[4:])
+    before, after = (search_settings(name)["seeds"] for name in "ab")
+    assert [seed["label"] for seed in before] == [seed["label"] for seed in after]
+    assert before[:-1] == after[:-1]
+    assert before[-1]["tables"] != after[-1]["tables"]
 
 
 def test_bounds_of_shapes_are_printed_as_a_search_would_take_them(cli: Cli) -> None:

@@ -73,6 +73,8 @@ def test_a_pick_is_made_on_images_that_the_search_does_not_see(cli: Cli, demo: P
     labels = [trial.label for trial in results.done]
     assert labels[0] == "standard"
     assert {f"published:{name}" for name in published_names()} & set(labels)
+    assert "learned:distortion" in labels
+    assert "learned:accuracy" not in labels, "asking took more than a tenth of twelve trials"
     assert {"mean-of-all", "mean-of-published", "mean-of-best-and-published"} <= set(labels)
     assert any(label.removesuffix("-scaled").isdecimal() for label in labels)
     aim = run.results().standard[50].ratio
@@ -153,6 +155,8 @@ def test_export_and_best_take_it_and_say_what_it_rests_on(cli: Cli, demo: Path, 
         ("mean-of-published", "They are not the search's: the geometric mean of those published as luo-2021,"),
         ("standard", "They are not the search's: the standard tables of ITU-T T.81 Annex K"),
         ("seed:/home/ann/mine.txt", "They are not the search's: it was given mine.txt."),
+        ("learned:distortion", "They are not the search's: learned for small errors from the images searched."),
+        ("learned:accuracy", "They are not the search's: learned for the answers of the networks, from the images"),
     ],
 )
 def test_a_table_that_is_not_the_searchs_says_whose_it_is(
@@ -192,6 +196,25 @@ def test_tables_that_somebody_named_are_among_the_candidates(cli: Cli, many: Non
     labels = [trial.label for trial in confirmations(Run.open("runs/demo"))[0].results().search]
     assert "seed:mine.json" in labels
     assert not any("as luma-chroma" in label for label in labels)  # published ones are there as they are
+
+
+def test_a_long_search_learns_for_the_network_too(cli: Cli, many: None) -> None:
+    made = cli(*SEARCH, "--trials", "45")
+    assert made.status == 0, made.stderr
+    labels = [trial.label for trial in confirmations(Run.open("runs/demo"))[0].results().search]
+    assert {"learned:distortion", "learned:accuracy"} <= set(labels)
+    # A tenth of 45 trials on 150 images asks of 35 of them, 32 at least, 19 times.
+
+
+def test_what_cannot_be_learned_is_told_and_the_pick_is_made_without(cli: Cli, many: None) -> None:
+    made = cli(*SEARCH, "--trials", "6", "--subsampling", "4:2:2")
+    assert made.status == 0, made.stderr
+    assert "no tables are learned beside the search: tables are learned for JPEG 4:2:0 and 4:4:4, got 4:2:2." in (
+        made.stderr
+    )
+    labels = [trial.label for trial in confirmations(Run.open("runs/demo"))[0].results().search]
+    assert not any(label.startswith("learned:") for label in labels)
+    assert "Confirmed on 50 images kept aside" in made.stdout
 
 
 def test_validate_refuses_the_images_searched_and_those_kept_aside(cli: Cli, demo: Path, tmp_path: Path) -> None:
