@@ -6,10 +6,11 @@
 Every search has the same number of evaluations of images by the network: so many trials' worth of all its images, its
 confirmation included; the standard tables, which all need, are not counted. All search by cross-entropy, steered to
 the ratio; those that need bounds begin with sorted random trials, a tenth of the budget at most. What is judged is
-what ``qsearch export`` takes by default, the pick confirmed on images kept aside; beside it the best table by loss on
-the images searched, and the average of all tables and of the best ones. Beside them stand published tables, and what
-``qsearch run`` learns beside every search: for distortion, and for accuracy, with what asking the network took, which
-counts as the search's. Published tables, and those learned for distortion, ask no network: they are the controls.
+what ``qsearch export`` takes by default, the pick confirmed on images kept aside; beside it the one that would be
+picked among what the search itself found, the best table by loss on the images searched, and the average of all tables
+and of the best ones. Beside them stand published tables, and what ``qsearch run`` learns beside every search: for
+distortion, and for accuracy, with what asking the network took, which counts as the search's. Published tables, and
+those learned for distortion, ask no network: they are the controls.
 
 A search is a run in runs/methods, so that an interrupted comparison goes on where it was. Writes NAME.csv, NAME.md and
 NAME.png into --out.
@@ -54,6 +55,7 @@ NOT_A_SEARCH = ("standard", "listed")
 RACING = "sorted-random, racing"
 OPTIONS: dict[str, dict[str, Any]] = {"bayesian": {"initial": 0}, "bayesian-grid": {"initial": 0}}
 """They begin with random trials of their own, but here the warm-up is what they learn from first."""
+OWN = "pick of its own"
 CONFIRM_SHARE = 0.25
 CONFIRMED_TABLES = 38
 """About as many tables are measured on the images kept aside."""
@@ -146,12 +148,17 @@ def spent(run: Run) -> int:
 
 
 def choices(run: Run, ratio: float) -> dict[str, QuantTables]:
-    """What could be taken home of ``run``: the confirmed pick, the best on the images searched, and the averages."""
+    """What could be taken home of ``run``.
+
+    The confirmed pick, the one that would be picked among the search's own tables and their averages, the best on the
+    images searched, and the averages.
+    """
     found, results = confirmed(run), run.results()
     assert found is not None  # it was just measured
+    own = next(each.tables for each in found.considered if each.kind in ("searched", "average"))
     averages = {each.label: each.tables for each in found.considered if each.kind == "average"}
     best = results.done[int(np.argmax(gaps(results, ratio)))]
-    return {"pick": found.pick.tables, "best on the images searched": best.tables, **averages}
+    return {"pick": found.pick.tables, OWN: own, "best on the images searched": best.tables, **averages}
 
 
 def rows_of(run: Run, judge: Judge, name: str, seed: int, ratio: float) -> Iterator[dict[str, Any]]:

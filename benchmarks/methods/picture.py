@@ -9,6 +9,7 @@ from qsearch.report.axes import COLOURS, INK, PALE_INK
 
 CHOICES = {
     "pick": ("the confirmed pick", "o", COLOURS[0]),
+    "pick of its own": ("the same among what it found itself", "s", COLOURS[2]),
     "best on the images searched": ("the best on the images searched", "x", COLOURS[1]),
     "mean-of-all": ("the average of all tables", "+", PALE_INK),
 }
