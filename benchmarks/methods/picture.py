@@ -11,6 +11,7 @@ CHOICES = {
     "pick": ("the confirmed pick", "o", COLOURS[0]),
     "pick of its own": ("the same among what it found itself", "s", COLOURS[2]),
     "best on the images searched": ("the best on the images searched", "x", COLOURS[1]),
+    "learned": ("learned for accuracy", "D", COLOURS[3]),
     "mean-of-all": ("the average of all tables", "+", PALE_INK),
 }
 
