@@ -1,6 +1,6 @@
 """Tables learned beside a search: which, of what, and how often networks are asked."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from qsearch.learning.contenders import FEWEST_ASKED, MOST_ASKED, SHARE, contend
 from qsearch.learning.sensitivity import QUESTIONS
 from qsearch.search.steering import sizes_of
 from tests.learning.networks import CB, LUMA, in_numpy
+from tests.stored_images import stored_images
 
 IMAGES = 40
 MANY = 1000
@@ -87,6 +88,17 @@ def test_two_networks_count_alike() -> None:
     assert of_luma.luma[0, 0] <= of_both.luma[0, 0] <= of_chroma.luma[0, 0]
     assert of_chroma.cb[0, 0] <= of_both.cb[0, 0] <= of_luma.cb[0, 0]
     assert len({of_luma, of_chroma, of_both}) == 3
+
+
+def test_images_compressed_as_stored_are_learned_from_as_they_are() -> None:
+    small = dataset()
+    twice = [image.repeat(2, axis=0).repeat(2, axis=1) for image in small.images]
+    stored = replace(small, stored=stored_images(twice, small.height))
+    made = Evaluator(stored, PillowCodec(EncoderOptions(subsampling="4:2:0")), (in_numpy(),))
+    found = {one.label: one.tables for one in contenders(made, 12.0, MANY)}
+    assert set(found) == {"learned:distortion", "learned:accuracy"}
+    prepared = {one.tables for one in contenders(evaluator(in_numpy()), 12.0, MANY)}
+    assert not prepared & set(found.values()), "twice as large, the same edges have lower frequencies"
 
 
 def test_another_subsampling_is_refused() -> None:
