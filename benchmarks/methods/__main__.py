@@ -300,8 +300,8 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/methods"))
     parser.add_argument("--out", type=Path, default=HERE)
     wanted = parser.parse_args()
-    if wanted.budget < 40:
-        parser.error(f"a search and its confirmation take 40 trials' worth or more, got {wanted.budget}")
+    if wanted.budget < 20:
+        parser.error(f"a search and its confirmation take 20 trials' worth or more, got {wanted.budget}")
     names = wanted.strategies or [*(name for name in STRATEGIES.names() if name not in NOT_A_SEARCH), RACING]
     posed = problem(wanted.data, wanted.network)
     what = wanted.data if wanted.data == "textures" else f"{wanted.data}-{wanted.network}"
