@@ -35,7 +35,7 @@ from qsearch.analysis.results import Results, measured
 from qsearch.archive.store import Archive
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.evaluation.objective import LOSS
-from qsearch.learning.contenders import SHARE, contenders, images_asked
+from qsearch.learning.contenders import contenders, images_asked
 from qsearch.learning.sensitivity import QUESTIONS
 from qsearch.run.building import build_evaluator, seed_settings, usable_cores
 from qsearch.run.confirmation import FOLDER as CONFIRMATIONS
@@ -68,8 +68,12 @@ def trials_for(budget: int, images: int, searched: int) -> int:
     That is the confirmation, and what is asked of the network to learn tables beside the search.
     """
     left = budget * images - CONFIRMED_TABLES * (images - searched)
-    asked = images_asked(searched, int(left / (1 + SHARE) / searched))
-    return (left - QUESTIONS * asked) // searched
+    fitting = (
+        trials
+        for trials in range(left // searched, 0, -1)
+        if trials * searched + QUESTIONS * images_asked(searched, trials) <= left
+    )
+    return next(fitting)
 
 
 def search(
