@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.methods import __main__ as methods
+from benchmarks.methods import best_known
 from benchmarks.methods.picture import draw
+from qsearch.analysis.paired import above_standard
+from qsearch.evaluation.objective import LOSS
 from qsearch.learning.contenders import images_asked
 from qsearch.learning.sensitivity import QUESTIONS
 from qsearch.run.building import build_evaluator
@@ -18,6 +22,7 @@ from qsearch.strategies import STRATEGIES
 from qsearch.strategies.base import Seed
 from qsearch.tables import QuantTables
 from qsearch.tables.published import published_names
+from tests.made_up_confirmations import QUALITIES, measurement
 
 
 @pytest.fixture
@@ -36,6 +41,7 @@ def frame() -> pd.DataFrame:
             "over_control_percent": saving + seed - 5,
             "over_control_high": saving + seed - 2,
             "gain_points": 0.5,
+            "best_known_percent": -1.0,
         }
         for name, saving in (("sorted-random", 3.0), ("local-search", 6.0))
         for choice in ("pick", "mean-of-all")
@@ -68,6 +74,27 @@ def test_the_table_gives_median_and_range_best_first(frame: pd.DataFrame) -> Non
 def test_the_picture_is_drawn(frame: pd.DataFrame, tmp_path: Path) -> None:
     draw(frame, tmp_path / "methods.png")
     assert (tmp_path / "methods.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_best_known_is_named_on_other_images_than_it_is_judged_on() -> None:
+    """Of equal tables the luckiest is no better on others; one that is better is found, and by how much."""
+    standard = [measurement(ratio, 0, noise=0) for ratio in QUALITIES.values()]
+    equal = {f"{number}": measurement(20, 0.1, noise=0.1, seed=number) for number in range(30)}
+    known = {**equal, "best": measurement(20, 0.3, noise=0.1, seed=99)}
+
+    above = {digest: float(above_standard(standard, each, LOSS).mean()) for digest, each in known.items()}
+
+    def beyond(*digests: str) -> "pd.Series[float]":
+        # The loss is ln(ratio), so that a nat less saves a factor of e in bytes.
+        saved = [100 * (1 - np.exp(-above[digest])) for digest in digests]
+        rows = {"ratio": 20.0, "digest": digests, "saving_at_loss_percent": saved}
+        return best_known.against_best_known(pd.DataFrame(rows), known, standard).set_axis(digests)
+
+    among = beyond(*equal, "best")
+    assert among["best"] == pytest.approx(0, abs=0.1)
+    assert among.drop("best").mean() == pytest.approx(100 * (1 - np.exp(-0.2)), abs=1.5)
+    assert abs(beyond(*equal).mean()) < 1, "of equal tables the best on one half is as any other on the other"
+    assert beyond("0", "1").isna().all()
 
 
 @pytest.mark.parametrize("layout", ["shared", "ycbcr"])
