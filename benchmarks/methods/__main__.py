@@ -312,6 +312,7 @@ def main() -> None:
     posed = problem(wanted.data, wanted.network)
     what = wanted.data if wanted.data == "textures" else f"{wanted.data}-{wanted.network}"
     folder = wanted.runs / f"{what}-{wanted.budget}"
+    stem = what if wanted.budget == parser.get_default("budget") else folder.name
     folder.mkdir(parents=True, exist_ok=True)
     wanted.out.mkdir(parents=True, exist_ok=True)
     evaluator = build_evaluator(posed.searched, usable_cores())
@@ -334,7 +335,7 @@ def main() -> None:
     standard = [measured(trial) for trial in judge.reference]
     judged = {digest: measured(trial) for digest, trial in judge.known.items()}
     frame[best_known.COLUMN] = best_known.against_best_known(frame, judged, standard)
-    frame.to_csv(wanted.out / f"{what}.csv", index=False, float_format="%.6g")
+    frame.to_csv(wanted.out / f"{stem}.csv", index=False, float_format="%.6g")
     table = summary_table(frame)
     command = " ".join(
         ["python -m benchmarks.methods", f"--data {wanted.data}"]
@@ -342,7 +343,7 @@ def main() -> None:
         + [f"--budget {wanted.budget} --seeds {wanted.seeds}"]
         + ([f"--strategies {' '.join(repr(name) for name in names)}"] if wanted.strategies else [])
     )
-    (wanted.out / f"{what}.md").write_text(
+    (wanted.out / f"{stem}.md").write_text(
         f"# {what}: what each strategy takes home\n\n"
         f"Made by `{command}`: {wanted.seeds} seeds, {wanted.budget} trials' worth of evaluations of the "
         f"{len(evaluator.dataset)} images searched, a quarter of which are kept aside for the confirmation; judged on "
@@ -352,7 +353,7 @@ def main() -> None:
         f"{best_known.SPLITS} random halves.\n\n" + as_markdown(table) + "\n",
         encoding="utf-8",
     )
-    draw(frame, wanted.out / f"{what}.png")
+    draw(frame, wanted.out / f"{stem}.png")
     print(table.to_string(index=False))
 
 
