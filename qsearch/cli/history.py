@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import click
+import msgspec
 import numpy as np
 
 from qsearch.analysis.bootstrap import Floats
@@ -17,8 +18,8 @@ from qsearch.cli import completion
 from qsearch.cli.pictures import look_of, look_options
 from qsearch.cli.run_names import find_run, runs_option
 from qsearch.evaluation.objective import Objective, objective_called
-from qsearch.report.wording import measured_on
-from qsearch.run.histories import Traced, Traces, traces
+from qsearch.report.wording import called, measured_on, saving_with_known_ends
+from qsearch.run.histories import Taken, Traced, Traces, traces
 
 
 @click.command()
@@ -54,7 +55,7 @@ def history(
     the standard tables at its --around, or at the ratio it is steered to. Bytes it saves against the standard curve at
     equal loss, and points of top-1 at equal ratio, are stated on the images searched, which flatter it, and on those of
     a validation where this measured the table. Runs that differ in the seed alone are one strategy: their median and
-    quartiles.
+    quartiles. Last comes the pick that was confirmed on images kept aside, which is what 'qsearch export' takes.
     """
     look = look_of(out, title, size)
     found = [find_run(name, runs) for name in run]
@@ -106,6 +107,25 @@ def _run_as_json(traces_: Traces, one: Traced, best_percent: float | None, by: A
         "evaluations": int(history.evaluations[-1]),
         "close_after": None if best_percent is None else history.close_after(best_percent, by),
         "picks": picks,
+        "taken": None if one.taken is None else _taken_as_json(one.taken),
+    }
+
+
+def _taken_as_json(taken: Taken) -> dict[str, Any]:
+    found, there = taken.confirmed, taken.validation
+    return {
+        "pick": found.pick.label,
+        "confirmation": found.run.name,
+        "images": found.images,
+        "expected_saving_percent": msgspec.to_builtins(found.pick.saving),
+        **(
+            {}
+            if there is None
+            else {
+                "validation_saving_percent": _known(there.saving_percent[0]),
+                "validation_gain_points": _known(there.gain_points[0]),
+            }
+        ),
     }
 
 
@@ -184,8 +204,26 @@ def _as_text(found: Sequence[Traces], objective: Objective, by: Axis, images: st
         lines += [f"{each.name}", *(_line(row, widths) for row in cells)]
         if len(each.runs) > 1:
             lines.append(_quartiles(each, by, judged))
+    lines += _taken_as_lines(everyone)
     notes = [note for one in everyone if (note := _unjudged(one))]
     return "\n".join([*lines, *([""] if notes else []), *notes])
+
+
+def _taken_as_lines(everyone: Sequence[Traced]) -> list[str]:
+    """The confirmed picks, a line each; nothing where there are none."""
+    lines = []
+    for one in everyone:
+        if one.taken is None:
+            continue
+        found, there = one.taken.confirmed, one.taken.validation
+        expected = saving_with_known_ends(found.pick.saving)
+        line = f"  {one.run.name}: {called(found.pick.label)}, expected to save {expected}"
+        if there is not None and not math.isnan(there.gain_points[0]):
+            line += (
+                f"; validation: {_number(there.saving_percent[0], '+.1f', ' %')}, {there.gain_points[0]:+.2f} points"
+            )
+        lines.append(line)
+    return ["", "Confirmed on images kept aside, which is what 'qsearch export' takes:", *lines] if lines else []
 
 
 def _counted(by: Axis) -> str:

@@ -179,7 +179,9 @@ def _confirmed(run: Run, summary: Summary, found: Confirmed | None) -> list[str]
         f"  {called(pick.label)}: {wording.place(measured(found.trial), found.objective.smooth)}",
         f"  {_expected(found)}",
     ]
-    runners_up = [f"{called(each.label)} {_saving(each.saving)}" for each in found.considered[1:4]]
+    runners_up = [
+        f"{called(each.label)} {wording.saving_with_known_ends(each.saving)}" for each in found.considered[1:4]
+    ]
     lines.append(f"  next: {', '.join(runners_up)}, at equal {name}")
     if run.like_quality != run.settings.search.like_quality:
         there = f"'qsearch run --like-quality {run.like_quality}' confirms one there"
@@ -195,16 +197,8 @@ def _expected(found: Confirmed) -> str:
         return "no other is expected to be better than these"
     errors = f"{found.standard_errors:.1f} standard errors above the standard tables"
     name = found.objective.name.replace("top1", "top-1")
-    lines = f"expected to save {_saving(found.pick.saving)} of bytes at equal {name}, {errors}"
+    lines = f"expected to save {wording.saving_with_known_ends(found.pick.saving)} of bytes at equal {name}, {errors}"
     return "; ".join(filter(None, (lines, wording.to_settle(found.further_images))))
-
-
-def _saving(saving: Estimate) -> str:
-    """A saving with the ends of its interval as far as they lie on the measured standard curve."""
-    if saving.value is None:
-        return "an unknown share (it lies outside the measured standard curve)"
-    low, high = ("?" if end is None else f"{end:+.1f}" for end in (saving.low, saving.high))
-    return f"{saving.value:+.1f} % ({low} to {high})"
 
 
 def confirmed_as_json(found: Confirmed) -> dict[str, Any]:

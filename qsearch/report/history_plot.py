@@ -24,7 +24,8 @@ def plot_history(
 ) -> "Figure":
     """What the picks by ``objective`` gain: bytes at an equal value of it (of cross-entropy for top-1), and points.
 
-    Solid on the images searched, dashed on a validation's where it measured the pick. A line is the median over seeds,
+    Solid on the images searched, dashed on a validation's where it measured the pick, and a star there for the pick
+    that was confirmed when the search had ended. A line is the median over seeds,
     and a band goes from their lower to their upper quartile. ``subtitle`` says what was measured. Bytes are left out
     where no run measured what they are saved at.
     """
@@ -47,6 +48,7 @@ def plot_history(
             if any(traced.validation is not None for traced in each.runs):
                 dashed = {"color": colour, "linewidth": 1.2, "linestyle": "--", "marker": ".", "markersize": 5}
                 _draw(axes, one.x, validation[place][index], f"{each.name}, on validation images", **dashed)
+                _mark_taken(axes, each, by, place, f"{each.name}, confirmed pick on validation images", colour)
         axes.set_xlim(left=0)
         axes.set_xlabel(X_LABELS[by])
         label_values(axes, label)
@@ -58,6 +60,20 @@ def _called(traces: Traces) -> str:
     if len(traces.runs) == 1:
         return f"{traces.name}: run {traces.runs[0].run.name}"
     return f"{traces.name}: median of {len(traces.runs)} seeds"
+
+
+def _mark_taken(axes: "Axes", traces: Traces, by: Axis, place: int, label: str, colour: str) -> None:
+    """A star for each confirmed pick that the validation measured, where the search ended."""
+    marks = []
+    for each in traces.runs:
+        there = None if each.taken is None else each.taken.validation
+        if there is not None:
+            marks.append((int(each.history.x(by)[-1]), (there.saving_percent, there.gain_points)[place][0]))
+    known = [mark for mark in marks if np.isfinite(mark[1])]
+    if known:
+        x, y = zip(*known, strict=True)
+        style: dict[str, Any] = {"markersize": 13, "markeredgecolor": INK, "markeredgewidth": 0.7, "clip_on": False}
+        axes.plot(x, y, linestyle="none", marker="*", color=colour, label=label, zorder=4, **style)
 
 
 def _draw(axes: "Axes", x: npt.NDArray[np.int64], quartiles: Floats, label: str, **style: Any) -> None:

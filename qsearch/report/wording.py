@@ -184,6 +184,14 @@ def short_saving(estimate: Estimate) -> str:
     return "?" if estimate.value is None else f"{saving(estimate.value)} {ends(estimate, 1)}"
 
 
+def saving_with_known_ends(saving: Estimate) -> str:
+    """A saving with the ends of its interval as far as they lie on the measured standard curve."""
+    if saving.value is None:
+        return "an unknown share (it lies outside the measured standard curve)"
+    low, high = ("?" if end is None else f"{end:+.1f}" for end in (saving.low, saving.high))
+    return f"{saving.value:+.1f} % ({low} to {high})"
+
+
 def short(estimate: Estimate, form: str) -> str:
     """Any number with its interval, each in ``form``, for a table."""
     if estimate.value is None:

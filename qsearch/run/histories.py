@@ -6,13 +6,15 @@ from math import inf
 from typing import Any
 
 import msgspec
+import numpy as np
 
-from qsearch.analysis.history import Axis, Band, History, Target, band, history
+from qsearch.analysis.history import Against, Axis, Band, History, Target, against, band, history
 from qsearch.analysis.results import Results
 from qsearch.analysis.summary import NEAR
 from qsearch.errors import InputError
 from qsearch.registry import nearest_names
 from qsearch.run.comparable import check_comparable, check_one_objective
+from qsearch.run.confirmation import Confirmed, confirmed
 from qsearch.run.folder import Run
 from qsearch.run.validation import validations
 from qsearch.search.steering import TOLERANCE
@@ -22,13 +24,28 @@ SEEDS_OWN = ("seed", "trials", "bounds", "hypervolume_reference", "qualities", "
 
 
 @dataclass(frozen=True)
+class Taken:
+    """What ``qsearch export`` takes of a run: the pick that was confirmed on images kept aside.
+
+    validation: what it gains on the images of the validation, NaN where that did not measure it; None without one.
+    """
+
+    confirmed: Confirmed
+    validation: Against | None
+
+
+@dataclass(frozen=True)
 class Traced:
-    """A run with the history of its picks; ``validation`` is the one that judges them, or None."""
+    """A run with the history of its picks; ``validation`` is the one that judges them, or None.
+
+    taken: None where the search kept no images aside, or before its pick is confirmed.
+    """
 
     run: Run
     target: Target
     history: History
     validation: Run | None
+    taken: Taken | None = None
 
     @property
     def seed(self) -> int:
@@ -103,9 +120,17 @@ def _judge(run: Run, name: str | None, on_note: Callable[[str], None]) -> Run | 
 
 
 def _traced(run: Run, judge: Run | None) -> Traced:
-    results = run.results()
+    results, judging = run.results(), None if judge is None else judge.results()
     target = _target_of(run, results)
-    return Traced(run, target, history(results, target, None if judge is None else judge.results()), judge)
+    return Traced(run, target, history(results, target, judging), judge, _taken(run, judging))
+
+
+def _taken(run: Run, judging: Results | None) -> Taken | None:
+    found = confirmed(run)
+    if found is None:
+        return None
+    place = found.results.done.columns.numbers.tolist().index(found.trial.number)
+    return Taken(found, None if judging is None else against(found.results, judging).at(np.array([place])))
 
 
 def _check_one_ratio(traced: Sequence[Traced]) -> None:

@@ -3,14 +3,21 @@
 import csv
 import io
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from qsearch.evaluation.objective import LOSS
+from qsearch.report.history_plot import plot_history
 from qsearch.run.folder import Run
+from qsearch.run.histories import traces
+from qsearch.tables import QuantTables
 from tests.cli.conftest import Call
+from tests.made_up_confirmations import IMAGES, make, measurement, standard
 from tests.made_up_runs import REFERENCE_WITH_LOSS, done, make_loss_run, make_run
 
 SAVED = 100 * (1 - 17.5 / 24)
@@ -73,6 +80,36 @@ def test_as_json(call: Call, two_seeds: tuple[Path, Path]) -> None:
     assert strategy["validation_gain_points"]["median"] == [None] * 4
 
 
+def test_the_confirmed_pick_comes_last(call: Call, two_seeds: tuple[Path, Path]) -> None:
+    """What is taken home is none of the search's picks, and the validation measured it for one of the two runs."""
+    one, _ = two_seeds
+    for path in two_seeds:
+        make(
+            path / "confirmations" / "5-trials",
+            {"standard": standard(20), "3": measurement(20, 0.02, seed=3), "learned:accuracy": measurement(20, 0.1)},
+            tables=[QuantTables.standard(50), QuantTables.standard(49), QuantTables.standard(33)],
+        )
+    shutil.rmtree(one / "validations" / "unseen")
+    same = replace(done(3, 20, 0.75, loss=0.875), number=0, quantizer=QuantTables.standard(33), origin="accuracy")
+    make_loss_run(one / "validations" / "unseen", [same])
+    text = printed(call, "one", "two")
+    _, _, last = text.partition("Confirmed on images kept aside, which is what 'qsearch export' takes:\n")
+    first, second, *_ = last.splitlines()
+    assert first.startswith("  one: learned:accuracy, expected to save +")
+    assert first.endswith("; validation: +6.2 %, +5.00 points")
+    assert second.startswith("  two: learned:accuracy, expected to save +")
+    assert "validation" not in second
+    judged, unjudged = (run["taken"] for run in json.loads(printed(call, "one", "two", "--json"))["runs"])
+    assert (judged["pick"], judged["confirmation"], judged["images"]) == ("learned:accuracy", "5-trials", IMAGES)
+    assert judged["validation_saving_percent"] == pytest.approx(100 * (1 - 18.75 / 20), abs=0.05)
+    assert judged["expected_saving_percent"]["low"] < judged["expected_saving_percent"]["value"]
+    assert "validation_saving_percent" not in unjudged
+
+    saved, _ = plot_history(traces([Run.open(path) for path in two_seeds]), "200 images", LOSS, "trials").axes
+    (star,) = [line for line in saved.lines if line.get_marker() == "*"]
+    assert np.asarray(star.get_xydata()).tolist() == [[5, pytest.approx(judged["validation_saving_percent"])]]
+
+
 def test_as_a_row_per_trial(call: Call, two_seeds: tuple[Path, Path]) -> None:
     rows = list(csv.DictReader(io.StringIO(printed(call, "two", "one", "--csv"))))
     assert [(row["run"], row["trials"], row["pick"]) for row in rows] == [
@@ -129,10 +166,6 @@ def test_bad_input_is_one_sentence(
 
 
 def test_the_picture_shows_each_strategy_with_its_band_and_its_validation(two_seeds: tuple[Path, Path]) -> None:
-    from qsearch.evaluation.objective import LOSS
-    from qsearch.report.history_plot import plot_history
-    from qsearch.run.histories import traces
-
     saved, points = plot_history(traces([Run.open(path) for path in two_seeds]), "200 images", LOSS, "trials").axes
     lines = {str(line.get_label()): line for line in saved.lines}
     assert list(lines) == ["standard curve", "sorted-random: median of 2 seeds", "sorted-random, on validation images"]
