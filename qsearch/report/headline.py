@@ -145,8 +145,8 @@ def _confirmed_remarks(found: Confirmed) -> Iterator[str]:
     yield f"{_capital(_place(found.trial, found.objective.smooth))} here; what qsearch export takes."
     yield (
         f"Of {wording.count(len(found.considered), 'table')} the one that is expected to gain most: the best of "
-        f"{wording.count(found.trials, 'trial')}, averages, and tables from elsewhere. What each was measured to gain "
-        "is drawn towards the mean of its kind, as part of it is luck."
+        f"{wording.count(found.trials, 'trial')}, averages, and tables that were published, learned or "
+        "named. What each was measured to gain is drawn towards the mean of its kind, as part of it is luck."
     )
     others = [f"{wording.called(each.label)} {wording.short_saving(each.saving)}" for each in found.considered[1:4]]
     yield f"Next: {', '.join(others)}."
