@@ -19,8 +19,10 @@ from qsearch.tables import QuantTables
 
 SHARE = 0.1
 """Of the evaluations of a search, so many are spent at most on asking its networks what errors cost them."""
-IMAGES = 1000
-"""So many are learned from where there are more: what is learned hardly changes, and memory is bounded."""
+MOST_IMAGES = 1000
+"""So many are learned from where there are more: what is learned hardly changes."""
+MOST_PIXELS = 100_000_000
+"""Of large images fewer are learned from, of so many pixels in all, which bounds the memory."""
 MOST_ASKED = 200
 """Networks are asked about no more images than this: one process asks, while all cores search."""
 FEWEST_ASKED = 32
@@ -46,17 +48,19 @@ def contenders(evaluator: Evaluator, ratio: float, trials: int) -> Iterator[Seed
     subsampling = evaluator.codec.encoder.subsampling
     if subsampling not in SUBSAMPLINGS:
         raise InputError(f"tables are learned for JPEG {' and '.join(SUBSAMPLINGS)}, got {subsampling}.")
-    images = len(evaluator.dataset)
+    dataset = evaluator.dataset
+    images = len(dataset)
+    from_images = min(MOST_IMAGES, max(1, MOST_PIXELS // (dataset.height * dataset.width)))
     quality = _quality_of(evaluator, ratio)
 
     def learned(objective: Objective, weights: npt.NDArray[np.float64] | None = None) -> Seed:
         ladder = learn_ladder(
-            evaluator.dataset,
+            dataset,
             LearningSettings(
                 objective=objective,
                 qualities=(quality,),
                 subsampling=subsampling,
-                images=IMAGES if images > IMAGES else None,
+                images=from_images if images > from_images else None,
                 label_free=weights is not None,
             ),
             classifier=None if weights is None else evaluator.classifiers[0],
@@ -67,7 +71,7 @@ def contenders(evaluator: Evaluator, ratio: float, trials: int) -> Iterator[Seed
     yield learned("distortion")
     asked = images_asked(images, trials)
     if asked and evaluator.classifiers:
-        yield learned("accuracy", _costs(evaluator, drawn(evaluator.dataset, LearningSettings(images=asked))))
+        yield learned("accuracy", _costs(evaluator, drawn(dataset, LearningSettings(images=asked))))
 
 
 def _costs(evaluator: Evaluator, asked: Dataset) -> npt.NDArray[np.float64]:

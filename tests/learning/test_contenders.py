@@ -1,6 +1,7 @@
 """Tables learned beside a search: which, of what, and how often networks are asked."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,12 @@ from qsearch.codecs.pillow import PillowCodec
 from qsearch.datasets.base import Dataset
 from qsearch.errors import EvaluationError, InputError
 from qsearch.evaluation.evaluator import Evaluator
+from qsearch.learning import contenders as module
 from qsearch.learning.contenders import FEWEST_ASKED, MOST_ASKED, SHARE, contenders, images_asked
+from qsearch.learning.ladder import Ladder
+from qsearch.learning.learn import learn_ladder
 from qsearch.learning.sensitivity import QUESTIONS
+from qsearch.learning.settings import LearningSettings
 from qsearch.search.steering import sizes_of
 from tests.learning.networks import CB, LUMA, in_numpy
 from tests.stored_images import stored_images
@@ -88,6 +93,24 @@ def test_two_networks_count_alike() -> None:
     assert of_luma.luma[0, 0] <= of_both.luma[0, 0] <= of_chroma.luma[0, 0]
     assert of_chroma.cb[0, 0] <= of_both.cb[0, 0] <= of_luma.cb[0, 0]
     assert len({of_luma, of_chroma, of_both}) == 3
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MOST_IMAGES", 5), ("MOST_PIXELS", 5 * 64 * 64 + 9)])
+def test_of_many_images_or_large_ones_some_are_learned_from(
+    monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    seen: list[int | None] = []
+
+    def learned(images: Dataset, settings: LearningSettings, **how: Any) -> Ladder:
+        seen.append(settings.images)
+        return learn_ladder(images, settings, **how)
+
+    monkeypatch.setattr(module, "learn_ladder", learned)
+    few = replace(evaluator(in_numpy()), dataset=dataset(5))
+    assert len(list(contenders(few, 9.0, MANY))) == 1, "five images are too few to ask a network about"
+    monkeypatch.setattr(module, limit, value)
+    assert len(list(contenders(evaluator(in_numpy()), 9.0, MANY))) == 2
+    assert seen == [None, 5, 5]
 
 
 def test_images_compressed_as_stored_are_learned_from_as_they_are() -> None:
