@@ -341,6 +341,7 @@ def main() -> None:
         ["python -m benchmarks.methods", f"--data {wanted.data}"]
         + ([f"--network {wanted.network}"] if wanted.data == "photos" else [])
         + [f"--budget {wanted.budget} --seeds {wanted.seeds}"]
+        + ([f"--ratios {' '.join(f'{ratio:g}' for ratio in wanted.ratios)}"] if wanted.ratios else [])
         + ([f"--strategies {' '.join(repr(name) for name in names)}"] if wanted.strategies else [])
     )
     (wanted.out / f"{stem}.md").write_text(
