@@ -35,6 +35,7 @@ from qsearch.analysis.gains import bootstrap_gains
 from qsearch.analysis.results import Results, measured
 from qsearch.archive.store import Archive
 from qsearch.evaluation.evaluator import Evaluator
+from qsearch.evaluation.measurement import Trial
 from qsearch.evaluation.objective import LOSS
 from qsearch.learning.contenders import contenders, images_asked
 from qsearch.learning.sensitivity import QUESTIONS
@@ -56,7 +57,6 @@ NOT_A_SEARCH = ("standard", "listed")
 RACING = "sorted-random, racing"
 OPTIONS: dict[str, dict[str, Any]] = {"bayesian": {"initial": 0}, "bayesian-grid": {"initial": 0}}
 """They begin with random trials of their own, but here the warm-up is what they learn from first."""
-OWN = "pick of its own"
 CONFIRM_SHARE = 0.25
 CONFIRMED_TABLES = 38
 """About as many tables are measured on the images kept aside."""
@@ -163,7 +163,7 @@ def choices(run: Run, ratio: float) -> dict[str, QuantTables]:
     own = next(each.tables for each in found.considered if each.kind in ("searched", "average"))
     averages = {each.label: each.tables for each in found.considered if each.kind == "average"}
     best = results.done[int(np.argmax(gaps(results, ratio)))]
-    return {"pick": found.pick.tables, OWN: own, "best on the images searched": best.tables, **averages}
+    return {"pick": found.pick.tables, "pick of its own": own, "best on the images searched": best.tables, **averages}
 
 
 def rows_of(run: Run, judge: Judge, name: str, seed: int, ratio: float) -> Iterator[dict[str, Any]]:
@@ -174,9 +174,6 @@ def rows_of(run: Run, judge: Judge, name: str, seed: int, ratio: float) -> Itera
     trials = judge.results(list(chosen.values()))
     results = Results("unseen", judge.reference, trials, LOSS)
     for what, trial in zip(chosen, trials, strict=True):
-        gains = bootstrap_gains(results, trial)
-        saving = gains.saving_at(LOSS)
-        assert saving is not None
         yield {
             "strategy": name,
             "seed": seed,
@@ -185,12 +182,22 @@ def rows_of(run: Run, judge: Judge, name: str, seed: int, ratio: float) -> Itera
             "label": found.pick.label if what == "pick" else what,
             "trials": len(run.results().search) - run.results().search.count("screened"),
             "evaluations": spent(run),
-            "saving_at_loss_percent": saving.value,
-            "low": saving.low,
-            "high": saving.high,
-            "gain_points": gains.gain_points.value,
-            "digest": trial.quantizer.digest,
+            **gained(results, trial),
         }
+
+
+def gained(results: Results, trial: Trial) -> dict[str, Any]:
+    """What ``trial`` gains on the images of ``results``, with the interval of the bytes that it saves."""
+    gains = bootstrap_gains(results, trial)
+    saving = gains.saving_at(LOSS)
+    assert saving is not None
+    return {
+        "saving_at_loss_percent": saving.value,
+        "low": saving.low,
+        "high": saving.high,
+        "gain_points": gains.gain_points.value,
+        "digest": trial.quantizer.digest,
+    }
 
 
 def controls(
@@ -211,9 +218,6 @@ def controls(
     results = Results("unseen", judge.reference, trials, LOSS)
     rows = []
     for name, trial in zip(tables, trials, strict=True):
-        gains = bootstrap_gains(results, trial)
-        saving = gains.saving_at(LOSS)
-        assert saving is not None
         of_network = name == f"{LEARNED}accuracy"
         rows.append(
             {
@@ -224,11 +228,7 @@ def controls(
                 "label": name,
                 "trials": 0,
                 "evaluations": asked if of_network else 0,
-                "saving_at_loss_percent": saving.value,
-                "low": saving.low,
-                "high": saving.high,
-                "gain_points": gains.gain_points.value,
-                "digest": trial.quantizer.digest,
+                **gained(results, trial),
             }
         )
     return rows

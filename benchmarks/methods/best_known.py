@@ -22,19 +22,21 @@ def against_best_known(
 ) -> pd.Series:
     """For each row of ``frame`` by how many per cent of bytes the best known table beats it at equal loss.
 
-    Best known is, of all rows of one ratio, that of the lowest loss on half of the images; what it saves beyond the row
-    is measured on the other half, the mean over :data:`SPLITS` random halves. Losses are turned into bytes by the line
-    through all rows. ``known`` are the measurements by digest. NaN where rows are too few for a line.
+    Best known is, of all rows of one ratio, that which is best on half of the images, its loss against that of the
+    standard tables there; what it saves beyond the row is measured on the other half, the mean over :data:`SPLITS`
+    random halves. Losses are turned into bytes by the line through all rows whose saving is known. ``known`` are the
+    measurements by digest. NaN where fewer than three are.
     """
     found = pd.Series(np.nan, frame.index)
     draw = np.random.default_rng(0)
     for _, rows in frame.groupby("ratio"):
         digests = rows["digest"].unique()
-        if len(digests) < 3:
-            continue
         above = np.stack([above_standard(standard, known[digest], LOSS) for digest in digests])
-        saved = rows.drop_duplicates("digest")["saving_at_loss_percent"].to_numpy()
-        log_bytes_per_nat = np.polyfit(above.mean(axis=1), np.log1p(-saved / 100), 1)[0]
+        saved = rows.drop_duplicates("digest")["saving_at_loss_percent"].to_numpy(dtype=float)
+        on_curve = np.isfinite(saved)
+        if on_curve.sum() < 3:
+            continue
+        log_bytes_per_nat = np.polyfit(above.mean(axis=1)[on_curve], np.log1p(-saved[on_curve] / 100), 1)[0]
         images = above.shape[1]
         beyond = np.zeros(len(digests))
         for _ in range(SPLITS):

@@ -10,8 +10,6 @@ from qsearch.run.folder import Run
 from qsearch.run.settings import Recorded
 from qsearch.tables.published import published_names, published_source
 
-_LEARNED = {"distortion": "learned for small errors", "accuracy": "learned for the answers of the networks,"}
-
 
 def sheet_of(run: Run, results: Results, choice: Choice, pick: Confirmed | None = None) -> TableSheet:
     """The chosen tables with the run they come from, what was measured and on what; ``pick`` where it is confirmed."""
@@ -45,7 +43,7 @@ def _whose(label: str) -> list[str]:
     if label == MEAN_OF_PUBLISHED:
         return [f"They are not the search's: the geometric mean of those published as {', '.join(published_names())}."]
     if f"{kind}:" == LEARNED:
-        return [f"They are not the search's: {_LEARNED[name]} from the images searched."]
+        return [f"They are not the search's: learned for {name} from the images searched."]
     if f"{kind}:" == PUBLISHED:
         return [f"They are not the search's: {published_source(name)}."]
     return [f"They are not the search's: it was given {short_name(name)}."] if f"{kind}:" in (SEED, LISTED) else []

@@ -7,12 +7,11 @@ import numpy.typing as npt
 
 from qsearch.analysis.candidates import LEARNED
 from qsearch.datasets.base import Dataset
-from qsearch.errors import InputError
 from qsearch.evaluation.evaluator import Evaluator
 from qsearch.learning.ladder import drawn
 from qsearch.learning.learn import learn_ladder
 from qsearch.learning.sensitivity import QUESTIONS, frequency_weights
-from qsearch.learning.settings import SUBSAMPLINGS, LearningSettings, Objective
+from qsearch.learning.settings import LearningSettings, Objective
 from qsearch.search.steering import sizes_of
 from qsearch.strategies.base import Seed
 from qsearch.tables import QuantTables
@@ -20,13 +19,13 @@ from qsearch.tables import QuantTables
 SHARE = 0.1
 """Of the evaluations of a search, so many are spent at most on asking its networks what errors cost them."""
 MOST_IMAGES = 1000
-"""So many are learned from where there are more: what is learned hardly changes."""
+"""So many are learned from where there are more, which bounds the time."""
 MOST_PIXELS = 100_000_000
 """Of large images fewer are learned from, of so many pixels in all, which bounds the memory."""
 MOST_ASKED = 200
 """Networks are asked about no more images than this: one process asks, while all cores search."""
 FEWEST_ASKED = 32
-"""Of fewer images they are not asked: what they say is luck."""
+"""They are asked about so many at least, or not at all: few images tell the bands apart by luck."""
 
 
 def images_asked(images: int, trials: int) -> int:
@@ -40,15 +39,12 @@ def contenders(evaluator: Evaluator, ratio: float, trials: int) -> Iterator[Seed
 
     They are learned for small errors, which asks no network, and, beside a search of enough ``trials``, for accuracy:
     its networks say, without labels, what errors of :func:`images_asked` images cost them, and count alike. Tables
-    make the trade-off of the standard quality whose ratio is nearest.
+    make the trade-off of the finest standard quality that compresses by ``ratio`` or more.
 
     InputError where none can be learned of these images or of their subsampling, or where a network answers the same
     whatever errors images have. EvaluationError where an answer is not one.
     """
-    subsampling = evaluator.codec.encoder.subsampling
-    if subsampling not in SUBSAMPLINGS:
-        raise InputError(f"tables are learned for JPEG {' and '.join(SUBSAMPLINGS)}, got {subsampling}.")
-    dataset = evaluator.dataset
+    dataset, subsampling = evaluator.dataset, evaluator.codec.encoder.subsampling
     images = len(dataset)
     from_images = min(MOST_IMAGES, max(1, MOST_PIXELS // (dataset.height * dataset.width)))
     quality = _quality_of(evaluator, ratio)

@@ -21,7 +21,7 @@ from qsearch.learning.ladder import Ladder, LearnedOn, Rung, check_fits, drawn, 
 from qsearch.learning.objectives import Target, checked_loss_weights, target_at, target_of_loss
 from qsearch.learning.rates import rate_model
 from qsearch.learning.sample import check_sizes, learning_coefficients
-from qsearch.learning.settings import LearningSettings
+from qsearch.learning.settings import SUBSAMPLINGS, LearningSettings
 from qsearch.tables import QuantTables
 
 OnProgress = Callable[[str, int, int], None]
@@ -104,6 +104,8 @@ def learn_ladder(
 def check_settings(settings: LearningSettings) -> None:
     """InputError where what they say does not go together."""
     qualities = settings.qualities
+    if settings.subsampling not in SUBSAMPLINGS:
+        raise InputError(f"tables are learned for JPEG {' and '.join(SUBSAMPLINGS)}, got {settings.subsampling}.")
     if not settings.rungs:
         raise InputError("a ladder has one rung or more: name one standard quality at least.")
     if list(qualities) != sorted(set(qualities)) or (qualities and not 1 <= qualities[0] <= qualities[-1] <= 100):

@@ -25,9 +25,9 @@ def plot_history(
     """What the picks by ``objective`` gain: bytes at an equal value of it (of cross-entropy for top-1), and points.
 
     Solid on the images searched, dashed on a validation's where it measured the pick, and a star there for the pick
-    that was confirmed when the search had ended. A line is the median over seeds,
-    and a band goes from their lower to their upper quartile. ``subtitle`` says what was measured. Bytes are left out
-    where no run measured what they are saved at.
+    that was confirmed when the search had ended. A line is the median over seeds, and a band goes from their lower to
+    their upper quartile. ``subtitle`` says what was measured. Bytes are left out where no run measured what they are
+    saved at.
     """
     bands = [(each, each.band(by)) for each in found]
     panels = [

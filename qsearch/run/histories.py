@@ -45,7 +45,7 @@ class Traced:
     target: Target
     history: History
     validation: Run | None
-    taken: Taken | None = None
+    taken: Taken | None
 
     @property
     def seed(self) -> int:

@@ -155,8 +155,8 @@ def test_export_and_best_take_it_and_say_what_it_rests_on(cli: Cli, demo: Path, 
         ("mean-of-published", "They are not the search's: the geometric mean of those published as luo-2021,"),
         ("standard", "They are not the search's: the standard tables of ITU-T T.81 Annex K"),
         ("seed:/home/ann/mine.txt", "They are not the search's: it was given mine.txt."),
-        ("learned:distortion", "They are not the search's: learned for small errors from the images searched."),
-        ("learned:accuracy", "They are not the search's: learned for the answers of the networks, from the images"),
+        ("learned:distortion", "They are not the search's: learned for distortion from the images searched."),
+        ("learned:accuracy", "They are not the search's: learned for accuracy from the images searched."),
     ],
 )
 def test_a_table_that_is_not_the_searchs_says_whose_it_is(
